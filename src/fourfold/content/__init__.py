@@ -1,0 +1,1 @@
+"""The content-addressed store: objects, trees, the stat index; one verb a file."""

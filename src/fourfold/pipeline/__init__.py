@@ -1,0 +1,1 @@
+"""Stages of dvc.yaml: load, graph, changes, plan, execute, run-cache."""

@@ -1,0 +1,1 @@
+"""A DVC-compatible project on disk; one verb a file."""

@@ -1,0 +1,1 @@
+"""Behaviour added by wrapping a blob store: retry, read-only, throttle, faults."""

@@ -1,0 +1,1 @@
+"""Shipped test kit: conformance suites, fault stores, fake clock, strategies, models."""
