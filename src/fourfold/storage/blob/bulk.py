@@ -1,0 +1,128 @@
+"""Many small objects at once, by threads: the bulk methods of stores that have no better way.
+
+The caller's thread feeds keys and takes results; worker threads do nothing but one call a key.
+What is in flight is bounded by count and by bytes. Stores with an asynchronous client of their
+own have their own bulk methods (`object_store`).
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from fourfold.base.errors import FourfoldError
+
+#: Bytes that may wait in memory between the network and the caller.
+MAX_BYTES = 64 << 20
+#: Threads, where nobody says.
+DEFAULT_JOBS = 16
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class _Crew(Generic[_In, _Out]):
+    """Worker threads over one function, for the length of one bulk call."""
+
+    def __init__(self, work: Callable[[_In], _Out], jobs: int) -> None:
+        self._work = work
+        self._inbox: SimpleQueue[_In | None] = SimpleQueue()
+        self.outbox: SimpleQueue[tuple[_In, _Out | BaseException]] = SimpleQueue()
+        self._jobs = jobs
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
+
+    def submit(self, item: _In) -> None:
+        """Hand over an item; threads start one by one as items come."""
+        self._inbox.put(item)
+        if len(self._threads) < self._jobs:
+            thread = threading.Thread(target=self._run, name="fourfold-blob", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self) -> None:
+        while (item := self._inbox.get()) is not None and not self._stopped:
+            try:
+                result: _Out | BaseException = self._work(item)
+            except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, raised there
+                result = error
+            self.outbox.put((item, result))
+
+    def close(self) -> None:
+        """Stop after the calls that are under way."""
+        self._stopped = True
+        for _ in self._threads:
+            self._inbox.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+def get_many(
+    get: Callable[[str], bytes], keys: Iterable[str], *, jobs: int = DEFAULT_JOBS, max_bytes: int = MAX_BYTES
+) -> Iterator[tuple[str, bytes | FourfoldError]]:
+    """`BlobStore.get_many` by threads over a single-object ``get``.
+
+    Sizes are not known beforehand: the window shrinks to ``max_bytes`` over the largest object seen.
+    """
+    crew = _Crew(get, jobs)
+    pending = iter(keys)
+    in_flight, window, largest = 0, jobs * 4, 1
+    more = True
+    try:
+        while more or in_flight:
+            while more and in_flight < max(1, min(window, max_bytes // largest)):
+                key = next(pending, None)
+                if key is None:
+                    more = False
+                    break
+                crew.submit(key)
+                in_flight += 1
+            if in_flight:
+                key, result = crew.outbox.get()
+                in_flight -= 1
+                if isinstance(result, bytes):
+                    largest = max(largest, len(result))
+                    yield key, result
+                elif isinstance(result, FourfoldError):
+                    yield key, result
+                else:
+                    raise result
+    finally:
+        crew.close()
+
+
+def put_many(
+    put: Callable[[str, bytes], None],
+    items: Iterable[tuple[str, bytes]],
+    *,
+    jobs: int = DEFAULT_JOBS,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[tuple[str, FourfoldError | None]]:
+    """`BlobStore.put_many` by threads over a single-object ``put``."""
+
+    def work(item: tuple[str, bytes]) -> None:
+        put(*item)
+
+    crew = _Crew(work, jobs)
+    in_flight, weight = 0, 0
+
+    def take() -> tuple[str, FourfoldError | None]:
+        nonlocal in_flight, weight
+        (key, data), result = crew.outbox.get()
+        in_flight -= 1
+        weight -= len(data)
+        if result is None or isinstance(result, FourfoldError):
+            return key, result
+        raise result
+
+    try:
+        for item in items:
+            while in_flight and (in_flight >= jobs * 4 or weight + len(item[1]) > max_bytes):
+                yield take()
+            crew.submit(item)
+            in_flight += 1
+            weight += len(item[1])
+        while in_flight:
+            yield take()
+    finally:
+        crew.close()
