@@ -1,0 +1,84 @@
+# make test    everything that must hold, from a clean clone (sets up its own environments)
+# make demo    the whole path on real data: track, run, push, lose, pull, change, compare
+# make bench   the speed table against the peers, into benchmarks/RESULTS.md
+# make faults  the full fault sweep, into reliability/RESULTS.md
+# make slow    the tests marked slow;  make fuzz  longer property tests;  make lint  the static checks alone
+#
+# PYTHON=python3.12 chooses the interpreter; PYTEST_ARGS="-k add" narrows the tests.
+
+PYTHON ?= python3
+DVC_VERSION := 3.67.1
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+DEV_STAMP := .venv/.fourfold-dev
+DVC_STAMP := .venv-dvc/.dvc-$(DVC_VERSION)
+DEMO_STAMP := .venv-demo/.fourfold-demo
+# The development group, read from pyproject.toml, so that a pip without --group will do.
+DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
+
+.DEFAULT_GOAL := help
+.PHONY: help envs strace lint test slow fuzz faults bench demo clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+
+# --- environments -----------------------------------------------------------------------------------------
+
+$(DEV_STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c '$(DEV_GROUP)' > .venv/dev-requirements.txt
+	$(BIN)/python $(PIP) -r .venv/dev-requirements.txt -e .
+	@touch $@
+
+# The peer lives alone: its pins and ours never meet.
+$(DVC_STAMP):
+	@test -x .venv-dvc/bin/python || $(PYTHON) -m venv .venv-dvc
+	.venv-dvc/bin/python $(PIP) "dvc[s3]==$(DVC_VERSION)"
+	@touch $@
+
+$(DEMO_STAMP): pyproject.toml
+	@test -x .venv-demo/bin/python || $(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(PIP) -e . "scikit-learn>=1.5"
+	@touch $@
+
+envs:
+	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP)
+
+# The fault tests trace and kill; without strace they fail and say so.
+strace:
+	@.ci/need strace
+
+# --- checks -----------------------------------------------------------------------------------------------
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: envs strace
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
+
+slow: envs strace
+	$(BIN)/pytest -n $(JOBS) -m slow --timeout 3600 $(PYTEST_ARGS)
+
+fuzz: envs
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n $(JOBS) --timeout 3600 tests/fuzz tests/stateful $(PYTEST_ARGS)
+
+faults: envs strace
+	$(BIN)/python -m tests.faults.sweep --all --report reliability/RESULTS.md
+
+bench: envs
+	$(BIN)/python -m benchmarks.run --report benchmarks/RESULTS.md
+
+# --- the first whole path ---------------------------------------------------------------------------------
+
+demo: $(DEMO_STAMP)
+	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" bash examples/churn/demo.sh
+
+clean:
+	rm -rf .venv .venv-dvc .venv-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo build dist
