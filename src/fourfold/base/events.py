@@ -18,10 +18,10 @@ class PhaseStarted(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """``count`` more units, ``size`` more bytes of the phase are done."""
+    """``done`` more units, ``size`` more bytes of the phase are done."""
 
     name: str
-    count: int = 0
+    done: int = 0
     size: int = 0
 
 

@@ -7,7 +7,7 @@ refuses what does not match its exact pattern. Nothing here touches a file.
 
 import os
 import re
-from typing import NewType
+from typing import NewType, cast
 
 from fourfold.base.errors import UnsafeError
 
@@ -97,3 +97,31 @@ def is_unsafe_path(text: str) -> bool:
         plain = _INVISIBLE.sub("", text)
         return plain != text and bool(_BAD.search(plain))
     return False
+
+
+# The same rule over many names at once, joined by NUL: one search instead of a call a name.
+_BAD_AMONG = re.compile(
+    _BAD.pattern.replace(r"\x00|", "", 1)
+    .replace("(?:^|/)", r"(?:\A|[/\x00])")
+    .replace("(?=/|$)", r"(?=[/\x00]|\Z)"),
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def safe_relpaths(texts: list[str], source: str = "") -> list[RelPath]:
+    """Read many relative POSIX paths, as `safe_relpath` reads one, at the cost of one search.
+
+    Raises:
+        UnsafePathError: one of them could leave its folder; it is named.
+    """
+    blob = "\0".join(texts)
+    suspicious = (
+        blob.count("\0") != max(len(texts) - 1, 0)
+        or (bool(texts) and _BAD_AMONG.search(blob) is not None)
+        or not blob.isascii()
+        or os.name == "nt"
+    )
+    if suspicious:
+        for text in texts:
+            safe_relpath(text, source)
+    return cast("list[RelPath]", texts)

@@ -1,0 +1,285 @@
+"""The stat index: what each file hashed to when it was last read, and the proof that it still does.
+
+The proof is (size, device, inode, mtime_ns, ctime_ns) and when it was taken; any mismatch voids it.
+A file that changed within one tick of the clock before it was read is *racy* (a second change could
+leave the same times): its row is written so that it matches nothing, and it is read again.
+
+One self-checking file a root (a tracked output, or one folder of the cache) under the index
+directory: columns, as `base.fs.walk` makes them, so that a tree in which nothing moved is recognised
+by comparing two blobs. The index is a cache. Torn, foreign, unreadable or missing, it is as if it
+were empty; no failure of it is ever the caller's.
+"""
+
+import hashlib
+import os
+import struct
+import zlib
+from array import array
+from typing import NamedTuple
+
+from fourfold.base.clock import SYSTEM, Clock
+from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.walk import WIDTH, Scan
+from fourfold.base.ids import Oid
+
+# magic and version, device, when, rows; lengths of root, identity and names; flags; CRC-32 of all but the
+# proofs, and of the proofs
+_HEAD = struct.Struct("<8sqqQIIQIII")
+_MAGIC = b"FFINDEX1"
+_LEGACY = 1
+_MAX_ROWS = 100_000_000
+
+#: How finely file systems stamp times; twice the slowest kernel tick.
+_TICK_NS = 20_000_000
+#: FAT and some network file systems stamp whole (even) seconds.
+_COARSE_NS = 2_000_000_000
+
+
+class Record(NamedTuple):
+    """What is known of the files below one root.
+
+    Attributes:
+        root: The absolute path that the record speaks of.
+        oid: The identity of the whole (a tree or a file), or "" for a folder of the cache.
+        blob: Names joined by NUL, in the order of the rows.
+        stats: `WIDTH` numbers a row.
+        packed: MD5 digests, 16 bytes a row.
+        device: ``st_dev`` of the root.
+        legacy: Digests are DVC 2's text-folding ones.
+        proofs: BLAKE3 digests, 32 bytes a row; empty when they were not asked for.
+    """
+
+    root: str
+    oid: str
+    blob: str
+    stats: "array[int]"
+    packed: bytes
+    device: int
+    legacy: bool
+    proofs: bytes
+
+    @property
+    def names(self) -> list[str]:
+        """The names, in the order of the rows."""
+        return self.blob.split("\0") if len(self.packed) else []
+
+    def matches(self, scan: Scan) -> bool:
+        """Whether nothing at all moved since: same names in the same order, same numbers."""
+        return (
+            scan.device == self.device
+            and len(scan.stats) == len(self.stats)
+            and scan.stats == self.stats
+            and "\0".join(scan.names) == self.blob
+        )
+
+
+def is_racy(stats: "array[int]", at: int, when: int) -> bool:
+    """Whether the file of a row could change once more without its times showing it.
+
+    Args:
+        stats: Columns of a scan.
+        at: The row.
+        when: ``now_ns`` before the content was read.
+    """
+    newest = max(stats[at * WIDTH + 1], stats[at * WIDTH + 2])
+    return newest + (_TICK_NS if newest % 1_000_000_000 else _COARSE_NS) > when
+
+
+class StatIndex:
+    """The index files below one directory, or in memory only when there is nowhere to write.
+
+    Args:
+        directory: Where the files live; None keeps nothing.
+        clock: Tells the time against which rows are racy.
+    """
+
+    def __init__(self, directory: str | None, clock: Clock = SYSTEM) -> None:
+        self.directory = directory
+        self.clock = clock
+
+    def _path(self, root: str, *, legacy: bool) -> str:
+        key = hashlib.blake2b(
+            os.fsencode(root), digest_size=16, person=b"legacy" if legacy else b""
+        ).hexdigest()
+        return f"{self.directory}/{key}"
+
+    def load(self, root: str, *, legacy: bool = False, proofs: bool = False) -> Record | None:
+        """The record of ``root``, or None; damage reads as None."""
+        if self.directory is None:
+            return None
+        try:
+            with open(self._path(root, legacy=legacy), "rb", buffering=0) as file:
+                data = file.read() if proofs else _read_without_proofs(file.fileno())
+        except OSError:
+            return None
+        try:
+            record = _decode(data, proofs=proofs)
+        except (struct.error, ValueError):
+            return None
+        return record if record is not None and record.root == root and record.legacy == legacy else None
+
+    def save(
+        self,
+        root: str,
+        scan: Scan,
+        packed: bytes,
+        proofs: bytes,
+        *,
+        oid: Oid | str,
+        when: int,
+        legacy: bool = False,
+    ) -> None:
+        """Record what ``root`` hashed to; failing to is no failure.
+
+        Args:
+            root: The absolute path.
+            scan: What was seen; racy rows are blanked in the record, not in the scan.
+            packed: MD5 digests in the order of the scan.
+            proofs: BLAKE3 digests likewise, or empty.
+            oid: The identity of the whole.
+            when: ``now_ns`` before the first byte was read.
+            legacy: Digests are DVC 2's.
+        """
+        if self.directory is None:
+            return
+        stats = _without_racy_rows(scan.stats, when)
+        blob = "\0".join(scan.names).encode("utf-8", "surrogateescape")
+        name = oid.encode()
+        where = os.fsencode(root)
+        body = b"".join((where, name, blob, stats.tobytes(), packed))
+        head = _HEAD.pack(
+            _MAGIC,
+            _signed(scan.device),
+            when,
+            len(scan.names),
+            len(where),
+            len(name),
+            len(blob),
+            _LEGACY if legacy else 0,
+            zlib.crc32(body),
+            zlib.crc32(proofs),
+        )
+        path = self._path(root, legacy=legacy)
+        try:
+            try:
+                write_atomic(path, b"".join((head, body, proofs)), durable=False)
+            except FileNotFoundError:
+                _make_index_directory(self.directory)
+                write_atomic(path, b"".join((head, body, proofs)), durable=False)
+        except OSError:
+            return
+
+    def forget(self, root: str) -> None:
+        """Drop what is known of ``root``."""
+        if self.directory is None:
+            return
+        for legacy in (False, True):
+            try:
+                os.unlink(self._path(root, legacy=legacy))
+            except OSError:
+                continue
+
+    def roots(self) -> list[tuple[str, str]]:
+        """Every (root, oid) on record, the folders of the cache left out; in no order."""
+        found = []
+        try:
+            names = os.listdir(self.directory) if self.directory is not None else []
+        except OSError:
+            return []
+        for name in names:
+            if name.startswith("."):
+                continue
+            try:
+                with open(f"{self.directory}/{name}", "rb") as file:
+                    head = _HEAD.unpack(file.read(_HEAD.size))
+                    text = file.read(head[4] + head[5])
+            except (OSError, struct.error):
+                continue
+            if head[0] == _MAGIC and head[5]:
+                found.append((os.fsdecode(text[: head[4]]), text[head[4] :].decode("ascii", "replace")))
+        return found
+
+
+def settle(stats: "array[int]", clock: Clock) -> int:
+    """Wait, a tick at most, until fresh files can be told from ones changed after now.
+
+    Returns:
+        The ``when`` to record with.
+    """
+    newest = max(stats[1::WIDTH], default=0), max(stats[2::WIDTH], default=0)
+    now = clock.now_ns()
+    gap = max(newest) + _TICK_NS + 1 - now
+    if 0 < gap <= 2 * _TICK_NS:
+        clock.sleep(gap / 1e9)
+        now = clock.now_ns()
+    return now
+
+
+def _make_index_directory(path: str) -> None:
+    """The index directory inside our own directory, which hides itself from Git."""
+    os.makedirs(path, exist_ok=True)
+    own = os.path.dirname(path)
+    ignore = f"{own}/.gitignore"
+    if os.path.basename(own) == "fourfold" and not os.path.exists(ignore):
+        write_atomic(ignore, b"*\n", durable=False)
+
+
+def _without_racy_rows(stats: "array[int]", when: int) -> "array[int]":
+    edge = when - _COARSE_NS
+    if max(max(stats[1::WIDTH], default=0), max(stats[2::WIDTH], default=0)) <= edge:
+        return stats
+    copy = array("q", stats)
+    for at in range(len(stats) // WIDTH):
+        if is_racy(stats, at, when):
+            copy[at * WIDTH] = -1  # no file has this size: the row matches nothing
+    return copy
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def _read_without_proofs(fd: int) -> bytes:
+    head = os.read(fd, _HEAD.size)
+    fields = _HEAD.unpack(head)
+    left = fields[4] + fields[5] + fields[6] + fields[3] * (WIDTH * 8 + 16)
+    if fields[3] > _MAX_ROWS or left > os.fstat(fd).st_size:
+        return b""
+    parts = [head]
+    while left > 0 and (part := os.read(fd, left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _decode(data: bytes, *, proofs: bool) -> Record | None:
+    magic, device, _when, rows, root_size, oid_size, blob_size, flags, crc, proof_crc = _HEAD.unpack_from(
+        data
+    )
+    if magic != _MAGIC or rows > _MAX_ROWS:
+        return None
+    start = _HEAD.size
+    body_size = root_size + oid_size + blob_size + rows * (WIDTH * 8 + 16)
+    view = memoryview(data)
+    body = view[start : start + body_size]
+    if len(body) != body_size or zlib.crc32(body) != crc:
+        return None
+    oid_at = root_size
+    blob_at = oid_at + oid_size
+    stats_at = blob_at + blob_size
+    packed_at = stats_at + rows * WIDTH * 8
+    stats: array[int] = array("q")
+    stats.frombytes(body[stats_at:packed_at])
+    tail = bytes(view[start + body_size :]) if proofs else b""
+    if tail and (len(tail) != rows * 32 or zlib.crc32(tail) != proof_crc):
+        tail = b""
+    return Record(
+        os.fsdecode(bytes(body[:oid_at])),
+        str(body[oid_at:blob_at], "ascii"),
+        str(body[blob_at:stats_at], "utf-8", "surrogateescape"),
+        stats,
+        bytes(body[packed_at:]),
+        device if device >= 0 else device + (1 << 64),
+        bool(flags & _LEGACY),
+        tail,
+    )
