@@ -141,7 +141,7 @@ class Pointer(NamedTuple):
 
 
 _CHECKSUM = (str, _NONE)
-_CONTENT: dict[str, tuple[type, ...]] = {
+CONTENT_TYPES: dict[str, tuple[type, ...]] = {
     "md5": _CHECKSUM,
     "etag": _CHECKSUM,
     "checksum": _CHECKSUM,
@@ -152,7 +152,7 @@ _CONTENT: dict[str, tuple[type, ...]] = {
 }
 _ANY = (str, int, float, bool, list, dict, _NONE)
 _ENTRY: dict[str, tuple[type, ...]] = {
-    **_CONTENT,
+    **CONTENT_TYPES,
     "path": (str,),
     "persist": (bool,),
     "cloud": (dict,),
@@ -171,7 +171,7 @@ _OUTPUT: dict[str, tuple[type, ...]] = {
     "push": (bool,),
 }
 _DEPENDENCY: dict[str, tuple[type, ...]] = {**_ENTRY, "repo": (dict,), "db": (dict,)}
-_FILE: dict[str, tuple[type, ...]] = {**_CONTENT, "relpath": (str,), "cloud": (dict,)}
+_FILE: dict[str, tuple[type, ...]] = {**CONTENT_TYPES, "relpath": (str,), "cloud": (dict,)}
 _REPO: dict[str, tuple[type, ...]] = {
     "url": (str,),
     "rev": (str,),
@@ -232,7 +232,12 @@ def _pointer(value: object, source: str) -> Pointer:
     )
 
 
-def _oid(entry: Mapping[str, Any], path: Path, source: str) -> Oid | None:
+def entry_oid(entry: Mapping[str, Any], path: Path, source: str) -> Oid | None:
+    """The object that an entry's ``md5`` names; None when it has none.
+
+    Raises:
+        BadObjectNameError: it is not an object name.
+    """
     text = entry.get("md5")
     if not text:
         return None
@@ -242,7 +247,12 @@ def _oid(entry: Mapping[str, Any], path: Path, source: str) -> Oid | None:
         raise BadObjectNameError(f"{error.message} ({dotted(path)}.md5)", hint=error.hint) from None
 
 
-def _path(entry: Mapping[str, Any], path: Path) -> str:
+def entry_path(entry: Mapping[str, Any], path: Path) -> str:
+    """The path of an entry, as written.
+
+    Raises:
+        Fault: it has none, or one that no file can have.
+    """
     text: str | None = entry.get("path")
     if text is None:
         missing(path, "path")
@@ -251,7 +261,12 @@ def _path(entry: Mapping[str, Any], path: Path) -> str:
     return text
 
 
-def _legacy(entry: Mapping[str, Any], where: str, path: Path) -> bool:
+def entry_is_legacy(entry: Mapping[str, Any], where: str, path: Path) -> bool:
+    """Whether an entry at ``where`` was hashed by DVC 2.
+
+    Raises:
+        Fault: its hash algorithm is unknown.
+    """
     name = entry.get("hash")
     if name is None:
         return not is_external(where)
@@ -279,7 +294,7 @@ def _check_cloud(cloud: Mapping[str, Any], path: Path) -> None:
     if len(cloud) > 1:
         raise Fault(path, f"{dotted(path)} names more than one remote")
     for name, item in cloud.items():
-        check(item, _CONTENT, (*path, name))
+        check(item, CONTENT_TYPES, (*path, name))
 
 
 def parse_output(entry: object, path: Path, source: str) -> Output:
@@ -290,13 +305,13 @@ def parse_output(entry: object, path: Path, source: str) -> Output:
         BadObjectNameError: its ``md5`` is not an object name.
     """
     item = check(entry, _OUTPUT, path)
-    where = _path(item, path)
+    where = entry_path(item, path)
     check_nested(item, path)
     get = item.get
     return Output(
         path=where,
-        oid=_oid(item, path, source),
-        legacy=_legacy(item, where, path),
+        oid=entry_oid(item, path, source),
+        legacy=entry_is_legacy(item, where, path),
         size=get("size"),
         nfiles=get("nfiles"),
         isexec=get("isexec", False),
@@ -328,7 +343,7 @@ def parse_dependency(entry: object, path: Path, source: str) -> Dependency:
     get = item.get
     if "db" in item:
         return Dependency(path=get("path", ""), db=check(item["db"], _DB, (*path, "db")))
-    where = _path(item, path)
+    where = entry_path(item, path)
     check_nested(item, path)
     repo = None
     if item.get("repo"):
@@ -338,8 +353,8 @@ def parse_dependency(entry: object, path: Path, source: str) -> Dependency:
         repo = RepoSource(**raw)
     return Dependency(
         path=where,
-        oid=_oid(item, path, source),
-        legacy=repo is None and _legacy(item, where, path),
+        oid=entry_oid(item, path, source),
+        legacy=repo is None and entry_is_legacy(item, where, path),
         size=get("size"),
         nfiles=get("nfiles"),
         isexec=get("isexec", False),
@@ -353,14 +368,19 @@ def parse_dependency(entry: object, path: Path, source: str) -> Dependency:
     )
 
 
-def _content(item: Output | Dependency) -> dict[str, Any]:
-    """The keys that identify the content, in DVC's order; the one that serves as its hash leads."""
+def content_entry(item: Output | Dependency, *, null_md5: bool) -> dict[str, Any]:
+    """The keys that identify the content, in DVC's order; the one that serves as its hash leads.
+
+    Args:
+        item: Whose.
+        null_md5: Whether an unknown legacy hash is written as an empty value.
+    """
     entry: dict[str, Any] = {}
     if item.files is not None:
         return entry
     if item.oid:
         entry["md5"] = item.oid
-    elif item.legacy:
+    elif item.legacy and null_md5:
         entry["md5"] = None
     elif is_external(item.path):
         if item.etag:
@@ -391,7 +411,7 @@ def _with_path(entry: dict[str, Any], item: Output | Dependency) -> None:
 
 def output_entry(out: Output) -> dict[str, Any]:
     """``out`` as the mapping that DVC writes in a pointer file."""
-    entry = _content(out)
+    entry = content_entry(out, null_md5=True)
     _with_path(entry, out)
     for key in ("desc", "type", "labels", "meta"):
         value = getattr(out, key)
@@ -418,7 +438,7 @@ def dependency_entry(dep: Dependency) -> dict[str, Any]:
     if dep.repo is not None:
         repo = {key: value for key, value in dep.repo._asdict().items() if value}
         return {"path": dep.path, "repo": repo}
-    entry = _content(dep)
+    entry = content_entry(dep, null_md5=True)
     _with_path(entry, dep)
     if dep.files is not None:
         entry["files"] = dep.files

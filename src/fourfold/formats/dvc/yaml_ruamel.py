@@ -4,14 +4,14 @@ Importing this module imports ruamel (tens of milliseconds), which is why `yamli
 """
 
 import io
-from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
-from fourfold.formats.dvc.yamlio import BadYamlError
+from fourfold.formats.dvc.yamlio import BadYamlError, Document, merge_into
 
 
 def load(text: str, source: str) -> Any:
@@ -45,39 +45,22 @@ def dump(value: Any) -> bytes:
 
 def update(text: str, new: Mapping[str, Any], source: str) -> bytes:
     """Read ``text`` with its layout, make it say ``new``, write it."""
-    old = _parse(text, source, "rt")
-    if not isinstance(old, MutableMapping):
-        return dump(new)
-    merge_into(old, new)
-    return dump(old)
+
+    def change(document: Document) -> Mapping[Any, Any]:
+        merge_into(document, new)
+        return document
+
+    return edit(text, change, source)
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _merge_value(old: Any, new: Any) -> bool:
-    """Merge containers of one kind in place; False when ``new`` has to be put in its place."""
-    if isinstance(old, MutableMapping) and isinstance(new, Mapping):
-        merge_into(old, new)
-        return True
-    if isinstance(old, MutableSequence) and _is_list(new):
-        if len(old) != len(new):
-            old[:] = new
-        for index, item in enumerate(new):
-            if not _merge_value(old[index], item) and old[index] != item:
-                old[index] = item
-        return True
-    return False
-
-
-def merge_into(old: MutableMapping[Any, Any], new: Mapping[Any, Any]) -> None:
-    """Make ``old`` equal ``new``, touching no entry that is equal already."""
-    for key, value in new.items():
-        if key not in old or (not _merge_value(old[key], value) and old[key] != value):
-            old[key] = value
-    for key in [key for key in old if key not in new]:
-        del old[key]
+def edit(text: str, change: Callable[[Document], Mapping[Any, Any]], source: str) -> bytes:
+    """Read ``text`` with its layout, pass it through ``change``, write it."""
+    document = _parse(text, source, "rt")
+    if not document:
+        document = {}
+    if not isinstance(document, MutableMapping):
+        raise BadYamlError(source, "not a mapping at the top")
+    return dump(change(document))
 
 
 def locate(text: str, path: Sequence[str | int], *, at_key: bool = False) -> tuple[int | None, int | None]:

@@ -7,8 +7,8 @@ saved on every start); everything else goes to `yaml_ruamel`, imported on first 
 output, and no knowledge of what the documents mean.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
+from typing import Any, TypeGuard
 
 from fourfold.base.errors import InvalidFileError
 
@@ -97,3 +97,80 @@ def update(old: bytes, new: Mapping[str, Any], source: str = "") -> bytes:
     from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick writer leaves
 
     return yaml_ruamel.update(decode(old, source), new, source)
+
+
+Document = MutableMapping[Any, Any]
+
+
+def edit(old: bytes, change: Callable[[Document], Mapping[Any, Any]], source: str = "") -> bytes:
+    """Change ``old`` by a function from its document (an empty mapping when empty) to the one to write.
+
+    What the function leaves alone keeps its comments, order and flow style.
+
+    Raises:
+        BadYamlError: ``old`` cannot be read, or is not a mapping.
+    """
+    from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick writer leaves
+
+    return yaml_ruamel.edit(decode(old, source), change, source)
+
+
+def mapping_in(document: Document, key: str, source: str) -> Document:
+    """The mapping under ``key``, put there when missing or empty.
+
+    Raises:
+        BadYamlError: something else is there.
+    """
+    found = document.get(key)
+    if found is None:
+        found = document[key] = {}
+    if not isinstance(found, MutableMapping):
+        raise BadYamlError(source, f"{key!r} is not a mapping")
+    return found
+
+
+def without(old: bytes, group: str, name: str, source: str) -> bytes | None:
+    """``old`` less the entry ``name`` of the mapping ``group``; None when that was the last one.
+
+    Raises:
+        BadYamlError: ``old`` cannot be read, or ``group`` is not a mapping.
+    """
+    left = True
+
+    def change(document: Document) -> Document:
+        nonlocal left
+        entries = mapping_in(document, group, source)
+        entries.pop(name, None)
+        left = bool(entries)
+        return document
+
+    data = edit(old, change, source)
+    return data if left else None
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _merge_value(old: Any, new: Any) -> bool:
+    """Merge containers of one kind in place; False when ``new`` has to be put in its place."""
+    if isinstance(old, MutableMapping) and isinstance(new, Mapping):
+        merge_into(old, new)
+        return True
+    if isinstance(old, MutableSequence) and _is_list(new):
+        if len(old) != len(new):
+            old[:] = new
+        for index, item in enumerate(new):
+            if not _merge_value(old[index], item) and old[index] != item:
+                old[index] = item
+        return True
+    return False
+
+
+def merge_into(old: MutableMapping[Any, Any], new: Mapping[Any, Any]) -> None:
+    """Make ``old`` equal ``new``, touching no entry that is equal already."""
+    for key, value in new.items():
+        if key not in old or (not _merge_value(old[key], value) and old[key] != value):
+            old[key] = value
+    for key in [key for key in old if key not in new]:
+        del old[key]
