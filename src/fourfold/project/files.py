@@ -1,0 +1,313 @@
+"""Loading what a project tracks: from the pointer files and pipelines of the workspace or of a revision.
+
+The workspace is walked the way DVC walks it: not into folders that ``.dvcignore`` or Git ignores, that
+are outputs themselves, or that are projects of their own; symbolic links are not followed. Who knows
+one file's name loads only that file (`load_file`) and pays for no walk. What the entries mean is
+`outs`; how ``dvc.yaml`` and ``dvc.lock`` go together is `stagefiles`.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import FourfoldError, InvalidFileError, NotFoundError, from_os_error
+from fourfold.base.ids import CommitId, UnsafePathError
+from fourfold.formats.dvc import pointer as pointers
+from fourfold.project.outs import (
+    LOCK_FILE,
+    PIPELINE_FILE,
+    POINTER_SUFFIX,
+    Owner,
+    Tracked,
+    check_overlaps,
+    check_parents,
+    is_owner_file,
+    place,
+    working_dir,
+)
+from fourfold.project.project import DVC_DIR
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+#: One byte more than the YAML reader accepts, so that it is the one to refuse.
+_READ_MAX = 16 * 1024 * 1024 + 1
+
+
+class OwnerFileNotFoundError(NotFoundError):
+    """The pointer file or ``dvc.yaml`` that was named does not exist, or is dvc-ignored."""
+
+    code = "pointer-file-not-found"
+
+
+class BadOwnerNameError(InvalidFileError):
+    """A file that was named as a pointer file is not called like one, or is not a regular file."""
+
+    code = "not-a-pointer-file"
+
+
+class OwnerIgnoredByGitError(InvalidFileError):
+    """A pointer file is git-ignored: what it tracks would be lost with the clone."""
+
+    code = "pointer-file-git-ignored"
+
+
+class Tracking(NamedTuple):
+    """Everything that a project tracks, at one moment.
+
+    Attributes:
+        owners: Pointer files and stages, in the order of the walk.
+        outs: Their outputs that lie in the workspace, in the same order.
+        external: Legacy outputs outside of it: to report, never to touch.
+        errors: What could not be loaded; empty when loading was strict.
+        rev: The revision; None for the workspace.
+    """
+
+    owners: tuple[Owner, ...]
+    outs: tuple[Tracked, ...]
+    external: tuple[Tracked, ...] = ()
+    errors: tuple[FourfoldError, ...] = ()
+    rev: CommitId | None = None
+
+
+def load_tracked(project: "Project", rev: str | None = None, *, strict: bool = True) -> Tracking:
+    """Everything the workspace, or a revision, tracks.
+
+    Args:
+        project: Whose.
+        rev: Anything Git can resolve to a commit; None for the workspace.
+        strict: Fail on the first broken file. Otherwise collect the errors and go on.
+
+    Raises:
+        InvalidFileError: a file cannot be understood; file, line and column are named.
+        UnsafePathError: an output or a working directory leaves the project.
+        DuplicateOutputError, OverlappingOutputError, OwnerInsideOutputError: owners contradict.
+        UnknownRevisionError: Git has no such revision.
+    """
+    if rev is not None:
+        from fourfold.project.revisions import load_revision  # noqa: PLC0415 - the workspace needs no Git
+
+        return load_revision(project, rev, strict=strict)
+    collector = Collector(project.root, strict=strict)
+    for path in _walk(project, collector):
+        collector.load(path, _reader(project.root))
+    collector.guard(lambda: check_parents(project.root, collector.outs))
+    return collector.finish(None)
+
+
+def load_file(project: "Project", path: str) -> tuple[Owner, ...]:
+    """The owners that one file of the workspace declares: one for a ``.dvc``, each stage of a ``dvc.yaml``.
+
+    Args:
+        project: Whose.
+        path: Absolute path.
+
+    Raises:
+        OwnerFileNotFoundError: there is no such file, or ``.dvcignore`` hides it.
+        BadOwnerNameError: it is not called like a pointer file, or is not a regular file.
+        OwnerIgnoredByGitError: Git ignores it.
+        InvalidFileError, UnsafePathError: as in `load_tracked`.
+    """
+    shown = project.display(path)
+    ignored = project.ignore.is_ignored(path, is_dir=False)
+    if ignored or not os.path.lexists(path):
+        raise OwnerFileNotFoundError(f"'{shown}' {'is dvc-ignored' if ignored else 'does not exist'}")
+    if not is_owner_file(os.path.basename(path)):
+        raise _not_an_owner(path, shown)
+    if not os.path.isfile(path):
+        raise BadOwnerNameError(f"'{shown}' is not a .dvc file")
+    if git_ignored(project, path):
+        raise OwnerIgnoredByGitError(
+            f"bad DVC file name '{shown}' is git-ignored",
+            hint=f"see which rule does it: git check-ignore -v {shown}",
+        )
+    owners = parse_file(project.root, path, _reader(project.root))
+    check_parents(project.root, (out for owner in owners for out in place(project.root, owner)))
+    return owners
+
+
+def _not_an_owner(path: str, shown: str) -> BadOwnerNameError:
+    hint = "DVC files are called 'dvc.yaml', or end in '.dvc'"
+    if os.path.isfile(path + POINTER_SUFFIX):
+        hint = f"did you mean '{shown}{POINTER_SUFFIX}'?"
+    return BadOwnerNameError(f"'{shown}' is not a .dvc file", hint=hint)
+
+
+def git_ignored(project: "Project", path: str) -> bool:
+    """Whether Git ignores one path of the workspace, or a folder above it."""
+    if project.git is None:
+        return False
+    from fourfold.project.gitrules import GitRules  # noqa: PLC0415 - only beside Git
+
+    return GitRules(project.git.root).is_ignored_deep(path)
+
+
+Reader = Callable[[str], bytes | None]
+
+
+def _reader(root: str) -> Reader:
+    return lambda path: read_owner_file(root, path)
+
+
+def read_owner_file(root: str, path: str) -> bytes | None:
+    """The bytes of a pointer file, ``dvc.yaml`` or ``dvc.lock``; None when it is not there.
+
+    Raises:
+        UnsafePathError: it is a symbolic link that leaves the project.
+        DeniedError and other typed errors: the system refuses.
+    """
+    try:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            real, home = os.path.realpath(path), os.path.realpath(root)
+            if not real.startswith(home + os.sep):
+                raise UnsafePathError(
+                    f"'{os.path.relpath(path, root)}' is a symbolic link out of the project"
+                )
+        with open(path, "rb") as file:
+            return file.read(_READ_MAX)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise from_os_error(error, "reading a pointer file") from error
+
+
+def parse_file(root: str, path: str, read: Reader) -> tuple[Owner, ...]:
+    """The owners of one file, wherever its bytes come from.
+
+    Args:
+        root: The project's root, also when ``read`` reads from Git.
+        path: Absolute path of the file (as it would be in the workspace).
+        read: Gives the bytes of a file, None when there is none.
+    """
+    relpath = os.path.relpath(path, root).replace(os.sep, "/")
+    data = read(path)
+    if data is None:
+        return ()
+    if os.path.basename(path) == PIPELINE_FILE:
+        from fourfold.project.stagefiles import stages_of  # noqa: PLC0415 - only for projects with pipelines
+
+        lock_path = os.path.join(os.path.dirname(path), LOCK_FILE)
+        return stages_of(root, path, relpath, data, read(lock_path))
+    pointer = pointers.parse(data, relpath)
+    wdir = working_dir(root, path, pointer.wdir)
+    return (
+        Owner(
+            file=path,
+            relpath=relpath,
+            name=None,
+            wdir=wdir,
+            outs=pointer.outs,
+            deps=pointer.deps,
+            frozen=pointer.frozen,
+            pointer=pointer,
+            always_changed=pointer.always_changed,
+            source=data,
+        ),
+    )
+
+
+class Collector:
+    """Gathers owners and outputs while a walk goes on, and knows which folders are outputs.
+
+    Attributes:
+        paths: Absolute paths of the outputs so far: folders among them are not walked into.
+    """
+
+    def __init__(self, root: str, *, strict: bool) -> None:
+        self.root = root
+        self.strict = strict
+        self.owners: list[Owner] = []
+        self.outs: list[Tracked] = []
+        self.external: list[Tracked] = []
+        self.errors: list[FourfoldError] = []
+        self.paths: set[str] = set()
+
+    def guard(self, act: Callable[[], object]) -> None:
+        """Do ``act``; keep its error for later unless the collection is strict."""
+        try:
+            act()
+        except FourfoldError as error:
+            if self.strict:
+                raise
+            self.errors.append(error)
+
+    def load(self, path: str, read: Reader) -> None:
+        """Add what the file at ``path`` declares."""
+        self.guard(lambda: self.add(parse_file(self.root, path, read)))
+
+    def add(self, owners: Iterable[Owner]) -> None:
+        """Add owners that are loaded already."""
+        for owner in owners:
+            placed = place(self.root, owner)
+            self.owners.append(owner)
+            for out in placed:
+                (self.external if out.external else self.outs).append(out)
+                self.paths.add(out.path)
+
+    def finish(self, rev: CommitId | None) -> Tracking:
+        """Everything gathered, after the check that no two owners contradict."""
+        self.guard(lambda: check_overlaps(self.outs, self.owners))
+        return Tracking(tuple(self.owners), tuple(self.outs), tuple(self.external), tuple(self.errors), rev)
+
+
+def _walk(project: "Project", collector: Collector) -> Iterator[str]:
+    """Owner files of the workspace; between two of them the caller adds outputs to ``collector``."""
+    rules = None
+    if project.git is not None:
+        from fourfold.project.gitrules import GitRules  # noqa: PLC0415 - only beside Git
+
+        rules = GitRules(project.git.root)
+        if rules.is_ignored_deep(project.root, is_dir=True):
+            rules = None  # the whole project is ignored: then Git's rules cannot choose within it
+    level = [project.root]
+    while level:
+        found: list[str] = []
+        for folder in level:
+            listing = _list(folder, is_root=folder == project.root)
+            if listing is None:
+                continue
+            names, folders, has_rules = listing
+            if rules is not None:
+                rules.enter(folder, has_rules=has_rules)
+            for path in names:
+                if not project.ignore.is_ignored(path, is_dir=False) and not (
+                    rules is not None and rules.is_ignored(path, is_dir=False)
+                ):
+                    yield path
+            for path in folders:
+                if path in collector.paths or project.ignore.is_ignored(path, is_dir=True):
+                    continue
+                if rules is None or not rules.is_ignored(path, is_dir=True):
+                    found.append(path)
+        level = [path for path in found if path not in collector.paths]
+
+
+def _list(folder: str, *, is_root: bool) -> tuple[list[str], list[str], bool] | None:
+    """(owner files, subfolders, whether there is a .gitignore); None for a project of its own."""
+    names: list[str] = []
+    folders: list[str] = []
+    has_rules = False
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if name == DVC_DIR:
+                        if not is_root:
+                            return None
+                    elif name not in {".git", ".hg"}:
+                        folders.append(entry.path)
+                elif is_owner_file(name):
+                    if entry.is_file():
+                        names.append(entry.path)
+                elif name == ".gitignore":
+                    has_rules = True
+                elif name == DVC_DIR and not is_root:
+                    return None
+    except OSError:
+        return None  # as os.walk does: what may not be listed has nothing to say
+    names.sort()
+    folders.sort()
+    return names, folders, has_rules
