@@ -1,0 +1,209 @@
+"""Dispatch: from the words of the command line to one command, its outcome, and an exit code.
+
+Imports no command before its name is known, and no parser when the table alone can answer.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from fourfold.cli import table
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fourfold.base.errors import FourfoldError, UsageError
+    from fourfold.cli.options import Settings
+    from fourfold.cli.session import Session
+    from fourfold.cli.table import Command
+
+#: What DVC exits with when the command line is wrong.
+USAGE = 254
+
+
+class Invocation:
+    """One run of ``ff``, and what is known of it so far, for the error handler.
+
+    Any stream may be None: that is how the interpreter gives a closed one.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        stdin: TextIO | None,
+        stdout: TextIO | None,
+        stderr: TextIO | None,
+    ) -> None:
+        self.argv = list(argv)
+        self.environ = environ
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.command: Command | None = None
+        self.settings: Settings | None = None
+        self.session: Session | None = None
+
+    def run(self) -> int:
+        """Do what the command line says; tell of any failure; return the exit code."""
+        try:
+            return self._dispatch()
+        except BaseException as error:  # noqa: BLE001 - the one handler, of bugs and interrupts too
+            return self._fail(error)
+
+    def _dispatch(self) -> int:
+        if not self.argv:
+            return self._print_page(short=True)
+        if self.argv in (["--help"], ["-h"], ["help"]):
+            return self._print_page(short=False)
+        from fourfold.cli import options  # noqa: PLC0415 - the table alone answered so far
+
+        try:
+            name, given, rest = _read_front(self.argv)
+            if given[0].version:
+                from fourfold import __version__  # noqa: PLC0415 - only this answer needs it
+
+                return self._print(__version__ + "\n")
+            if not name:
+                return self._print_page(short=not rest)
+            return self._run_command(name, given, rest)
+        except options.HelpWanted as wanted:
+            return self._print(wanted.page)
+
+    def _run_command(self, name: str, given: "list[argparse.Namespace]", rest: "list[str]") -> int:
+        from importlib import import_module  # noqa: PLC0415 - the lazy table of the commands
+
+        from fourfold.cli import options, render  # noqa: PLC0415 - a command runs for certain now
+        from fourfold.cli.session import Session  # noqa: PLC0415 - likewise
+
+        command = table.COMMANDS[name]
+        module = import_module(f"{table.PACKAGE}.{command.module}")
+        args = options.command_parser(name, command.help, module.configure).parse(rest)
+        self.settings = options.settings_of([*given, args])
+        self.command = command
+        self.session = Session(
+            self.settings,
+            cwd=_current_directory(),
+            environ=self.environ,
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=self.stderr,
+        )
+        outcome = module.run(args, self.session)
+        self.session.sink.close()
+        render.print_outcome(outcome, self.stdout, as_json=self.settings.json, quiet=self.settings.quiet)
+        return int(outcome.exit_code)
+
+    def _print(self, text: str) -> int:
+        from fourfold.cli.render import print_text  # noqa: PLC0415 - see `_run_command`
+
+        print_text(self.stdout, text)
+        return 0
+
+    def _print_page(self, *, short: bool) -> int:
+        from fourfold.cli import pages  # noqa: PLC0415 - only help pays for it
+
+        self._print(pages.short_page() if short else pages.long_page())
+        return USAGE if short else 0
+
+    def _fail(self, error: BaseException) -> int:
+        from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
+
+        opening: FourfoldError | None = None
+        if self.session is not None:
+            opening = self.session.opening_error
+            self.session.sink.close()
+        settings = self.settings
+        scene = failure.Scene(
+            argv=self.argv,
+            environ=self.environ,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            command=self.command if self.session is not None else None,
+            opening=opening,
+            as_json=settings.json if settings else "--json" in self.argv,
+            color=settings.color if settings else "auto",
+        )
+        return failure.report(error, scene)
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        from fourfold.cli.session import NoSuchDirectoryError  # noqa: PLC0415 - only this failure pays
+
+        raise NoSuchDirectoryError(
+            "the current directory does not exist any more", hint="cd elsewhere"
+        ) from None
+
+
+def _read_front(argv: Sequence[str]) -> "tuple[str, list[argparse.Namespace], list[str]]":
+    """Read what stands before the command's own arguments.
+
+    Returns:
+        The command's name in the table (empty when none was given), the global options so far, and the
+        words that follow; with no name, a word left over means that help of the whole is wanted.
+
+    Raises:
+        UsageError: no such option or command.
+        HelpWanted: ``-h`` of ``ff`` or of a family.
+    """
+    from fourfold.cli import options, pages  # noqa: PLC0415 - loaded by every caller that gets here
+
+    first = options.front_parser("ff", pages.long_page).parse(argv)
+    words = list(first.words or ())
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    if not words or words[0] == "--help" or first.version:
+        return "", [first], words
+    name, given, rest = words[0], [first], words[1:]
+    if name in table.families():
+        second = options.front_parser(f"ff {name}", lambda: pages.family_page(name)).parse(rest)
+        given.append(second)
+        if not second.words:
+            raise _needs_member(name)
+        family, name, rest = name, second.words[0], second.words[1:]
+        return _known(f"{family} {name}"), given, rest
+    return _known(name), given, rest
+
+
+def _known(name: str) -> str:
+    """The name in the table of what was typed.
+
+    Raises:
+        UnknownCommandError: nothing has that name.
+    """
+    names = table.names()
+    if name in names:
+        return names[name]
+    from fourfold.cli.options import UnknownCommandError  # noqa: PLC0415 - only a mistake pays for it
+    from fourfold.cli.suggest import did_you_mean  # noqa: PLC0415 - likewise
+
+    family, _, word = name.rpartition(" ")
+    prog = f"ff {family}" if family else "ff"
+    known = (
+        [full.removeprefix(family + " ") for full in names if full.startswith(family + " ")]
+        if family
+        else names
+    )
+    raise UnknownCommandError(
+        f"{prog} has no command '{word}'", hint=did_you_mean(word, known, f"see: {prog} --help")
+    )
+
+
+def _needs_member(family: str) -> "UsageError":
+    from fourfold.cli.options import MissingArgumentError  # noqa: PLC0415 - only a mistake pays for it
+
+    return MissingArgumentError(
+        f"ff {family} needs a command: {', '.join(table.members(family))}", hint=f"see: ff {family} --help"
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run ``ff`` with these arguments in this process, and return its exit code."""
+    return Invocation(argv, environ=os.environ, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr).run()

@@ -1,0 +1,83 @@
+"""The command table: every command, where it lives, and what can be said of it without loading it.
+
+One of the three places where laziness lives: ``ff --help`` reads this table and imports no command,
+``ff X`` imports only X's module. A command is listed here as soon as its module exists, and only then
+(tests/architecture/test_command_table.py); keep `COMMANDS` sorted by name.
+"""
+
+from typing import NamedTuple
+
+PACKAGE = "fourfold.cli.commands"
+
+
+class Command(NamedTuple):
+    """One command.
+
+    Attributes:
+        module: Name of its module below `PACKAGE`; it defines ``configure(parser)`` and
+            ``run(args, session)``.
+        help: What it does, in one line without a full stop.
+        group: The heading it stands under: a key of `HEADINGS`.
+        failure_code: What the process exits with when the command fails without a more precise
+            category. It is DVC's: 1 where DVC's command handles its own failures, 255 where they
+            reach its main function, 251 for the commands that only edit configuration.
+        aliases: Other names that DVC gives it; for ``remote list`` and such, of its last word.
+        hidden: Works, but is not for people: left out of help and completion.
+    """
+
+    module: str
+    help: str
+    group: str
+    failure_code: int = 255
+    aliases: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+#: Groups of commands, in the order of the help page.
+HEADINGS = {
+    "start": "Set up",
+    "track": "Track data",
+    "look": "Look",
+    "share": "Share",
+    "elsewhere": "Use data from elsewhere",
+    "pipeline": "Run pipelines",
+    "care": "Keep data safe",
+    "settings": "Configure",
+}
+
+#: First words of the commands that have two.
+FAMILIES = {
+    "cache": "The cache: where it is, and its layout",
+    "data": "The state of the tracked data",
+    "git-hook": "What the installed Git hooks call",
+    "metrics": "Metrics of the pipeline",
+    "op": "The log of operations",
+    "params": "Parameters of the pipeline",
+    "remote": "Places that data is pushed to and pulled from",
+}
+
+COMMANDS: dict[str, Command] = {
+    "completion": Command("completion", "Print the completion script of a shell", "start"),
+    "root": Command("root", "Print the path to the root of the project", "start"),
+}
+
+
+def names() -> dict[str, str]:
+    """Every way to name a command -> its name in `COMMANDS`; aliases included."""
+    found = {}
+    for name, command in COMMANDS.items():
+        found[name] = name
+        head = name.rpartition(" ")[0]
+        for alias in command.aliases:
+            found[f"{head} {alias}" if head else alias] = name
+    return found
+
+
+def members(family: str) -> list[str]:
+    """The second words of a family's commands, sorted; hidden ones included."""
+    return sorted(name.partition(" ")[2] for name in COMMANDS if name.startswith(family + " "))
+
+
+def families() -> list[str]:
+    """The families that have a command."""
+    return [family for family in FAMILIES if members(family)]
