@@ -1,0 +1,374 @@
+"""Build: from a file or directory of the workspace to its identity, by hashing only what moved.
+
+`identify` answers what is there now; `ingest` answers the same and saves the content in the same
+read, into an `Intake` that the caller commits. Both ask the stat index first and tell it afterwards.
+What lies under a name is read through the name once, and must look the same before and after.
+"""
+
+import os
+from array import array
+from collections.abc import Sequence
+
+from fourfold.base.errors import ConflictError, from_os_error
+from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
+from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.walk import WIDTH, Prune, Scan, row, scan_directory, scan_file
+from fourfold.base.ids import Oid
+from fourfold.base.pool import map_batches
+from fourfold.content.hashing import digest_bytes, digest_stream, folded_bytes_digest, folded_digest
+from fourfold.content.intake import Intake
+from fourfold.content.statindex import Record, StatIndex, settle
+from fourfold.content.tree import Tree
+
+#: Files up to this size are read whole; larger ones are streamed.
+SMALL = 1 << 20
+#: A batch is this many files, or this many bytes, whichever comes first.
+_BATCH_FILES = 256
+_BATCH_BYTES = 16 << 20
+#: From this size on, sharing blocks with the source is tried before copying.
+_CLONE_FROM = 1 << 16
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+
+_Row = tuple[int, bytes, bytes]
+
+
+class ChangedDuringReadError(ConflictError):
+    """A file changed between the start and the end of its reading."""
+
+    code = "changed-during-read"
+
+
+class Built:
+    """What a path is: its identity, and the columns from which it follows.
+
+    Attributes:
+        oid: A file's object, or a directory's tree.
+        scan: What was seen.
+        packed: MD5 digests in the order of the scan.
+        is_directory: Whether the path is a directory.
+    """
+
+    __slots__ = ("_tree", "is_directory", "oid", "packed", "scan")
+
+    def __init__(self, scan: Scan, packed: bytes, *, is_directory: bool, oid: Oid | None = None) -> None:
+        self.scan = scan
+        self.packed = packed
+        self.is_directory = is_directory
+        self._tree: Tree | None = None
+        if oid is None:
+            oid = self.tree.oid if is_directory else Oid(packed.hex())
+        self.oid = oid
+
+    @property
+    def tree(self) -> Tree:
+        """The directory's manifest; built when first asked for."""
+        if self._tree is None:
+            self._tree = Tree.from_unsorted(self.scan.names, self.packed)
+        return self._tree
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return self.scan.size
+
+    @property
+    def nfiles(self) -> int:
+        """How many files."""
+        return len(self.scan.names)
+
+    @property
+    def isexec(self) -> bool:
+        """Whether it is a file that its owner may execute."""
+        return not self.is_directory and bool(self.scan.stats[4] & 0o100)
+
+
+def look(
+    path: str, *, skip_file: Prune | None = None, skip_directory: Prune | None = None
+) -> tuple[Scan, bool]:
+    """Scan a path, whichever it is; also says whether it is a directory.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        FourfoldError: what `base.fs.walk` refuses.
+    """
+    if os.path.isdir(path):
+        return scan_directory(path, skip_file=skip_file, skip_directory=skip_directory), True
+    return scan_file(path), False
+
+
+def identify(
+    path: str,
+    index: StatIndex,
+    *,
+    legacy: bool = False,
+    skip_file: Prune | None = None,
+    skip_directory: Prune | None = None,
+    events: Sink = silent,
+) -> Built:
+    """What ``path`` is now.
+
+    Args:
+        path: An absolute path that exists.
+        index: Asked first, told afterwards.
+        legacy: Hash as DVC 2 did.
+        skip_file: Files that are not part of the data.
+        skip_directory: Directories likewise.
+        events: Hears the phase "hashing".
+
+    Raises:
+        FileNotFoundError: there is nothing at ``path``.
+        ChangedDuringReadError: a file would not hold still for three readings.
+        FourfoldError: what `base.fs.walk` refuses; a file that cannot be read.
+    """
+    for attempt in (1, 2, 3):
+        scan, is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
+        record = index.load(path, legacy=legacy)
+        if record is not None and record.matches(scan) and record.oid.endswith(".dir") == is_directory:
+            return Built(scan, record.packed, is_directory=is_directory, oid=Oid(record.oid))
+        job = _Job(path, scan, legacy=legacy, intake=None, link_types=())
+        try:
+            return job.run(index, is_directory=is_directory, events=events)
+        except (ChangedDuringReadError, FileNotFoundError):
+            if attempt == 3 or not os.path.lexists(path):
+                raise
+    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+def ingest(
+    path: str,
+    index: StatIndex,
+    intake: Intake,
+    *,
+    link_types: Sequence[str] = ("copy",),
+    skip_file: Prune | None = None,
+    skip_directory: Prune | None = None,
+    events: Sink = silent,
+) -> Built:
+    """What ``path`` is now, with its content, and its tree when it is a directory, handed to ``intake``.
+
+    The workspace is not touched, but that a file may become one inode with its object when the first of
+    ``link_types`` that works is ``hardlink``. The caller commits the intake, then calls `remember`.
+
+    Raises:
+        FileNotFoundError: there is nothing at ``path``.
+        ChangedDuringReadError: a file changed while it was read; nothing was named.
+        FourfoldError: what `base.fs.walk` refuses; a file that cannot be read; a full disk.
+    """
+    scan, is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
+    job = _Job(path, scan, legacy=False, intake=intake, link_types=link_types)
+    built = job.run(index, is_directory=is_directory, events=events)
+    if is_directory:
+        save_tree(built.tree, intake)
+    return built
+
+
+def save_tree(tree: Tree, intake: Intake) -> None:
+    """Hand a directory manifest to an intake; after the files that it names."""
+    data = tree.to_bytes()
+    _name, proof = digest_bytes(data)
+    intake.add_bytes(tree.oid, data, proof)
+
+
+def remember(
+    path: str,
+    built: Built,
+    index: StatIndex,
+    *,
+    skip_file: Prune | None = None,
+    skip_directory: Prune | None = None,
+) -> None:
+    """Record ``built`` again after its files were linked, which moved their change times.
+
+    Only rows whose size, content time and inode are what they were are recorded.
+    """
+    try:
+        scan, _is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
+    except OSError:
+        return
+    if scan.names == built.scan.names:
+        when = settle(scan.stats, index.clock)
+        for at in range(len(scan.names)):
+            before = built.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
+            now = scan.stats[at * WIDTH : at * WIDTH + WIDTH]
+            if (before[0], before[1], before[3]) != (now[0], now[1], now[3]):
+                scan.stats[at * WIDTH] = -1
+        index.save(path, scan, built.packed, b"", oid=built.oid, when=when)
+
+
+class _Job:
+    """One build: which rows are known, reading the others in batches on a few threads."""
+
+    def __init__(
+        self, path: str, scan: Scan, *, legacy: bool, intake: Intake | None, link_types: Sequence[str]
+    ) -> None:
+        self.path = path
+        self.scan = scan
+        self.legacy = legacy
+        self.intake = intake
+        self.link_first = bool(link_types) and link_types[0] == "hardlink"
+        self.clone = "reflink" in link_types
+
+    def run(self, index: StatIndex, *, is_directory: bool, events: Sink) -> Built:
+        scan = self.scan
+        total = len(scan.names)
+        record = index.load(self.path, legacy=self.legacy, proofs=True)
+        packed = bytearray(16 * total)
+        proofs = bytearray(32 * total)
+        unknown = self._recall(record, packed, proofs) if record is not None else range(total)
+        when = index.clock.now_ns()
+        if len(unknown):
+            sizes = scan.stats[0::WIDTH]
+            events(PhaseStarted("hashing", len(unknown), sum([sizes[at] for at in unknown])))
+            for rows in map_batches(self._read, _batches(unknown, sizes)):
+                done = 0
+                for at, name, proof in rows:
+                    packed[at * 16 : at * 16 + 16] = name
+                    proofs[at * 32 : at * 32 + 32] = proof
+                    done += sizes[at]
+                events(Advanced("hashing", len(rows), done))
+            events(PhaseEnded("hashing"))
+        built = Built(scan, bytes(packed), is_directory=is_directory)
+        if len(unknown) or record is None or not record.matches(scan) or record.oid != built.oid:
+            index.save(
+                self.path, scan, built.packed, bytes(proofs), oid=built.oid, when=when, legacy=self.legacy
+            )
+        return built
+
+    def _recall(self, record: Record, packed: bytearray, proofs: bytearray) -> Sequence[int]:
+        """Fill in the rows that are on record and unmoved; returns the others."""
+        scan = self.scan
+        with_proofs = len(record.proofs) == 2 * len(record.packed)
+        if record.matches(scan):
+            packed[:] = record.packed
+            if with_proofs:
+                proofs[:] = record.proofs
+            return self._unsaved(range(len(scan.names)), packed)
+        where = {name: at for at, name in enumerate(record.names)}
+        same_device = record.device == scan.device
+        unknown = []
+        candidates = []
+        for at, name in enumerate(scan.names):
+            old = where.get(name, -1)
+            start = at * WIDTH
+            if (
+                old >= 0
+                and same_device
+                and scan.stats[start : start + WIDTH] == record.stats[old * WIDTH : old * WIDTH + WIDTH]
+            ):
+                packed[at * 16 : at * 16 + 16] = record.packed[old * 16 : old * 16 + 16]
+                if with_proofs:
+                    proofs[at * 32 : at * 32 + 32] = record.proofs[old * 32 : old * 32 + 32]
+                candidates.append(at)
+            else:
+                unknown.append(at)
+        return sorted([*unknown, *self._unsaved(candidates, packed)])
+
+    def _unsaved(self, rows: Sequence[int], packed: bytearray) -> list[int]:
+        """Those rows whose object is not in the store, or is there without proof."""
+        if self.intake is None:
+            return []
+        settled = self.intake.settled
+        return [at for at in rows if not settled(Oid(packed[at * 16 : at * 16 + 16].hex()))]
+
+    def _read(self, rows: Sequence[int]) -> list[_Row]:
+        """Hash (and save) one batch."""
+        names, stats, root = self.scan.names, self.scan.stats, self.path
+        result = []
+        for at in rows:
+            name = names[at]
+            path = f"{root}/{name}" if name else root
+            try:
+                fd = os.open(path, _READ)
+            except FileNotFoundError:
+                raise  # it was there a moment ago: the caller looks again
+            except OSError as error:
+                raise from_os_error(error, "reading") from error
+            try:
+                if stats[at * WIDTH] > SMALL:
+                    digests = self._large(fd, path, at)
+                else:
+                    digests = self._small(fd, path, at)
+            except OSError as error:
+                raise from_os_error(error, f"saving {path}" if self.intake else f"reading {path}") from error
+            finally:
+                os.close(fd)
+            result.append((at, *digests))
+        return result
+
+    def _small(self, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
+        size = self.scan.stats[at * WIDTH]
+        data = os.read(fd, size + 1)
+        while 0 < len(data) < size and (more := os.read(fd, size + 1 - len(data))):
+            data += more
+        self._check_still(fd, path, at, len(data))
+        name, proof = digest_bytes(data)
+        if self.legacy:
+            return folded_bytes_digest(data), proof
+        if self.intake is not None:
+            oid = Oid(name.hex())
+            if not (self._may_link(at) and self.intake.link(oid, path, proof)):
+                self.intake.add_bytes(oid, data, proof)
+        return name, proof
+
+    def _large(self, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
+        if self.legacy:
+            name, proof, size = folded_digest(fd)
+            self._check_still(fd, path, at, size)
+            return name, proof
+        if self.intake is None or self._may_link(at):
+            digests = digest_stream(fd)
+            self._check_still(fd, path, at, digests.size)
+            if self.intake is None or self.intake.link(Oid(digests.name.hex()), path, digests.proof):
+                return digests.name, digests.proof
+            os.lseek(fd, 0, os.SEEK_SET)
+        return self._stream(self.intake, fd, path, at)
+
+    def _stream(self, intake: Intake, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
+        """Save a large file in one reading: a clone is hashed itself, a copy is hashed as it is made."""
+        cloned = (
+            intake.clone_stream(fd) if self.clone and self.scan.stats[at * WIDTH] >= _CLONE_FROM else None
+        )
+        out, temporary = cloned or intake.open_stream()
+        try:
+            digests = digest_stream(out) if cloned else digest_stream(fd, lambda part: write_all(out, part))
+            self._check_still(fd, path, at, digests.size)
+        except BaseException:
+            intake.drop_stream(out, temporary)
+            raise
+        intake.add_stream(out, temporary, Oid(digests.name.hex()), digests.proof, digests.size)
+        return digests.name, digests.proof
+
+    def _may_link(self, at: int) -> bool:
+        # An executable keeps an inode of its own: its mode must not become the object's.
+        return self.link_first and not self.scan.stats[at * WIDTH + 4] & 0o111 and at not in self.scan.links
+
+    def _check_still(self, fd: int, path: str, at: int, size: int) -> None:
+        now = row(os.fstat(fd), self.scan.device)
+        seen: array[int] = self.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
+        moved = now[:2] != tuple(seen[:2]) or now[3] != seen[3]
+        # Linking one name of an inode moves the change time of all its names.
+        if size != seen[0] or moved or (now[2] != seen[2] and not self.link_first):
+            raise ChangedDuringReadError(
+                f"{path} changed while it was read",
+                hint="let its writer finish, then run the same command again",
+            )
+
+
+def _batches(rows: Sequence[int], sizes: "array[int]") -> list[list[int]]:
+    """Cut rows into batches of a few hundred files or a few megabytes, a large file by itself."""
+    batches: list[list[int]] = []
+    current: list[int] = []
+    weight = 0
+    for at in rows:
+        size = sizes[at]
+        if size > SMALL:
+            batches.append([at])
+            continue
+        current.append(at)
+        weight += size
+        if len(current) >= _BATCH_FILES or weight >= _BATCH_BYTES:
+            batches.append(current)
+            current, weight = [], 0
+    if current:
+        batches.append(current)
+    return batches

@@ -1,0 +1,398 @@
+"""The only writer of object stores: new objects arrive under temporary names and are named together.
+
+`Intake` is one batch: objects are written hidden beside their final place, made durable at once (one
+``syncfs``, or an fsync a file), renamed, and their folders made durable. Until `commit` nothing has its
+final name; a failure leaves nothing but hidden files, and a death leaves a lease that the kernel has let
+go, by which the next writer knows whose litter it may sweep. Every byte was hashed before it came
+here: this module names what its callers proved.
+"""
+
+import os
+import threading
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from fourfold.base.errors import from_os_error
+from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
+from fourfold.base.fs.platform import clone_file, sync_directory, sync_filesystem
+from fourfold.base.ids import Oid
+from fourfold.content.objects import OWN_DIRECTORY, PREFIXES, ObjectStore
+from fourfold.content.proofs import ProofBook
+
+#: Up to this many new objects are fsynced one by one; more share one flush of the file system.
+_FEW = 8
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+
+
+class Stored(NamedTuple):
+    """What a committed batch did."""
+
+    added: int
+    size: int
+    present: int
+    healed: tuple[Oid, ...]
+
+
+class Intake:
+    """One batch of new objects for a store. Its ``add_*`` methods may be called from several threads.
+
+    Args:
+        store: Where the objects go.
+        proofs: The book in which existing objects are looked up and new ones noted.
+        legacy: Write the 2.x layout (only for objects fetched for a 2.x project).
+    """
+
+    def __init__(self, store: ObjectStore, proofs: ProofBook, *, legacy: bool = False) -> None:
+        self.store = store
+        self._proofs = proofs
+        self._legacy = legacy
+        self._token = temp_token()
+        self._base = store.base(legacy=legacy)
+        self._pending: dict[str, bytes] = {}  # object name -> BLAKE3, in the order of arrival
+        self._present: dict[str, None] = {}
+        self._linked: list[str] = []
+        self._healed: list[Oid] = []
+        self._folders: dict[str, set[str]] = {}
+        self._size = 0
+        self._streams = 0
+        self._lock = threading.Lock()
+        self._lease: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    # -- arriving ---------------------------------------------------------------------------------
+
+    def holds(self, oid: str) -> bool:
+        """Whether the object was there before, or has arrived in this batch; says nothing of its bytes."""
+        return oid in self._pending or oid[2:] in self._existing(oid[:2])
+
+    def _existing(self, prefix: str) -> set[str]:
+        names = self._folders.get(prefix)
+        if names is None:
+            with self._lock:
+                names = self._folders.get(prefix)
+                if names is None:
+                    self._open()
+                    names = self.store.folder(prefix, legacy=self._legacy)
+                    if not names:
+                        self._make_folder(prefix)
+                    self._folders[prefix] = names
+        return names
+
+    def settled(self, oid: Oid) -> bool:
+        """Whether a *proven* object of that name needs nothing more; never reads content."""
+        if oid in self._pending or oid in self._present:
+            return True
+        if oid[2:] not in self._existing(oid[:2]):
+            return False
+        try:
+            info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
+        except OSError:
+            return False
+        with self._lock:
+            proven = self._proofs.proven(oid, info, legacy=self._legacy)
+            if proven:
+                self._present[oid] = None
+        return proven
+
+    def add_bytes(self, oid: Oid, data: bytes, proof: bytes) -> None:
+        """Take in a small object whose name was computed from ``data``."""
+        if oid in self._pending or oid in self._present:
+            return
+        prefix, rest = oid[:2], oid[2:]
+        if rest in self._existing(prefix):
+            if self.settled(oid) or self._same(oid, data, proof):
+                return
+            with self._lock:
+                self._healed.append(oid)
+        temporary = self._temporary(oid)
+        try:
+            fd = os.open(temporary, _CREATE, self.store.file_mode)
+        except FileExistsError:
+            return  # the same content arrives on another thread at this moment
+        try:
+            write_all(fd, data)
+            if self._mode_is_masked:
+                os.fchmod(fd, self.store.file_mode)
+        finally:
+            os.close(fd)
+        with self._lock:
+            self._pending[oid] = proof
+            self._size += len(data)
+
+    def _same(self, oid: Oid, data: bytes, proof: bytes) -> bool:
+        """Whether the object that is there without a proof holds exactly ``data``."""
+        path = f"{self._base}/{oid[:2]}/{oid[2:]}"
+        try:
+            with open(path, "rb") as file:
+                if file.read(len(data) + 1) != data:
+                    return False
+                info = os.fstat(file.fileno())
+        except OSError:
+            return False
+        with self._lock:
+            self._proofs.note(oid, info, proof, legacy=self._legacy)
+            self._present[oid] = None
+        return True
+
+    def open_stream(self) -> tuple[int, str]:
+        """A new hidden file for an object whose name is known only at its end.
+
+        Returns:
+            The open handle and the path, for `add_stream` or `drop_stream`.
+        """
+        with self._lock:
+            self._open()
+            self._streams += 1
+            number = self._streams
+            os.makedirs(self._base, mode=self._folder_mode, exist_ok=True)
+        path = f"{self._base}/.stream{number}.{self._token}.tmp"
+        return os.open(path, os.O_RDWR | _CREATE & ~os.O_WRONLY, self.store.file_mode), path
+
+    def clone_stream(self, source_fd: int) -> tuple[int, str] | None:
+        """A hidden file that shares the blocks of an open one, or None where that is impossible."""
+        fd, path = self.open_stream()
+        try:
+            if clone_file(source_fd, fd):
+                return fd, path
+        except OSError:
+            self.drop_stream(fd, path)
+            raise
+        self.drop_stream(fd, path)
+        return None
+
+    def drop_stream(self, fd: int, path: str) -> None:
+        """Give up a hidden file."""
+        os.close(fd)
+        os.unlink(path)
+
+    def add_stream(self, fd: int, path: str, oid: Oid, proof: bytes, size: int) -> None:
+        """Take in a large object: the hidden file was written whole and hashed to ``oid``."""
+        if self._mode_is_masked:
+            os.fchmod(fd, self.store.file_mode)
+        if self.settled(oid):
+            self.drop_stream(fd, path)
+            return
+        os.close(fd)
+        existed = oid[2:] in self._existing(oid[:2])
+        with self._lock:
+            if oid in self._pending:
+                os.unlink(path)
+                return
+            if existed:
+                # Renaming over it is cheaper than proving it, and heals it where it was damaged.
+                self._healed.append(oid)
+            os.rename(path, self._temporary(oid))
+            self._pending[oid] = proof
+            self._size += size
+
+    def link(self, oid: Oid, source: str, proof: bytes) -> bool:
+        """Make the user's file and the object one inode, under the hidden name.
+
+        Returns:
+            False when the store lies on another device or cannot link: the caller copies.
+        """
+        if self.settled(oid):
+            return True
+        self._existing(oid[:2])
+        try:
+            os.link(source, self._temporary(oid), follow_symlinks=False)
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+        with self._lock:
+            self._pending[oid] = proof
+            self._linked.append(oid)
+        return True
+
+    # -- naming -----------------------------------------------------------------------------------
+
+    def commit(self) -> Stored:
+        """Make everything that arrived durable, then give it its name.
+
+        Raises:
+            FourfoldError: nothing, or only whole and durable objects, got a name.
+        """
+        try:
+            self._flush_content()
+            for oid in self._pending:
+                os.replace(self._temporary(oid), f"{self._base}/{oid[:2]}/{oid[2:]}")
+            for oid in self._linked:
+                os.chmod(f"{self._base}/{oid[:2]}/{oid[2:]}", self.store.file_mode)
+            self._flush_names()
+        except OSError as error:
+            self.abort()
+            raise from_os_error(error, "writing the cache") from error
+        for oid, proof in self._pending.items():
+            info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
+            self._proofs.note(Oid(oid), info, proof, legacy=self._legacy)
+        done = Stored(len(self._pending), self._size, len(self._present), tuple(self._healed))
+        for oid in self._pending:
+            self._folders[oid[:2]].add(oid[2:])
+            self._present[oid] = None
+        self._pending.clear()
+        self._linked.clear()
+        self._healed.clear()
+        self._size = 0
+        self._close()
+        return done
+
+    def _flush_content(self) -> None:
+        if len(self._pending) > _FEW and sync_filesystem(self._base):
+            return
+        for oid in self._pending:
+            fd = os.open(self._temporary(oid), os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def _flush_names(self) -> None:
+        if len(self._pending) > _FEW and sync_filesystem(self._base):
+            return
+        for prefix in sorted({oid[:2] for oid in self._pending}):
+            sync_directory(f"{self._base}/{prefix}")
+        if self._pending:
+            sync_directory(self._base)
+
+    def abort(self) -> None:
+        """Drop what arrived since the last commit; hidden files go, named objects stay."""
+        for oid in self._pending:
+            _unlink_quietly(self._temporary(oid))
+        self._pending.clear()
+        if self._lease is not None:
+            for name in _listdir_quietly(self._base):
+                if name.endswith(f"{self._token}.tmp"):
+                    _unlink_quietly(f"{self._base}/{name}")
+            self._close()
+
+    # -- the lease --------------------------------------------------------------------------------
+
+    @property
+    def _own(self) -> str:
+        return f"{self.store.root}/{OWN_DIRECTORY}"
+
+    @property
+    def _folder_mode(self) -> int:
+        return 0o2775 if self.store.shared else 0o777
+
+    def _temporary(self, oid: str) -> str:
+        return f"{self._base}/{oid[:2]}/.{oid[2:]}.{self._token}.tmp"
+
+    def _make_folder(self, prefix: str) -> None:
+        path = f"{self._base}/{prefix}"
+        if self.store.shared:
+            for folder in (self.store.root, f"{self.store.root}/files", f"{self.store.root}/files/md5", path):
+                if not os.path.isdir(folder):
+                    os.makedirs(folder, exist_ok=True)
+                    os.chmod(folder, self._folder_mode)
+        else:
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                return
+            except FileNotFoundError:
+                os.makedirs(path, exist_ok=True)
+
+    def _open(self) -> None:
+        """Take the lease before the first hidden file; sweep the litter of writers that died."""
+        if self._lease is not None:
+            return
+        os.makedirs(self._own, exist_ok=True)
+        sweep(self.store)
+        self._mode_is_masked = self.store.shared or bool(_current_umask() & self.store.file_mode)
+        path = f"{self._own}/{self._token}.lease"
+        self._lease = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        _try_flock(self._lease)
+
+    _mode_is_masked = True
+
+    def _close(self) -> None:
+        if self._lease is not None:
+            _unlink_quietly(f"{self._own}/{self._token}.lease")
+            os.close(self._lease)
+            self._lease = None
+            try:
+                os.rmdir(self._own)
+            except OSError:
+                return
+
+
+def live_leases(store: ObjectStore) -> list[str]:
+    """The tokens of the writers that are at work in the store at this moment, this process included."""
+    return [token for token in _leases(store) if not _is_dead(store, token)]
+
+
+def sweep(store: ObjectStore) -> int:
+    """Remove the hidden files of writers that died; returns how many."""
+    dead = [token for token in _leases(store) if _is_dead(store, token)]
+    removed = 0
+    if dead:
+        suffixes = tuple(f".{token}.tmp" for token in dead)
+        for base in (store.base(), store.base(legacy=True)):
+            for folder in (base, *(f"{base}/{prefix}" for prefix in PREFIXES)):
+                for name in _listdir_quietly(folder):
+                    if name.endswith(suffixes) and is_temp_name(name):
+                        removed += _unlink_quietly(f"{folder}/{name}")
+        for token in dead:
+            _unlink_quietly(f"{store.root}/{OWN_DIRECTORY}/{token}.lease")
+    return removed
+
+
+def _leases(store: ObjectStore) -> list[str]:
+    return [
+        name[:-6] for name in _listdir_quietly(f"{store.root}/{OWN_DIRECTORY}") if name.endswith(".lease")
+    ]
+
+
+def _is_dead(store: ObjectStore, token: str) -> bool:
+    """Whether the writer of a lease is gone: the kernel gave its lock to us."""
+    try:
+        fd = os.open(f"{store.root}/{OWN_DIRECTORY}/{token}.lease", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return _try_flock(fd)
+    finally:
+        os.close(fd)
+
+
+def _try_flock(fd: int) -> bool:
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows, where litter is swept by age in gc alone
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _current_umask() -> int:
+    """The process's umask: the system offers no reading of it, only setting."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _listdir_quietly(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _unlink_quietly(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
