@@ -1,0 +1,54 @@
+"""Where we differ from DVC 3.67.1 on purpose, and why.
+
+D1 to D15 are defects that were reproduced in the real DVC; each has its own test elsewhere. A `Deviation`
+with a scenario explains differences of a twin run there: only those whose key matches, and nothing else.
+"""
+
+import re
+from typing import NamedTuple
+
+from tests.compat.snapshot import Difference
+
+#: The defects, what DVC does, what we do instead.
+DEFECTS = {
+    "D1": "pull accepts a damaged object of a remote and calls it clean; we verify while downloading",
+    "D2": "a directory whose manifest is in the remote counts as pushed; we prove every file of it",
+    "D3": "pull deletes a damaged object of a local remote; reading never deletes",
+    "D4": "an unsupported link type removes the workspace file; we link under a temporary name first",
+    "D5": "the executable bit of a linked file changes the cached object's mode; we make a copy",
+    "D6": "files of a directory lose their executable bits; we keep them where the format lets us",
+    "D7": "import-url --to-remote leaves temporary files in the remote; we leave none",
+    "D8": "a cached object edited through a hard link is deleted; we quarantine it and heal it",
+    "D9": "checkout deletes what it did not write in a former output; we keep what was never saved",
+    "D10": "a failed push to a worktree remote empties the pointer file; ours changes no pointer file",
+    "D11": "update resurrects a file that was deleted in a worktree remote; deleted stays deleted",
+    "D12": "an edit with the same size and time is missed; our proof includes the change time",
+    "D13": "a file name that is not UTF-8 ends in an unexpected error; we name it and say what to do",
+    "D14": "escaped lines of .gitignore are never removed; we remove what we wrote",
+    "D15": "runs of disjoint stages that share a dependency exclude each other; ours do not",
+}
+
+
+class Deviation(NamedTuple):
+    """Differences of one scenario that are meant.
+
+    Attributes:
+        defect: The key of `DEFECTS` that is the reason, or "" when ``reason`` stands alone.
+        scenario: The scenario's name.
+        key: A regular expression for the whole key of the difference.
+        reason: What differs, for people.
+    """
+
+    defect: str
+    scenario: str
+    key: str
+    reason: str
+
+
+DEVIATIONS: tuple[Deviation, ...] = ()
+
+
+def unexplained(scenario: str, found: list[Difference]) -> list[Difference]:
+    """The differences that no deviation explains."""
+    known = [re.compile(d.key) for d in DEVIATIONS if d.scenario == scenario]
+    return [d for d in found if not any(pattern.fullmatch(d.key) for pattern in known)]
