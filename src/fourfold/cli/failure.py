@@ -124,7 +124,7 @@ def _show(fields: dict[str, Any], code: int, scene: Scene) -> int:
         del fields["details"]
     style = Style(on=wants_color(scene.stderr, scene.color, scene.environ))
     lines = [f"{style.red('error:')} {_one_line(fields['message'])}"]
-    lines += [f"  {plain(detail)}" for detail in details[:MOST_DETAILS]]
+    lines += [f"  {_one_line(detail)}" for detail in details[:MOST_DETAILS]]
     if len(details) > MOST_DETAILS:
         lines.append(f"  ... and {len(details) - MOST_DETAILS:,} more")
     if fields.get("hint"):

@@ -1,0 +1,100 @@
+"""Completion scripts, run by the shells that they are for."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fourfold.cli import completion, describe, table
+from tests.fixtures.sandbox import Tool
+
+#: Sources the script, then asks it as the shell would when Tab is pressed at the end of the words.
+BASH = """
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+_ff
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def complete(tmp_path: Path, ff: Tool) -> "object":
+    """What bash offers after ``ff <words>``; the last word is the one under the cursor."""
+    script = tmp_path / "ff.bash"
+    script.write_text(completion.script("bash"))
+    folder = tmp_path / "here"
+    folder.mkdir()
+
+    def ask(*words: str) -> list[str]:
+        env = {**ff.env, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{ff.env['PATH']}"}
+        done = subprocess.run(
+            ["bash", "--norc", "-c", BASH, "bash", str(script), "ff", *words],
+            cwd=folder, env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return sorted(line for line in done.stdout.splitlines() if line)
+
+    return ask
+
+
+def test_bash_offers_commands(complete) -> None:  # noqa: ANN001 - the fixture above
+    assert complete("roo") == ["root"]
+    assert set(complete("")) >= {"root", "completion", "help", "--json"}
+    assert complete("help", "roo") == ["root"]
+
+
+def test_bash_offers_the_commands_of_a_family(complete) -> None:  # noqa: ANN001
+    for family in table.families():
+        shown = [
+            member for member in table.members(family) if not table.COMMANDS[f"{family} {member}"].hidden
+        ]
+        if shown:
+            assert set(complete(family, "")) >= set(shown)
+
+
+def test_bash_offers_options_values_and_choices(complete) -> None:  # noqa: ANN001
+    assert complete("completion", "--sh") == ["--shell"]
+    assert complete("completion", "-s", "") == ["bash", "fish", "zsh"]
+    assert complete("completion", "--shell", "z") == ["zsh"]
+    assert complete("root", "--color", "a") == ["always", "auto"]
+    assert complete("--color", "never", "roo") == ["root"]
+
+
+def test_bash_offers_folders_for_cd_with_blanks_in_their_names(complete, tmp_path: Path) -> None:  # noqa: ANN001
+    (tmp_path / "here" / "my data").mkdir()
+    (tmp_path / "here" / "my file").write_text("")
+    assert complete("root", "--cd", "my") == ["my data"]
+
+
+def test_every_command_and_long_option_is_in_every_script() -> None:
+    for shell in completion.SHELLS:
+        text = completion.script(shell)
+        for entry in describe.entries():
+            assert entry.name.rpartition(" ")[2] in text
+            for argument in entry.switches:
+                for name in argument.names:
+                    if name.startswith("--"):
+                        assert (f"-l {name[2:]}" if shell == "fish" else name) in text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_itself_accepts_its_script(shell: str, tmp_path: Path) -> None:
+    """bash is everywhere that we test; zsh and fish are asked where they are installed."""
+    script = tmp_path / f"ff.{shell}"
+    script.write_text(completion.script(shell))
+    executable = shutil.which(shell)
+    if executable is None:
+        assert shell != "bash"
+        print(f"{shell} is not installed: its script was written, not run", file=sys.__stderr__)
+        return
+    done = subprocess.run([executable, "-n", str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_prints_the_script_even_under_quiet(ff: Tool, tmp_path: Path) -> None:
+    for shell in completion.SHELLS:
+        assert ff("completion", "-q", "-s", shell, cwd=tmp_path).stdout == completion.script(shell)
+    assert ff("completion", cwd=tmp_path).stdout == completion.script("bash")
