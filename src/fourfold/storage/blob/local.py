@@ -8,12 +8,13 @@ from folder to folder (links, clones) belong to `content`, which finds the folde
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from fourfold.base.errors import FourfoldError, UnsafeError, from_os_error
+from fourfold.base.fs.atomic import temp_name, write_all
+from fourfold.base.fs.platform import clone_file, sync_directory, sync_filesystem
 from fourfold.storage.blob import bulk
 from fourfold.storage.blob.protocol import (
     CHUNK,
@@ -26,12 +27,17 @@ from fourfold.storage.blob.protocol import (
     too_large,
     wrong_length,
 )
+from fourfold.storage.options import Options
 
 #: The mode of a stored object (`dvc.md` 2.3).
 OBJECT_MODE = 0o444
+#: The mode of a folder of a remote with ``shared = group``.
+SHARED_DIR_MODE = 0o2775
 _PAGE = 4096
 _BATCH_ITEMS = 2048
 _BATCH_BYTES = 64 << 20
+#: Below this many files one flush each is cheaper than one of the whole file system.
+_FEW = 16
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_COPY_RANGE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF})
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -132,12 +138,7 @@ class LocalStore:
 
     def put(self, key: str, data: bytes) -> None:
         """See `BlobStore.put`."""
-        path = self._path(key)
-        try:
-            temporary = self._write_temporary(path, data, flush=True)
-            self._publish([(temporary, path)])
-        except OSError as error:
-            raise from_os_error(error, f"writing {path}") from error
+        self._put_one(self._path(key), data)
 
     def put_file(self, key: str, path: str) -> None:
         """See `BlobStore.put_file`."""
@@ -147,12 +148,16 @@ class LocalStore:
         except OSError as error:
             raise from_os_error(error, "reading the file to store") from error
         try:
-            temporary = self._write_temporary(target, source, flush=True)
-            self._publish([(temporary, target)])
-        except OSError as error:
-            raise from_os_error(error, f"writing {target}") from error
+            self._put_one(target, source)
         finally:
             os.close(source)
+
+    def _put_one(self, path: str, source: bytes | int) -> None:
+        try:
+            _rename(self._write_temporary(path, source, flush=True), path)
+            sync_directory(os.path.dirname(path))
+        except OSError as error:
+            raise from_os_error(error, f"writing {path}") from error
 
     def list(self, prefix: str = "") -> Iterator[Sequence[BlobInfo]]:
         """See `BlobStore.list`; temporary names are left out."""
@@ -198,23 +203,50 @@ class LocalStore:
             yield from self._put_batch(batch)
 
     def _put_batch(self, batch: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, FourfoldError | None]]:
-        written: list[tuple[str, str]] = []
+        few = len(batch) < _FEW
+        written: list[tuple[str, str, str]] = []
         outcome: dict[str, FourfoldError | None] = {}
         for key, data in batch:
             try:
                 path = self._path(key)
-                written.append((self._write_temporary(path, data, flush=True), path))
-                outcome[key] = None
+                written.append((key, self._write_temporary(path, data, flush=few), path))
             except OSError as error:
                 outcome[key] = from_os_error(error, f"writing {self._root}/{key}")
             except FourfoldError as error:
                 outcome[key] = error
+        lost = self._flush([temporary for _key, temporary, _path in written]) if written and not few else None
+        for key, temporary, path in written:
+            try:
+                if lost is not None:
+                    os.unlink(temporary)
+                    raise lost
+                _rename(temporary, path)
+                outcome[key] = None
+            except OSError as error:
+                outcome[key] = from_os_error(error, f"writing {path}")
+        unnamed = self._flush_names({os.path.dirname(path) for _key, _temporary, path in written})
+        late = from_os_error(unnamed, "writing the remote") if unnamed else None
+        yield from ((key, failure or late) for key, failure in outcome.items())
+
+    def _flush(self, temporaries: Sequence[str]) -> OSError | None:
+        """Make the bytes of new files durable; the error, where that failed."""
         try:
-            self._publish(written)
+            if not sync_filesystem(self._root):
+                for temporary in temporaries:
+                    _sync_file(temporary)
         except OSError as error:
-            failure = from_os_error(error, "writing the remote")
-            outcome = {key: known or failure for key, known in outcome.items()}
-        yield from outcome.items()
+            return error
+        return None
+
+    def _flush_names(self, folders: set[str]) -> OSError | None:
+        """Make new names durable; the error, where that failed."""
+        try:
+            if len(folders) < _FEW or not sync_filesystem(self._root):
+                for folder in folders:
+                    sync_directory(folder)
+        except OSError as error:
+            return error
+        return None
 
     def _path(self, key: str) -> str:
         check_key(key)
@@ -262,33 +294,33 @@ class LocalStore:
             raise not_found(key, self._root)
         return fd, found.st_size
 
-    def _make_folder(self, folder: str) -> None:
-        if self._dir_mode is None:
-            os.makedirs(folder, exist_ok=True)
-            return
+    def _make_folder(self, folder: str, *, flush: bool) -> None:
         missing = []
-        while folder and not os.path.isdir(folder):
+        while not os.path.isdir(folder):
             missing.append(folder)
             folder = os.path.dirname(folder)
         for path in reversed(missing):
             try:
                 os.mkdir(path)
-                os.chmod(path, self._dir_mode)
+                if self._dir_mode is not None:
+                    os.chmod(path, self._dir_mode)
             except FileExistsError:
                 continue
+            if flush:
+                sync_directory(os.path.dirname(path))
 
     def _write_temporary(self, path: str, source: bytes | int, *, flush: bool) -> str:
         """Write beside ``path``; give the temporary name. Nothing is left where this fails."""
         folder = os.path.dirname(path)
-        temporary = f"{folder}/.{secrets.token_hex(11)}.tmp"
+        temporary = os.path.join(folder, temp_name(os.path.basename(path)))
         try:
             fd = os.open(temporary, _CREATE, 0o600)
         except FileNotFoundError:
-            self._make_folder(folder)
+            self._make_folder(folder, flush=flush)
             fd = os.open(temporary, _CREATE, 0o600)
         try:
             if isinstance(source, bytes):
-                _write_all(fd, source)
+                write_all(fd, source)
             else:
                 _copy(source, fd)
             if hasattr(os, "fchmod"):
@@ -302,22 +334,13 @@ class LocalStore:
         os.close(fd)
         return temporary
 
-    def _publish(self, written: Sequence[tuple[str, str]]) -> None:
-        """Rename each temporary name to its final one, then make the names durable."""
-        done = 0
-        try:
-            for temporary, path in written:
-                os.replace(temporary, path)
-                done += 1
-        except OSError:
-            for temporary, _path in written[done:]:
-                try:
-                    os.unlink(temporary)
-                except OSError:
-                    continue
-            raise
-        for folder in {os.path.dirname(path) for _temporary, path in written}:
-            _sync_folder(folder)
+
+def _rename(temporary: str, path: str) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def _scan(
@@ -348,6 +371,21 @@ def _info(key: str, found: os.stat_result) -> BlobInfo:
     return BlobInfo(key, found.st_size, None, None, found.st_mtime_ns)
 
 
+def open_local(path: str, options: Options, confined: bool, jobs: int | None) -> LocalStore:
+    """A store for a folder of this machine, by a remote's options.
+
+    Raises:
+        BadRemoteOptionError: an option means nothing.
+    """
+    shared = options.text("shared")
+    if shared not in {None, "group"}:
+        raise options.bad("shared", shared or "", "group")
+    for name in ("type", "protected", "slow_link_warning"):  # how caches are linked: nothing to do here
+        options.text(name)
+    options.finish()
+    return LocalStore(path, dir_mode=SHARED_DIR_MODE if shared else None, confined=confined, jobs=jobs)
+
+
 def _batch(pending: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     batch: list[tuple[str, bytes]] = []
     weight = 0
@@ -359,13 +397,9 @@ def _batch(pending: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     return batch
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    written = os.write(fd, data)
-    while written < len(data):
-        written += os.write(fd, memoryview(data)[written:])
-
-
 def _copy(source: int, target: int) -> None:
+    if clone_file(source, target):
+        return
     if hasattr(os, "copy_file_range"):
         try:
             while os.copy_file_range(source, target, 1 << 30):
@@ -377,13 +411,11 @@ def _copy(source: int, target: int) -> None:
         else:
             return
     while part := os.read(source, CHUNK):
-        _write_all(target, part)
+        write_all(target, part)
 
 
-def _sync_folder(folder: str) -> None:
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+def _sync_file(path: str) -> None:
+    fd = os.open(path, _READ)
     try:
         os.fsync(fd)
     finally:

@@ -52,6 +52,7 @@ class ObjectStore:
         prefix: The folder inside the bucket, without slashes at its ends.
         place: Names for messages.
         jobs: Requests at once in the bulk methods.
+        failures: Filled, by whoever fetches credentials for the native client, with what went wrong.
         read_only_because: Why writes are refused; empty when they are not.
     """
 
@@ -62,12 +63,14 @@ class ObjectStore:
         prefix: str,
         place: Place,
         jobs: int | None = None,
+        failures: Sequence[FourfoldError] = (),
         read_only_because: str = "",
     ) -> None:
         self._make = make
         self._base = f"{prefix}/" if prefix else ""
         self._place = place
         self._jobs = jobs or bulk.DEFAULT_JOBS
+        self._failures = failures
         self._read_only_because = read_only_because
         self._opening = threading.Lock()
         self._opened: NativeStore | None = None
@@ -136,7 +139,7 @@ class ObjectStore:
         seen = 0
         try:
             for chunk in stream:
-                part = chunk.to_bytes()
+                part = bytes(chunk)
                 seen += len(part)
                 yield part
         except _NATIVE as error:
@@ -252,6 +255,8 @@ class ObjectStore:
             raise BlobRefusedError(f"{self.url} cannot be written: {self._read_only_because}")
 
     def _typed(self, error: BaseException, key: str, *, writing: bool = False) -> FourfoldError:
+        if self._failures and "credential" in str(error).lower():
+            return self._failures[-1]
         return typed(error, self._place, key, writing=writing)
 
     def _missing_or(self, error: BaseException, key: str) -> FourfoldError:
