@@ -94,6 +94,51 @@ def test_the_shell_itself_accepts_its_script(shell: str, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_fish_offers_what_bash_offers(tmp_path: Path) -> None:
+    """Where fish is installed; `test_the_shell_itself_accepts_its_script` says so where it is not."""
+    script = tmp_path / "ff.fish"
+    script.write_text(completion.script("fish"))
+    asked = {"ff roo": ["root"], "ff help roo": ["root"], "ff completion --shell ": ["bash", "fish", "zsh"]}
+    for line, offered in asked.items() if shutil.which("fish") else ():
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", f"source {script}; complete -C $argv[1]", line],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert [found.partition("\t")[0] for found in done.stdout.splitlines()] == offered
+
+
+#: The script in a zsh whose completion system only prints what it is told to offer.
+ZSH = """
+compdef() { : }
+_describe() { local name=$3; print -l -- ${(P)name} }
+_files() { print -- "FILES $@" }
+compadd() { shift; print -l -- "$@" }
+source $1; shift
+words=("$@"); CURRENT=$#
+_ff
+"""
+
+
+def test_zsh_offers_what_bash_offers(tmp_path: Path) -> None:
+    """Where zsh is installed, as above."""
+    script = tmp_path / "ff.zsh"
+    script.write_text(completion.script("zsh"))
+    harness = tmp_path / "harness.zsh"
+    harness.write_text(ZSH)
+    asked = {
+        ("ff", "roo"): "root:Print the path to the root of the project",
+        ("ff", "completion", "-s", ""): "bash",
+        ("ff", "root", "--cd", ""): "FILES -/",
+        ("ff", "root", "--"): "--json:print one JSON document",
+    }
+    for words, offered in asked.items() if shutil.which("zsh") else ():
+        done = subprocess.run(
+            ["zsh", "-f", str(harness), str(script), *words], capture_output=True, text=True, check=False
+        )
+        assert done.stderr == ""
+        assert offered in done.stdout.splitlines()
+
+
 def test_the_command_prints_the_script_even_under_quiet(ff: Tool, tmp_path: Path) -> None:
     for shell in completion.SHELLS:
         assert ff("completion", "-q", "-s", shell, cwd=tmp_path).stdout == completion.script(shell)

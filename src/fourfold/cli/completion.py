@@ -103,7 +103,7 @@ _ff_offer() {
         file) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")) ;;
         dir) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;
         remote) COMPREPLY=($(compgen -W "$(ff remote list 2>/dev/null | cut -f1)" -- "$cur")) ;;
-        =*) COMPREPLY=($(IFS=' '; compgen -W "${1#=}" -- "$cur")) ;;
+        '='*) COMPREPLY=($(IFS=' '; compgen -W "${1#=}" -- "$cur")) ;;
     esac
 }
 _ff() {
@@ -146,7 +146,7 @@ _ff_offer() {
         file) _files ;;
         dir) _files -/ ;;
         remote) compadd -- ${(f)"$(ff remote list 2>/dev/null | cut -f1)"} ;;
-        =*) compadd -- ${=1#=} ;;
+        '='*) compadd -- ${(s: :)1#=} ;;
     esac
 }
 _ff() {
@@ -185,7 +185,9 @@ _FISH = """\
 function __ff_name
     set -l name
     set -l skip 0
-    for word in (commandline -opc)[2..-1]
+    set -l words (commandline -opc)
+    set -e words[1]
+    for word in $words
         if test $skip = 1
             set skip 0
             continue
@@ -246,7 +248,7 @@ def _fish(found: list[Entry]) -> str:
         return " ".join(("complete -c ff -n", _fish_quote(at), *words))
 
     lines = [
-        line('test -z "(__ff_name)"', "-a", word, "-d", _fish_quote(text))
+        line("test -z (__ff_name)", "-a", word, "-d", _fish_quote(text))
         for word, text in _first_words(found).items()
     ]
     for family, members in _second_words(found).items():
@@ -273,7 +275,7 @@ def _fish(found: list[Entry]) -> str:
 def _fish_option(argument: Argument) -> str:
     words = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in argument.names]
     if argument.kind:
-        words.append("-r")
+        words.append("-r" if _offer(argument) == "file" else "-x")
         words.append(_fish_value(argument))
     return " ".join(word for word in words if word)
 
