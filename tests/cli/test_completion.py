@@ -102,7 +102,7 @@ def test_fish_offers_what_bash_offers(tmp_path: Path) -> None:
     for line, offered in asked.items() if shutil.which("fish") else ():
         done = subprocess.run(
             ["fish", "--no-config", "-c", f"source {script}; complete -C $argv[1]", line],
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+            env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert [found.partition("\t")[0] for found in done.stdout.splitlines()] == offered
 

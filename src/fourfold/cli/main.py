@@ -62,7 +62,7 @@ class Invocation:
 
         try:
             name, given, rest = _read_front(self.argv)
-            if given[0].version:
+            if getattr(given[0], "version", False):
                 from fourfold import __version__  # noqa: PLC0415 - only this answer needs it
 
                 return self._print(__version__ + "\n")
@@ -140,6 +140,12 @@ def _current_directory() -> str:
         ) from None
 
 
+def _page(family: str = "") -> str:
+    from fourfold.cli import pages  # noqa: PLC0415 - only help pays for it
+
+    return pages.family_page(family) if family else pages.long_page()
+
+
 def _read_front(argv: Sequence[str]) -> "tuple[str, list[argparse.Namespace], list[str]]":
     """Read what stands before the command's own arguments.
 
@@ -151,19 +157,19 @@ def _read_front(argv: Sequence[str]) -> "tuple[str, list[argparse.Namespace], li
         UsageError: no such option or command.
         HelpWanted: ``-h`` of ``ff`` or of a family.
     """
-    from fourfold.cli import options, pages  # noqa: PLC0415 - loaded by every caller that gets here
+    from fourfold.cli import options  # noqa: PLC0415 - no help page answers this one
 
-    first = options.front_parser("ff", pages.long_page).parse(argv)
+    first = options.read_front("ff", argv, _page)
     words = list(first.words or ())
     if words[:1] == ["--"]:
         words = words[1:]
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
-    if not words or words[0] == "--help" or first.version:
+    if not words or words[0] == "--help" or getattr(first, "version", False):
         return "", [first], words
     name, given, rest = words[0], [first], words[1:]
     if name in table.families():
-        second = options.front_parser(f"ff {name}", lambda: pages.family_page(name)).parse(rest)
+        second = options.read_front(f"ff {name}", rest, lambda: _page(name))
         given.append(second)
         if not second.words:
             raise _needs_member(name)

@@ -12,6 +12,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from fourfold.base.errors import UsageError
 
+# argparse asks gettext for each of its own words, which loads `locale` and searches the disk, 2 ms for every
+# command; it has no catalogues, our pages are English, and `Parser.error` reads its messages.
+setattr(argparse, "_", str)  # noqa: B010 - the name is not in its stubs
+setattr(argparse, "ngettext", lambda one, many, count: one if count == 1 else many)  # noqa: B010 - likewise
+
 #: The heading of the options that every command takes.
 COMMON_TITLE = "Common options"
 #: Values of ``--color``.
@@ -262,15 +267,27 @@ def add_common(parser: Parser) -> None:
     group.add_argument("-h", "--help", action=_Help, nargs=0, default=unset, help="show this page")
 
 
-def front_parser(prog: str, page: Callable[[], str]) -> Parser:
-    """The parser of what comes before a command's name: global options, then ``words``, all that follows."""
+def read_front(prog: str, arguments: Sequence[str], page: Callable[[], str]) -> argparse.Namespace:
+    """Read the global options before a command's name; ``words`` of the result is all that follows.
+
+    Args:
+        prog: ``ff``, or ``ff`` and a family of commands.
+        arguments: What stands after ``prog``.
+        page: Writes the help page.
+
+    Raises:
+        UsageError: an option is unknown.
+        HelpWanted: ``-h`` is among them.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        return argparse.Namespace(words=arguments)
     parser = Parser(prog, page=page)
     add_common(parser)
     if prog == "ff":
         parser.add_argument("-V", "--version", action="store_true", help="print the version")
     words = parser.add_argument("words", nargs=argparse.PARSER, help=argparse.SUPPRESS)
     words.required = False
-    return parser
+    return parser.parse(arguments)
 
 
 def command_parser(name: str, summary: str, configure: Callable[[argparse.ArgumentParser], None]) -> Parser:

@@ -59,6 +59,7 @@ FAMILIES = {
 COMMANDS: dict[str, Command] = {
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "root": Command("root", "Print the path to the root of the project", "start"),
+    "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look"),
 }
 
 
