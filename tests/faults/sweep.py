@@ -65,12 +65,13 @@ def table(rows: list[Swept]) -> str:
 REPORT = """\
 # Faults: what was tried, and what came of it
 
-Written by `make faults`. Each command runs once, traced; then once for every system call with which it changes
-a file, and is there killed, or refused with an error. After each, the disk is read by a checker that shares
+Written by `make faults`. Each command runs once, traced; then once for every system call with which it
+changes a file, and is there killed, or refused with an error. After each, the disk is read by a checker that shares
 no code with the product, `status` is asked, and the command is run again. A cell counts the points at
 which that promise was broken; every cell must be 0.
 
-- **lost**: an object that was there is gone, or a pointer file or a remote manifest names one that nobody has
+- **lost**: an object that was there is gone, or a pointer file or a remote manifest names one that nobody
+  has
 - **torn**: an object, pointer file or workspace file holds neither its old bytes nor its new ones
 - **missing**: a workspace file is gone; **false clean**: `status` calls clean what is not
 - **not converged**: the second run fails, or ends elsewhere than an undisturbed one
