@@ -197,7 +197,7 @@ def command_of(pid: int) -> str:
 
 
 class _Flock:
-    """``zc.lockfile``'s protocol: an exclusive ``flock``; the text is a space, the holder's id, a line end."""
+    """``zc.lockfile``'s protocol: an exclusive ``flock``; the text is a space, its id, a line end."""
 
     def __init__(self, path: str) -> None:
         self.path = path

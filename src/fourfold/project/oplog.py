@@ -46,6 +46,7 @@ class Act(NamedTuple):
         before: ``write``: the bytes before; None when there was no file.
         mode: ``write``: permission bits before.
         oid: ``replace``: the content before, which the cache has.
+        legacy: ``replace``: whether it is in the 2.x layout of the cache.
         isexec: ``replace``: whether the owner could execute it.
         to: ``move``: where it went, like ``path``.
     """
@@ -56,6 +57,7 @@ class Act(NamedTuple):
     before: bytes | None = None
     mode: int | None = None
     oid: Oid | None = None
+    legacy: bool = False
     isexec: bool = False
     to: str = ""
 
@@ -134,12 +136,13 @@ class Operation:
         """Nothing is at ``path`` of the workspace now, and something will be."""
         self._simple("create", path)
 
-    def will_replace(self, path: str, oid: Oid, *, isexec: bool = False) -> None:
+    def will_replace(self, path: str, oid: Oid, *, legacy: bool = False, isexec: bool = False) -> None:
         """The content ``oid``, which the cache has in full, is about to be replaced or removed."""
         relpath = self._relative(path)
         if relpath is not None:
-            act = Act("replace", relpath, len(self._acts), oid=oid, isexec=isexec)
-            self._add(act, {"act": "replace", "path": relpath, "oid": oid, "exec": isexec})
+            act = Act("replace", relpath, len(self._acts), oid=oid, legacy=legacy, isexec=isexec)
+            entry = {"act": "replace", "path": relpath, "oid": oid, "legacy": legacy, "exec": isexec}
+            self._add(act, entry)
 
     def discard(self, path: str) -> None:
         """Take a file or a folder out of the workspace, into the trash. Costs one rename.
@@ -239,7 +242,7 @@ class Operation:
                 "id": self._id,
                 "at": self._project.clock.now_ns(),
                 "command": self._command,
-                "arguments": [_redacted(text) for text in self._arguments],
+                "arguments": _redacted(self._arguments),
                 "pid": os.getpid(),
             }
         )
@@ -415,7 +418,8 @@ def _act(project: "Project", op: OpId, entry: Mapping[str, Any], slot: int) -> A
     if kind == "replace":
         from fourfold.base.ids import parse_oid  # noqa: PLC0415 - nothing else here needs it
 
-        return Act(kind, path, slot, oid=parse_oid(entry["oid"]), isexec=bool(entry["exec"]))
+        oid, legacy, isexec = parse_oid(entry["oid"]), bool(entry["legacy"]), bool(entry["exec"])
+        return Act(kind, path, slot, oid=oid, legacy=legacy, isexec=isexec)
     if kind == "move":
         return Act(kind, path, slot, to=_inside(entry["to"]))
     if kind not in {"create", "keep", "discard"}:
@@ -476,10 +480,15 @@ def mark(project: "Project", op: OpId, state: str) -> None:
         os.close(fd)
 
 
-def _redacted(text: str) -> str:
-    from fourfold.storage.redact import redact  # noqa: PLC0415 - verbs that only read never come here
+def _redacted(arguments: Sequence[str]) -> list[str]:
+    """The arguments without secrets: of URLs, and the value that follows the name of a secret option."""
+    from fourfold.storage.redact import HIDDEN, SECRET_OPTIONS, redact  # noqa: PLC0415 - only writers come here
 
-    return redact(text)
+    shown = [redact(text) for text in arguments]
+    for at, text in enumerate(arguments[:-1]):
+        if text.rpartition(".")[2] in SECRET_OPTIONS:
+            shown[at + 1] = HIDDEN
+    return shown
 
 
 def prune(project: "Project", *, keep: int = KEEP, days: float = TRASH_DAYS) -> list[OpId]:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import NotFoundError
 from fourfold.base.ids import RelPath, safe_relpath
 from fourfold.formats.dvc.pointer import is_external
-from fourfold.project.files import OwnerFileNotFoundError, Tracking, load_file, load_tracked
+from fourfold.project.files import (
+    BadOwnerNameError,
+    OwnerFileNotFoundError,
+    Tracking,
+    load_file,
+    load_tracked,
+)
 from fourfold.project.outs import (
     LOCK_FILE,
     PIPELINE_FILE,
@@ -181,11 +187,7 @@ class _Search:
             return [self.whole(owner) for owner in owners]
         named = _named(owners, name)
         if not named:
-            shown = self.project.display(file)
-            names = [owner.name for owner in owners if owner.name is not None]
-            raise StageNotFoundError(
-                f"stage '{name}' not found inside '{shown}' file", hint=_did_you_mean(name, names)
-            )
+            raise _no_such_stage(self.project, file, name, owners)
         return [self.whole(owner) for owner in named]
 
     def _by_path(self, path: str, target: str, file: str | None) -> list[Selected]:
@@ -202,7 +204,7 @@ class _Search:
         shown = os.path.relpath(file, self.project.cwd) if file and os.path.isabs(file) else file
         raise TargetNotFoundError(
             f"'{target}' does not exist as an output or a stage name in '{shown or PIPELINE_FILE}'",
-            hint=self._similar(target, path),
+            hint=self.similar(target, path),
         )
 
     def _candidates(self, path: str) -> Iterable[tuple[Owner, ...]]:
@@ -217,7 +219,7 @@ class _Search:
                     yield self._load(above + POINTER_SUFFIX)
         yield self.all().owners
 
-    def _similar(self, target: str, path: str) -> str:
+    def similar(self, target: str, path: str) -> str:
         """A hint: what is tracked under a similar name, or how to begin to track it."""
         tracking = self.all()
         names = [self.project.display(out.path) for out in tracking.outs]
@@ -227,6 +229,69 @@ class _Search:
         if not hint and self._given is None and os.path.lexists(path) and self.project.contains(path):
             return f"it is not tracked yet; to track it, run: ff add {target}"
         return hint
+
+
+def named_owners(project: "Project", target: str, *, groups: bool = True) -> list[Owner]:
+    """The owners that a pointer file or a stage names; outputs are no names here.
+
+    Args:
+        project: Whose.
+        target: A ``.dvc`` file, a ``dvc.yaml`` (all of its stages), ``file:stage``, or a stage at hand.
+        groups: Whether the name of a ``foreach`` or ``matrix`` stands for all stages that it makes.
+
+    Raises:
+        OwnerFileNotFoundError, BadOwnerNameError, StageNotFoundError: it names none; the hint says what may
+            have been meant.
+    """
+    file, name = parse_target(target)
+    if file is None:
+        file = PIPELINE_FILE
+        pointer = project.absolute(target) + POINTER_SUFFIX
+        if not os.path.isfile(project.absolute(file)) or (name and _lacks(project, name)):
+            if os.path.isfile(pointer):
+                raise BadOwnerNameError(
+                    f"'{target}' is not a .dvc file", hint=f"did you mean '{project.display(pointer)}'?"
+                )
+            raise StageNotFoundError(
+                f"'{target}' is neither a .dvc file nor a stage of '{PIPELINE_FILE}'",
+                hint=_Search(project, None, recursive=False).similar(target, project.absolute(target)),
+            )
+    path = project.absolute(file)
+    if not project.contains(path):
+        raise TargetNotFoundError(f"'{target}' is outside of the project '{project.root}'")
+    owners = list(load_file(project, path))
+    if name is None or os.path.basename(file) != PIPELINE_FILE:
+        return owners
+    found = _named(owners, name) if groups else [owner for owner in owners if owner.name == name]
+    if not found:
+        raise _no_such_stage(project, path, name, owners)
+    return found
+
+
+def _lacks(project: "Project", name: str) -> bool:
+    return not _named(load_file(project, project.absolute(PIPELINE_FILE)), name)
+
+
+def one_owner(project: "Project", target: str) -> Owner:
+    """The one owner that a pointer file or a stage names.
+
+    Raises:
+        StageNotFoundError: a ``dvc.yaml`` was named without saying which of its stages is meant.
+        OwnerFileNotFoundError, BadOwnerNameError, StageNotFoundError: as `named_owners`.
+    """
+    owners = named_owners(project, target, groups=False)
+    if len(owners) != 1:
+        shown = project.display(owners[0].file) if owners else target
+        stage = owners[0].name if owners else "<stage>"
+        raise StageNotFoundError(f"'{target}' names no single stage", hint=f"name one as: {shown}:{stage}")
+    return owners[0]
+
+
+def _no_such_stage(project: "Project", file: str, name: str, owners: Iterable[Owner]) -> StageNotFoundError:
+    names = [owner.name for owner in owners if owner.name is not None]
+    return StageNotFoundError(
+        f"stage '{name}' not found inside '{project.display(file)}' file", hint=_did_you_mean(name, names)
+    )
 
 
 def _named(owners: Sequence[Owner], name: str) -> list[Owner]:

@@ -1,0 +1,77 @@
+"""Remotes as verbs use them: a configured name becomes a store of bytes and the names of objects in it.
+
+The layout is DVC's: ``files/md5/aa/rest`` for 3.x objects, ``aa/rest`` for 2.x ones, ``runs/`` for the run
+cache; a remote that is ``version_aware`` or a ``worktree`` holds data under the names of the
+workspace instead. Which protocols there are is `fourfold.storage.schemes`.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.ids import Oid
+
+if TYPE_CHECKING:
+    from fourfold.project.config import RemoteConfig
+    from fourfold.project.project import Project
+    from fourfold.storage.blob.protocol import BlobStore
+
+OBJECTS = "files/md5/"
+RUNS = "runs/"
+
+
+class Remote(NamedTuple):
+    """A remote that is ready for use; nothing was asked from it yet.
+
+    Attributes:
+        name: As configured.
+        config: Its settings.
+        store: Its bytes; transient failures are retried.
+    """
+
+    name: str
+    config: "RemoteConfig"
+    store: "BlobStore"
+
+    @property
+    def version_aware(self) -> bool:
+        """Whether objects lie under the names that they have in the workspace, versions kept by the cloud."""
+        return self.config.version_aware
+
+    @property
+    def worktree(self) -> bool:
+        """Whether it mirrors the work tree."""
+        return self.config.worktree
+
+    def key(self, oid: Oid, *, legacy: bool = False) -> str:
+        """The key of an object in the store."""
+        return object_key(oid, legacy=legacy)
+
+
+def object_key(oid: Oid, *, legacy: bool = False) -> str:
+    """The key of an object in DVC's remote layout."""
+    return f"{oid[:2]}/{oid[2:]}" if legacy else f"{OBJECTS}{oid[:2]}/{oid[2:]}"
+
+
+def open_remote(project: "Project", name: str | None = None, *, jobs: int | None = None) -> Remote:
+    """Open a remote of the configuration, by default the default one.
+
+    Args:
+        project: Whose configuration and environment.
+        name: The remote's name.
+        jobs: Requests at once; by default what the configuration says.
+
+    Raises:
+        NoRemoteError: none was named and none is the default.
+        RemoteNotFoundError: there is none of that name.
+        ConfigError: its settings cannot be understood.
+        MissingPackageError: its protocol needs a package that is not installed.
+    """
+    return open_configured(project, project.config.remote(name), jobs=jobs)
+
+
+def open_configured(project: "Project", config: "RemoteConfig", *, jobs: int | None = None) -> Remote:
+    """Open a remote whose settings are at hand; errors as `open_remote`."""
+    from fourfold.storage.schemes import open_store  # noqa: PLC0415 - only verbs that transfer pay for it
+    from fourfold.storage.wrap.retry import retrying  # noqa: PLC0415 - likewise
+
+    store = open_store(config.url, config.options, environ=project.environ, jobs=jobs or config.jobs)
+    return Remote(config.name, config, retrying(store, clock=project.clock))

@@ -1,0 +1,320 @@
+"""Undo and redo: taking back what the operation log recorded, and doing it again.
+
+``undo`` takes back the latest operation that stands; again, the one before. ``redo`` goes forward,
+as long as nothing new was done in between. Both look first: if a file changed since, they refuse and
+have touched nothing; with ``force`` what they overwrite goes to the trash. Both can be killed at any
+point and run again. What operations record is `oplog`.
+"""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import ConflictError, CorruptError, FourfoldError, NotFoundError, from_os_error
+from fourfold.base.events import Sink, Warned, silent
+from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.ids import Oid, UnsafePathError
+from fourfold.project.locks import project_lock
+from fourfold.project.oplog import TRASH, Act, Recorded, log, mark, move_path, read_state
+from fourfold.project.outs import folders_above
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+
+class NothingToUndoError(NotFoundError):
+    """No operation is left to take back, or to do again."""
+
+    code = "nothing-to-undo"
+
+
+class ChangedSinceError(ConflictError):
+    """Files changed after the operation that is to be taken back."""
+
+    code = "changed-since"
+
+
+class ContentGoneError(CorruptError):
+    """What the workspace held before is neither in the cache nor in the trash any more."""
+
+    code = "content-gone"
+
+
+class UndoResult(NamedTuple):
+    """What `undo` or `redo` did.
+
+    Attributes:
+        operation: The operation that was taken back, or done again.
+        files: Metadata files that were written, absolute paths.
+        paths: Paths of the workspace that were restored or removed, absolute.
+    """
+
+    operation: Recorded
+    files: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+def undo(project: "Project", *, force: bool = False, events: Sink = silent) -> UndoResult:
+    """Take back the latest operation that stands.
+
+    Args:
+        project: Whose.
+        force: Also when files changed since; what is overwritten goes to the trash.
+        events: Hears what was overwritten.
+
+    Raises:
+        NothingToUndoError: nothing is left to take back.
+        ChangedSinceError: files changed since; the details name them, nothing was touched.
+        ContentGoneError: the content before cannot be had any more; nothing was touched.
+        RepositoryLockedError: another process works on the project.
+    """
+    with project_lock(project):
+        recorded = next((entry for entry in log(project) if not entry.is_undone), None)
+        if recorded is None:
+            raise NothingToUndoError("there is nothing to undo", hint="see what was done: ff op log")
+        taker = _Taker(project, recorded, events=events)
+        taker.check(back=True, force=force)
+        mark(project, recorded.id, "undoing")
+        for act in reversed(recorded.acts):
+            taker.back(act)
+        mark(project, recorded.id, "undone")
+        return taker.result()
+
+
+def redo(project: "Project", *, force: bool = False, events: Sink = silent) -> UndoResult:
+    """Do again the operation that was taken back last; arguments and errors as `undo`."""
+    with project_lock(project):
+        undone = None
+        for entry in log(project):
+            if not entry.is_undone:
+                break
+            undone = entry
+        if undone is None:
+            raise NothingToUndoError("there is nothing to redo", hint="see what was done: ff op log")
+        taker = _Taker(project, undone, events=events)
+        taker.check(back=False, force=force)
+        mark(project, undone.id, "redoing")
+        for act in undone.acts:
+            taker.forth(act)
+        mark(project, undone.id, "redone")
+        return taker.result()
+
+
+class _Taker:
+    """Takes the acts of one operation back, or forth; each step may be repeated."""
+
+    def __init__(self, project: "Project", recorded: Recorded, *, events: Sink) -> None:
+        self.project = project
+        self.recorded = recorded
+        self.events = events
+        self.files: list[str] = []
+        self.paths: list[str] = []
+
+    def result(self) -> UndoResult:
+        return UndoResult(self.recorded, tuple(self.files), tuple(dict.fromkeys(self.paths)))
+
+    # --- looking ---------------------------------------------------------------------------------------
+
+    def check(self, *, back: bool, force: bool) -> None:
+        """Refuse before anything is touched."""
+        changed: list[str] = []
+        gone: list[str] = []
+        for act in self.recorded.acts:
+            for relpath in (act.path, act.to):
+                self._check_way(relpath)
+            if act.kind == "write":
+                changed += self._changed_file(act, back=back)
+            else:
+                changed += self._changed_path(act, back=back)
+                if back and not self.recorded.half_undone:
+                    gone += self._gone(act)
+        if gone:
+            raise ContentGoneError(
+                f"'{self.recorded.command}' cannot be taken back: what it replaced is gone",
+                details=gone,
+                hint="get it from a remote if it is there: ff fetch",
+            )
+        if changed and not force and not self.recorded.half_undone:
+            raise ChangedSinceError(
+                f"files changed since '{self.recorded.command}' ({self.recorded.id})",
+                details=changed,
+                hint=f"to overwrite them (they go to the trash), run: ff {'undo' if back else 'redo'} --force",
+            )
+
+    def _check_way(self, relpath: str) -> None:
+        for folder in folders_above(self._path(relpath)):
+            if not self.project.contains(folder) or folder == self.project.root:
+                return
+            if os.path.islink(folder):
+                raise UnsafePathError(f"'{relpath}' lies behind the symbolic link '{folder}'")
+
+    def _changed_file(self, act: Act, *, back: bool) -> list[str]:
+        now, _ = read_state(self._path(act.path))
+        after = self.recorded.after_files
+        if act.path not in after:
+            return []  # killed before its end, or very large: what is there now is kept in the trash
+        expected = after[act.path] if back else act.before
+        other = act.before if back else after[act.path]
+        return [] if now in (expected, other) else [act.path]
+
+    def _changed_path(self, act: Act, *, back: bool) -> list[str]:
+        path = self._path(act.path)
+        if act.kind == "move":
+            source, target = (act.to, act.path) if back else (act.path, act.to)
+            there = os.path.lexists(self._path(source)) and os.path.lexists(self._path(target))
+            return [target] if there else []
+        if act.kind == "discard" and back:
+            return [act.path] if os.path.lexists(path) and os.path.lexists(self._slot(act)) else []
+        if back and act.path in self.recorded.after_paths and os.path.lexists(path):
+            oid = self.recorded.after_paths[act.path]
+            return [] if oid is None or self._identity(path, act) == oid else [act.path]
+        return []
+
+    def _gone(self, act: Act) -> list[str]:
+        if act.kind in {"discard", "keep"}:
+            taken = not os.path.lexists(self._slot(act)) and (
+                act.kind == "keep" or not os.path.lexists(self._path(act.path))
+            )
+            return [act.path] if taken else []
+        if act.kind != "replace" or act.oid is None:
+            return []
+        return [f"{act.path}: {oid}" for oid in self._missing(act.oid, legacy=act.legacy)]
+
+    def _missing(self, oid: Oid, *, legacy: bool) -> list[Oid]:
+        """What the cache lacks of a content, at most ten names."""
+        store = self.project.store
+        if not oid.endswith(".dir"):
+            return store.missing([oid], legacy=legacy)
+        try:
+            tree = store.read_tree(oid, legacy=legacy)
+        except FourfoldError:
+            return [oid]
+        return store.missing(tree.digests(), legacy=legacy)[:10]
+
+    def _identity(self, path: str, act: Act) -> Oid | None:
+        from fourfold.content.build import identify  # noqa: PLC0415 - metadata alone needs no hashing
+
+        try:
+            return identify(path, self.project.index, legacy=act.legacy).oid
+        except (FourfoldError, OSError):
+            return None
+
+    # --- acting ----------------------------------------------------------------------------------------
+
+    def back(self, act: Act) -> None:
+        """Take one act back."""
+        path = self._path(act.path)
+        if act.kind == "write":
+            self._write(act, act.before, act.mode)
+        elif act.kind == "move":
+            self._shift(self._path(act.to), path)
+        elif act.kind in {"discard", "keep"}:
+            if os.path.lexists(self._slot(act)):  # else an earlier run that was killed came this far
+                self._set_aside(path, act)
+                self._shift(self._slot(act), path)
+        elif act.kind == "create":
+            self._set_aside(path, act)
+        elif act.oid is not None:
+            self._set_aside(path, act)
+            self._restore(path, act.oid, act)
+
+    def forth(self, act: Act) -> None:
+        """Do one act again."""
+        path = self._path(act.path)
+        if act.kind == "write":
+            self._write_again(act)
+        elif act.kind == "move":
+            self._shift(path, self._path(act.to))
+        elif act.kind == "discard":
+            if os.path.lexists(path) and not os.path.lexists(self._slot(act)):
+                self._shift(path, self._slot(act))
+        else:
+            aside = self._slot(act, "u")
+            if os.path.lexists(aside):
+                if act.kind in {"keep", "replace"} and os.path.lexists(path):
+                    self._shift(path, self._slot(act) if act.kind == "keep" else self._free(act, "r"))
+                self._shift(aside, path)
+
+    def _write(self, act: Act, data: bytes | None, mode: int | None) -> None:
+        path = self._path(act.path)
+        now, _ = read_state(path)
+        if now == data:
+            return
+        if now is not None and now != self.recorded.after_files.get(act.path):
+            self._copy(path, self._slot(act, "f"))
+        self._put_file(path, data, mode)
+
+    def _write_again(self, act: Act) -> None:
+        path, kept = self._path(act.path), self._slot(act, "f")
+        if os.path.lexists(kept):
+            data = read_state(kept)[0]
+        elif act.path in self.recorded.after_files:
+            data = self.recorded.after_files[act.path]
+        else:
+            return
+        now, _ = read_state(path)
+        if now not in (act.before, data) and now is not None:
+            self._copy(path, self._free(act, "g"))
+        if now != data:
+            self._put_file(path, data, act.mode)
+
+    def _put_file(self, path: str, data: bytes | None, mode: int | None) -> None:
+        try:
+            if data is None:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+            else:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                write_atomic(path, data, mode=mode)
+        except OSError as error:
+            raise from_os_error(error, f"writing {path}") from error
+        self.files.append(path)
+
+    def _set_aside(self, path: str, act: Act) -> None:
+        """Put what is there now into the trash, where redo finds it."""
+        if os.path.lexists(path):
+            aside = self._slot(act, "u")
+            if os.path.lexists(aside):
+                aside = self._free(act, "x")
+                self.events(Warned("kept-in-trash", f"what was at '{act.path}' is now '{aside}'"))
+            self._shift(path, aside)
+        self.paths.append(path)
+
+    def _restore(self, path: str, oid: Oid, act: Act) -> None:
+        from fourfold.content.checkout import restore  # noqa: PLC0415 - few operations replaced content
+
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        restore(oid, path, self.project, legacy=act.legacy, isexec=act.isexec)
+
+    def _shift(self, source: str, target: str) -> None:
+        if not os.path.lexists(source) or os.path.lexists(target):
+            return  # an earlier run that was killed came this far
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+        except OSError as error:
+            raise from_os_error(error, f"creating {os.path.dirname(target)}") from error
+        move_path(source, target)
+        self.paths.extend(path for path in (source, target) if not path.startswith(self.project.own_dir))
+
+    def _copy(self, path: str, target: str) -> None:
+        import shutil  # noqa: PLC0415 - only files that changed since are copied
+
+        try:
+            shutil.copy2(path, target, follow_symlinks=False)
+        except OSError as error:
+            raise from_os_error(error, f"keeping {path}") from error
+        self.events(Warned("kept-in-trash", f"'{self.project.display(path)}' as it was is now '{target}'"))
+
+    def _path(self, relpath: str) -> str:
+        return os.path.join(self.project.root, *relpath.split("/"))
+
+    def _slot(self, act: Act, prefix: str = "") -> str:
+        folder = self.project.make_own_dir(TRASH, self.recorded.id)
+        return os.path.join(folder, f"{prefix}{act.slot}")
+
+    def _free(self, act: Act, prefix: str) -> str:
+        """A place in the trash that nothing has taken."""
+        number = 0
+        while os.path.lexists(path := self._slot(act, f"{prefix}{number}-")):
+            number += 1
+        return path

@@ -1,0 +1,86 @@
+"""The only module that builds things: from a folder and an environment to a project with its services.
+
+No logic lives here: what a part does is in its own module, what it is made of is here. Everything
+that opening builds is cheap; files are read when a verb asks for them.
+"""
+
+import os
+from collections.abc import Mapping
+
+from fourfold.base.clock import SYSTEM, Clock
+from fourfold.content.objects import ObjectStore
+from fourfold.content.statindex import StatIndex
+from fourfold.project.config import Config, config_files
+from fourfold.project.ignore import Ignore
+from fourfold.project.project import DVC_DIR, OWN_DIR, Project, find_root
+from fourfold.scm.git import Git
+from fourfold.scm.git import find_root as find_git_root
+
+
+def open_project(
+    start: str,
+    *,
+    environ: Mapping[str, str],
+    wait_for_lock: bool = False,
+    clock: Clock = SYSTEM,
+) -> Project:
+    """Open the project around a folder.
+
+    Args:
+        start: Absolute path of the folder where the user stands; targets are relative to it.
+        environ: The process environment: where configuration lies, and credentials of remotes.
+        wait_for_lock: Let verbs wait for other processes as long as it takes.
+        clock: Where the time comes from.
+
+    Raises:
+        NotInProjectError: no folder from ``start`` upward holds a project.
+        ProjectUnreadableError: one does, but ``.dvc`` is a file or may not be read.
+        ConfigError: the configuration cannot be understood.
+    """
+    return project_at(find_root(start), cwd=start, environ=environ, wait_for_lock=wait_for_lock, clock=clock)
+
+
+def project_at(
+    root: str,
+    *,
+    environ: Mapping[str, str],
+    cwd: str | None = None,
+    config: Config | None = None,
+    wait_for_lock: bool = False,
+    clock: Clock = SYSTEM,
+) -> Project:
+    """The project whose ``.dvc`` lies in ``root``.
+
+    Args:
+        root: Absolute path of its root.
+        environ: As in `open_project`.
+        cwd: Where the user stands; by default the root.
+        config: The configuration to use instead of the one that is read from its files.
+        wait_for_lock: As in `open_project`.
+        clock: As in `open_project`.
+
+    Raises:
+        ConfigError: the configuration cannot be understood.
+    """
+    dvc_dir = os.path.join(root, DVC_DIR)
+    if config is None:
+        home = environ.get("HOME") or environ.get("USERPROFILE") or ""
+        config = Config.load(config_files(dvc_dir, environ), home=home)
+    return Project(
+        root=root,
+        cwd=root if cwd is None else os.path.normpath(cwd),
+        git=None if config.no_scm else git_around(root, environ=environ),
+        config=config,
+        store=ObjectStore(config.cache_dir or os.path.join(dvc_dir, "cache"), shared=config.cache_shared),
+        index=StatIndex(os.path.join(dvc_dir, OWN_DIR, "index"), clock),
+        ignore=Ignore(root),
+        clock=clock,
+        environ=environ,
+        wait_for_lock=wait_for_lock,
+    )
+
+
+def git_around(folder: str, *, environ: Mapping[str, str]) -> Git | None:
+    """The Git repository around a folder; None without one."""
+    root = find_git_root(folder)
+    return None if root is None else Git(root, environ)
