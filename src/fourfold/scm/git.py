@@ -128,8 +128,9 @@ class Git:
 
     # --- running ---
 
-    def _try(self, *args: str, data: bytes = b"") -> Done:
-        done = run_git(self._where, args, self._env, data)
+    def _try(self, *args: str, data: bytes = b"", literal: bool = True) -> Done:
+        env = self._env if literal else {**self._env, "GIT_LITERAL_PATHSPECS": "0"}
+        done = run_git(self._where, args, env, data)
         if done.code:
             refused = ownership_error(done.err, self.root)
             if refused is not None:
@@ -204,6 +205,10 @@ class Git:
             return ref_names(self.dirs, prefix)
         out = self._run("listing refs", "for-each-ref", "--format=%(refname)", "--", prefix)
         return sorted(os.fsdecode(out).split())
+
+    def refs(self, prefix: str) -> list[str]:
+        """The full names of all refs below ``prefix`` (``"refs/exps/"``), sorted."""
+        return self._refs(prefix)
 
     def branches(self) -> list[str]:
         """The names of the local branches, sorted."""
@@ -374,10 +379,10 @@ class Git:
         if not names:
             return []
         options = ["--stdin", "-z", *([] if index else ["--no-index"])]
-        data = os.fsencode("\0".join(names) + "\0")
-        done = self._try("check-ignore", *options, data=data)
+        data = os.fsencode("\0".join(f"./{name}" for name in names) + "\0")
+        done = self._try("check-ignore", *options, data=data, literal=False)  # it knows no other way
         if done.code <= 1:
-            return os.fsdecode(done.out).split("\0")[:-1]
+            return [name[2:] for name in os.fsdecode(done.out).split("\0")[:-1]]
         if "symbolic link" not in done.err and "submodule" not in done.err:
             raise failed(done, "asking what Git ignores", self.root)
         if len(names) == 1:
