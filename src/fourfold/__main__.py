@@ -5,14 +5,23 @@ import sys
 
 def main() -> int:
     """Run ``ff`` with the arguments of this process and return its exit code."""
-    if sys.argv[1:] in (["--version"], ["-V"], ["version", "--short"]):
-        from fourfold import __version__  # noqa: PLC0415 - nothing else may load for this answer
+    argv = sys.argv[1:]
+    try:
+        if argv in (["--version"], ["-V"], ["version", "--short"]):
+            from fourfold import __version__  # noqa: PLC0415 - nothing else may load for this answer
 
-        sys.stdout.write(__version__ + "\n")
-        return 0
-    from fourfold.cli.main import run  # noqa: PLC0415 - the parser loads only when it is needed
-
-    return run(sys.argv[1:])
+            argv = ["--version"]
+            if sys.stdout is not None:
+                sys.stdout.write(__version__ + "\n")
+                sys.stdout.flush()
+            return 0
+    except OSError:
+        pass  # the long way tells what is wrong with the output
+    try:
+        from fourfold.cli.main import run  # noqa: PLC0415 - the parser loads only when it is needed
+    except KeyboardInterrupt:
+        return 252  # as `failure` has it, which is not loaded yet
+    return run(argv)
 
 
 if __name__ == "__main__":

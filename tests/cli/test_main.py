@@ -169,6 +169,21 @@ def test_standard_output_on_a_full_disk_is_an_error_and_not_a_traceback(ff: Tool
     assert "Exception ignored" not in done.stderr
 
 
+def test_a_version_that_cannot_be_written_is_an_error(ff: Tool, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*ff.command, "--version"],
+            cwd=tmp_path,
+            env=ff.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 255
+    assert done.stderr.startswith(b"error: writing the output failed: No space left on device\n")
+    assert b"Exception ignored" not in done.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error(ff: Tool, tmp_path: Path) -> None:
     read, writing = os.pipe()
     os.close(read)

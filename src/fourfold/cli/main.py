@@ -50,6 +50,8 @@ class Invocation:
         """Do what the command line says; tell of any failure; return the exit code."""
         try:
             return self._dispatch()
+        except SystemExit:
+            raise
         except BaseException as error:  # noqa: BLE001 - the one handler, of bugs and interrupts too
             return self._fail(error)
 
