@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fourfold.base.errors import ConflictError
 from fourfold.base.ids import Oid, RelPath, UnsafePathError, is_tree, safe_relpath
 from fourfold.formats.dvc.pointer import Dependency, Output, Pointer, is_external
+from fourfold.formats.dvc.stages import ParamsSpec
 
 PIPELINE_FILE = "dvc.yaml"
 LOCK_FILE = "dvc.lock"
@@ -50,6 +51,8 @@ class Owner(NamedTuple):
         pointer: The whole pointer file; None for a stage.
         cmd: The command of a stage; None for a pointer file.
         params: Values of parameters that the lock entry of a stage records, by file.
+        params_wanted: The parameters that a stage declares: file and keys (see `formats.dvc.stages`).
+        locked_cmd: The command that the lock entry records.
         always_changed: Whether it counts as changed whatever the hashes say.
         locked: Whether the stage has an entry in ``dvc.lock``.
         source: The bytes of the pointer file, for an update that keeps comments.
@@ -68,6 +71,8 @@ class Owner(NamedTuple):
     always_changed: bool = False
     locked: bool = False
     source: bytes = b""
+    params_wanted: tuple[ParamsSpec, ...] = ()
+    locked_cmd: str | Sequence[str] | None = None
 
     @property
     def is_stage(self) -> bool:

@@ -68,6 +68,8 @@ def _plain(root: str, path: str, relpath: str, spec: StageSpec, entry: LockEntry
         params=entry.params if entry else None,
         always_changed=spec.always_changed,
         locked=entry is not None,
+        params_wanted=spec.params,
+        locked_cmd=entry.cmd if entry else None,
     )
 
 
@@ -110,6 +112,7 @@ def _templated(
             params=entry.params,
             always_changed=shape.always_changed,
             locked=True,
+            locked_cmd=entry.cmd,
         )
 
 

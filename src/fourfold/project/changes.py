@@ -1,0 +1,238 @@
+"""What makes an owner differ from what it records: typed reasons, one a thing.
+
+The ground under ``status``, ``repro`` and ``why``. Only content counts: sizes, times and modes say
+nothing. Order of the reasons and their words are DVC's; the meaning of each is in `Change`.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fourfold.base.events import Sink, silent
+from fourfold.base.ids import Oid, RelPath, is_tree
+from fourfold.content.build import Built, identify
+from fourfold.content.objects import CorruptObjectError, ObjectMissingError
+from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is_external
+from fourfold.project.desk import pruning
+from fourfold.project.outs import Owner, Tracked
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+MODIFIED = "modified"
+DELETED = "deleted"
+NEW = "new"
+NOT_IN_CACHE = "not in cache"
+UPDATE_AVAILABLE = "update available"
+
+
+class Change(NamedTuple):
+    """One reason why an owner is not what it records.
+
+    Attributes:
+        kind: ``"dependency"``, ``"parameter"``, ``"output"``, ``"command"``, ``"checksum"`` or ``"always"``.
+        path: The file or directory as it is written in the owner; of a parameter, its file.
+        state: `MODIFIED`, `DELETED`, `NEW`, `NOT_IN_CACHE` or `UPDATE_AVAILABLE`; empty for the last
+            three kinds.
+        key: The parameter.
+        old: The recorded object, value or command.
+        new: What it is now.
+    """
+
+    kind: str
+    path: str = ""
+    state: str = ""
+    key: str = ""
+    old: Any = None
+    new: Any = None
+
+
+class Examiner:
+    """Compares owners of one project with the workspace; remembers what it has looked at.
+
+    Args:
+        project: Whose.
+        events: Hears the hashing.
+    """
+
+    def __init__(self, project: "Project", events: Sink = silent) -> None:
+        self._project = project
+        self._events = events
+        self._seen: dict[tuple[str, bool], Built | None] = {}
+        self._params: dict[str, Any] = {}
+
+    def current(self, path: str, *, legacy: bool = False) -> Built | None:
+        """What ``path`` is now; None when there is nothing."""
+        key = (path, legacy)
+        if key not in self._seen:
+            skip_file, skip_directory = pruning(self._project, path)
+            try:
+                self._seen[key] = identify(
+                    path,
+                    self._project.index,
+                    legacy=legacy,
+                    skip_file=skip_file,
+                    skip_directory=skip_directory,
+                    events=self._events,
+                )
+            except FileNotFoundError:
+                self._seen[key] = None
+        return self._seen[key]
+
+    def changes(self, owner: Owner, outs: Iterable[Tracked], inner: RelPath | None = None) -> list[Change]:
+        """Every reason, in the order in which DVC gives them.
+
+        Args:
+            owner: The pointer file or stage.
+            outs: Its outputs in the workspace.
+            inner: Look only at this path inside the one output.
+        """
+        found: list[Change] = []
+        if not owner.frozen:
+            found += self.of_dependencies(owner)
+            found += self.of_parameters(owner)
+        for out in outs:
+            found += self.of_output(out, inner)
+        # A command that names nothing it reads or makes says nothing by which to tell that it is done.
+        names_nothing = owner.is_stage and not (owner.deps or owner.params_wanted or owner.outs)
+        if owner.always_changed or names_nothing:
+            found.append(Change("always"))
+        if owner.is_stage and owner.locked and owner.locked_cmd != owner.cmd:
+            found.append(Change("command", old=owner.locked_cmd, new=owner.cmd))
+        recorded = owner.pointer.md5 if owner.pointer is not None else None
+        if owner.pointer is not None and recorded and import_checksum(owner.pointer) != recorded:
+            found.append(Change("checksum"))
+        return found
+
+    def of_dependencies(self, owner: Owner) -> Iterator[Change]:
+        """The dependencies that are files of the workspace."""
+        for dep in owner.deps:
+            if dep.repo is not None or dep.db is not None or is_external(dep.path):
+                continue  # what lies elsewhere is asked by ``update``, not by looking at the workspace
+            state = self._state(os.path.normpath(os.path.join(owner.wdir, dep.path)), dep)
+            if state:
+                yield state._replace(kind="dependency")
+
+    def of_output(self, out: Tracked, inner: RelPath | None = None) -> Iterator[Change]:
+        """One output: its content in the cache, then the workspace."""
+        if inner is not None and out.is_dir:
+            yield from self._inner(out, inner)
+            return
+        if out.output.cache and out.oid is not None and not self.in_cache(out.oid, legacy=out.output.legacy):
+            yield Change("output", out.output.path, NOT_IN_CACHE, old=out.oid)
+            return
+        state = self._state(out.path, out.output)
+        if state:
+            yield state
+
+    def _state(self, path: str, item: Output | Dependency) -> Change | None:
+        current = self.current(path, legacy=item.legacy)
+        if current is None:
+            return Change("output", item.path, DELETED, old=item.oid)
+        if item.oid is None:
+            return Change("output", item.path, NEW, new=current.oid)
+        if current.oid != item.oid:
+            return Change("output", item.path, MODIFIED, old=item.oid, new=current.oid)
+        return None
+
+    def _inner(self, out: Tracked, inner: RelPath) -> Iterator[Change]:
+        """A path inside a tracked directory."""
+        oid = Oid(str(out.oid))
+        try:
+            tree = self._project.store.read_tree(oid, legacy=out.output.legacy)
+        except (ObjectMissingError, CorruptObjectError):
+            yield Change("output", out.output.path, NOT_IN_CACHE, old=oid)
+            return
+        current = self.current(out.path, legacy=out.output.legacy)
+        was = tree.get(inner) or (tree.subtree(inner).oid if tree.span(inner) else None)
+        now = None
+        if current is not None:
+            now = current.tree.get(inner) or (
+                current.tree.subtree(inner).oid if current.tree.span(inner) else None
+            )
+        if was != now:
+            state = NEW if was is None else DELETED if now is None else MODIFIED
+            yield Change("output", out.output.path, state, old=was, new=now)
+
+    def in_cache(self, oid: Oid, *, legacy: bool = False) -> bool:
+        """Whether the cache has the object, and every file of it when it is a tree."""
+        store = self._project.store
+        if not is_tree(oid):
+            return store.has(oid, legacy=legacy)
+        try:
+            tree = store.read_tree(oid, legacy=legacy)
+        except (ObjectMissingError, CorruptObjectError):
+            return False
+        return not store.missing(tree.digests(), legacy=legacy)
+
+    # -- parameters -------------------------------------------------------------------------------
+
+    def of_parameters(self, owner: Owner) -> Iterator[Change]:
+        """The parameters that a stage declares, against the values that its lock entry records."""
+        recorded = owner.params or {}
+        for spec in owner.params_wanted:
+            file = spec.file or "params.yaml"
+            path = os.path.normpath(os.path.join(owner.wdir, file))
+            then = recorded.get(file)
+            then = then if isinstance(then, Mapping) else {}
+            if not os.path.isfile(path):
+                yield Change("parameter", file, DELETED)
+                continue
+            values = self.parameters(path)
+            keys: Sequence[str] = spec.keys or list(dict.fromkeys([*values, *then]))
+            for key in keys:
+                yield from _compare(file, key, then, values)
+
+    def parameters(self, path: str) -> Mapping[str, Any]:
+        """The values in one file of parameters; empty when there is none."""
+        if path not in self._params:
+            from fourfold.formats.dvc import params  # noqa: PLC0415 - only pipelines have parameters
+
+            try:
+                with open(path, "rb") as file:
+                    data = file.read()
+            except FileNotFoundError:
+                self._params[path] = {}
+            else:
+                loaded = params.parse(data, os.path.basename(path), self._project.display(path))
+                self._params[path] = loaded if isinstance(loaded, Mapping) else {}
+        found: Mapping[str, Any] = self._params[path]
+        return found
+
+
+_ABSENT = object()
+
+
+def _compare(file: str, key: str, then: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Change]:
+    old = then.get(key, _ABSENT)
+    new = lookup(values, key, _ABSENT)
+    if new is _ABSENT:
+        yield Change("parameter", file, DELETED, key, old=None if old is _ABSENT else old)
+    elif old is _ABSENT:
+        yield Change("parameter", file, NEW, key, new=new)
+    elif plain(old) != plain(new):
+        yield Change("parameter", file, MODIFIED, key, old=old, new=new)
+
+
+def lookup(values: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """The value at a dotted key; a key that holds dots literally comes first."""
+    if key in values:
+        return values[key]
+    at: Any = values
+    for part in key.split("."):
+        if isinstance(at, Mapping) and part in at:
+            at = at[part]
+        elif isinstance(at, list | tuple) and part.isdigit() and int(part) < len(at):
+            at = at[int(part)]
+        else:
+            return default
+    return at
+
+
+def plain(value: Any) -> Any:
+    """A value with tuples (of Python files) as the lists that the lock file records."""
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return value
