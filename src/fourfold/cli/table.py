@@ -58,8 +58,22 @@ FAMILIES = {
 
 COMMANDS: dict[str, Command] = {
     "completion": Command("completion", "Print the completion script of a shell", "start"),
+    "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
+    "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
+    "init": Command("init", "Begin a project", "start", 1),
+    "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),
+    "op log": Command("op_log", "List what was done to this workspace", "care"),
+    "redo": Command("redo", "Do again what was undone", "care"),
+    "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
     "root": Command("root", "Print the path to the root of the project", "start"),
-    "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look"),
+    "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
+    "undo": Command("undo", "Take back what the last command did", "care"),
+    "unfreeze": Command(
+        "unfreeze", "Take the dependencies of imports or stages into account again", "track", 1
+    ),
+    "unprotect": Command(
+        "unprotect", "Make tracked data safe to edit: cut its links to the cache", "track", 1
+    ),
 }
 
 
