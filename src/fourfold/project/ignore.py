@@ -200,6 +200,7 @@ class Ignore:
             is_dir: Whether it is a folder.
         """
         from fourfold.formats.dvc.ignore import DEFAULTS, Rule, RuleSet  # noqa: PLC0415 - for this verb only
+        from fourfold.formats.gitignore import escape  # noqa: PLC0415 - likewise
 
         relative = self._relative(path)
         if not relative:
@@ -209,9 +210,11 @@ class Ignore:
         for count in range(1, len(parts) + 1):
             part, last = "/".join(parts[:count]), count == len(parts)
             part_is_dir = is_dir or not last
-            found = rules.deciding(part, part_is_dir)
+            in_force = rules
             if part_is_dir and self._is_project(part):
-                return Verdict(ignored=True, rule=Rule("", text=f"in sub_repo:{parts[count - 1]}"))
+                other = Rule(f"/{escape(part)}/", text=f"in sub_repo:{parts[count - 1]}")
+                in_force = RuleSet([*rules.rules, other])
+            found = in_force.deciding(part, part_is_dir)
             if found is not None and (found[0] or last):
                 return Verdict(*found)
         return Verdict(ignored=False, rule=None)
