@@ -27,18 +27,10 @@ def intake_of(project: "Project", *, legacy: bool = False) -> Intake:
 def pruning(project: "Project", path: str) -> "tuple[Prune | None, Prune | None]":
     """What below ``path`` is not data: tests of files and of folders, by relative POSIX path.
 
-    Both are None when no ``.dvcignore`` can have a say there, which makes a scan cheaper.
+    Raises:
+        BadIgnoreFileError, DeniedError: a ``.dvcignore`` above it cannot be read.
     """
-    ignore = project.ignore
-    prefix = path.rstrip(os.sep) + os.sep
-
-    def skip_file(relpath: str) -> bool:
-        return ignore.is_ignored(prefix + relpath, is_dir=False)
-
-    def skip_directory(relpath: str) -> bool:
-        return ignore.is_ignored(prefix + relpath, is_dir=True)
-
-    return skip_file, skip_directory
+    return project.ignore.pruning(path)
 
 
 def desk_for(project: "Project", out: Tracked | str, *, trash: Callable[[str], None] | None = None) -> Desk:

@@ -105,7 +105,7 @@ def _git_for(root: str, environ: Mapping[str, str], *, subdir: bool) -> Git:
     if found is None or (not subdir and found != root):
         raise InitRefusedError(
             f"{root} is not tracked by any supported SCM tool (e.g. Git)",
-            hint="use '--no-scm' without Git, or '--subdir' inside a Git repository, or begin one with: git init",
+            hint="begin one with: git init  (or use --no-scm without Git, --subdir inside a repository)",
         )
     return Git(found, environ)
 

@@ -138,7 +138,7 @@ class _Taker:
             raise ChangedSinceError(
                 f"files changed since '{self.recorded.command}' ({self.recorded.id})",
                 details=changed,
-                hint=f"to overwrite them (they go to the trash), run: ff {'undo' if back else 'redo'} --force",
+                hint=f"to overwrite them (into the trash), run: ff {'undo' if back else 'redo'} --force",
             )
 
     def _check_way(self, relpath: str) -> None:
@@ -281,10 +281,12 @@ class _Taker:
         self.paths.append(path)
 
     def _restore(self, path: str, oid: Oid, act: Act) -> None:
-        from fourfold.content.checkout import restore  # noqa: PLC0415 - few operations replaced content
+        from fourfold.content.checkout import checkout  # noqa: PLC0415 - few operations replaced content
+        from fourfold.project.desk import desk_for  # noqa: PLC0415 - likewise
 
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        restore(oid, path, self.project, legacy=act.legacy, isexec=act.isexec)
+        desk = desk_for(self.project, path)
+        checkout(oid, path, desk, legacy=act.legacy, isexec=act.isexec, events=self.events)
 
     def _shift(self, source: str, target: str) -> None:
         if not os.path.lexists(source) or os.path.lexists(target):
