@@ -11,7 +11,7 @@ from fourfold.cli.options import HelpWanted, MissingArgumentError, Parser, ours
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--cloud", action="store_true", help="compare with the remote")
-    parser.add_argument("-j", "--jobs", type=int, help="workers")
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="workers")
     parser.add_argument("-R", "--rev", nargs="?", help="revision")
     ours(parser.add_argument("--clone", action="store_true", help="ours alone"))
     parser.add_argument("--secret", action="store_true", help=argparse.SUPPRESS)
@@ -72,7 +72,7 @@ def test_help_shows_every_option_once_and_hides_what_is_hidden() -> None:
         parser().parse(["-h"])
     page = caught.value.page
     assert page.startswith("Show changes.\n\nUsage: ff status [options] [<targets> ...]\n\nArguments:\n")
-    assert "-j, --jobs <jobs>" in page
+    assert "-j, --jobs <n>" in page
     assert "-R, --rev [<rev>]" in page
     assert page.count("--json") == 1
     assert "secret" not in page

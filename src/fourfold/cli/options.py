@@ -106,6 +106,15 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         value = self._format_args(action, self.default_metavar(action))
         return f"{', '.join(action.option_strings)} {value}"
 
+    def _metavar_formatter(
+        self, action: argparse.Action, default_metavar: str
+    ) -> Callable[[int], tuple[str, ...]]:
+        """Placeholders look alike, however a command wrote them: ``NAME`` is shown as ``<name>``."""
+        if isinstance(action.metavar, str) and action.metavar.isupper():
+            name = f"<{action.metavar.lower()}>"
+            return lambda size: (name,) * size
+        return super()._metavar_formatter(action, default_metavar)
+
     def default_metavar(self, action: argparse.Action) -> str:
         """The placeholder of a value that was given none."""
         return f"<{action.dest.replace('_', '-')}>"
