@@ -59,10 +59,12 @@ FAMILIES = {
 COMMANDS: dict[str, Command] = {
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
+    "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "init": Command("init", "Begin a project", "start", 1),
     "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),
     "op log": Command("op_log", "List what was done to this workspace", "care"),
+    "push": Command("push", "Copy tracked data to a remote", "share", 1),
     "redo": Command("redo", "Do again what was undone", "care"),
     "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
     "root": Command("root", "Print the path to the root of the project", "start"),

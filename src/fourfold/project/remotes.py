@@ -7,6 +7,7 @@ workspace instead. Which protocols there are is `fourfold.storage.schemes`.
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.base.errors import UnsupportedError
 from fourfold.base.ids import Oid
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 OBJECTS = "files/md5/"
 RUNS = "runs/"
+
+
+class CloudVersionedError(UnsupportedError):
+    """A remote holds data under the names of the workspace, with versions of the cloud."""
+
+    code = "cloud-versioned-remote"
 
 
 class Remote(NamedTuple):
@@ -40,6 +47,14 @@ class Remote(NamedTuple):
     def worktree(self) -> bool:
         """Whether it mirrors the work tree."""
         return self.config.worktree
+
+    def unsupported(self, verb: str) -> UnsupportedError:
+        """The error for a verb that needs DVC's layout of objects, which this remote does not have."""
+        kind = "worktree" if self.worktree else "version_aware"
+        return CloudVersionedError(
+            f"remote '{self.name}' is '{kind}': {verb} works with remotes that hold objects by their hashes",
+            hint=f"use another remote with -r, or turn it off: ff remote modify {self.name} {kind} false",
+        )
 
     def key(self, oid: Oid, *, legacy: bool = False) -> str:
         """The key of an object in the store."""
@@ -71,7 +86,17 @@ def open_remote(project: "Project", name: str | None = None, *, jobs: int | None
 def open_configured(project: "Project", config: "RemoteConfig", *, jobs: int | None = None) -> Remote:
     """Open a remote whose settings are at hand; errors as `open_remote`."""
     from fourfold.storage.schemes import open_store  # noqa: PLC0415 - only verbs that transfer pay for it
-    from fourfold.storage.wrap.retry import retrying  # noqa: PLC0415 - likewise
+    from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
 
     store = open_store(config.url, config.options, environ=project.environ, jobs=jobs or config.jobs)
-    return Remote(config.name, config, retrying(store, clock=project.clock))
+    # A folder of this machine answers for good at once; what it refuses, it refuses again.
+    return Remote(config.name, config, store if store.local_root else Retry(store, clock=project.clock))
+
+
+def remote_for(project: "Project", output_remote: str | None, named: str | None) -> str | None:
+    """The name of the remote of an output: its own, else the one that was named, else the default.
+
+    An output whose own remote is another than the named one takes no part, as with DVC: whoever collects
+    leaves it out.
+    """
+    return output_remote or named or project.config.default_remote
