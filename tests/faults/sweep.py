@@ -66,8 +66,8 @@ REPORT = """\
 # Faults: what was tried, and what came of it
 
 Written by `make faults`. Each command runs once, traced; then once for every system call with which it
-changes a file, and is there killed, or refused with an error. After each, the disk is read by a checker that shares
-no code with the product, `status` is asked, and the command is run again. A cell counts the points at
+changes a file, and is there killed, or refused with an error. After each, the disk is read by a checker that
+shares no code with the product, `status` is asked, and the command is run again. A cell counts the points at
 which that promise was broken; every cell must be 0.
 
 - **lost**: an object that was there is gone, or a pointer file or a remote manifest names one that nobody
