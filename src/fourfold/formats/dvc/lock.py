@@ -216,7 +216,7 @@ def entry_document(entry: LockEntry) -> dict[str, Any]:
         full["deps"] = [_item_entry(dep) for dep in sorted(entry.deps, key=_by_path)]
     if entry.params:
         files = sorted(entry.params, key=lambda file: (file != DEFAULT_PARAMS, file))
-        # A copy an entry: values that two stages share must not become YAML anchors, as they are none for DVC.
+        # A copy an entry: values that two stages share must not become YAML anchors.
         full["params"] = deepcopy({file: dict(sorted(entry.params[file].items())) for file in files})
     if entry.outs:
         full["outs"] = [_item_entry(out) for out in sorted(entry.outs, key=_by_path)]

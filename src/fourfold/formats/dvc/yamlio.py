@@ -10,37 +10,23 @@ output, and no knowledge of what the documents mean.
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any, TypeGuard
 
-from fourfold.base.errors import InvalidFileError
+from fourfold.formats.dvc import yaml_emit, yaml_read
+from fourfold.formats.dvc.yaml_faults import MAX_BYTES, BadYamlError
 
-#: Larger documents are refused unread.
-MAX_BYTES = 16 * 1024 * 1024
-#: Deeper nesting is refused.
-MAX_DEPTH = 64
-#: A document with aliases may not unfold into more nodes than this.
-MAX_NODES = 100_000
+__all__ = [
+    "BadYamlError",
+    "Document",
+    "decode",
+    "dump",
+    "edit",
+    "load",
+    "mapping_in",
+    "merge_into",
+    "update",
+    "without",
+]
 
-
-class BadYamlError(InvalidFileError):
-    """A document is not YAML that we accept: wrong syntax, a duplicate key, beyond the caps.
-
-    Attributes:
-        source: The name of the document, as its reader knows it.
-        line: Counted from 1; None when the fault has no place.
-        column: Counted from 1; None when the fault has no place.
-    """
-
-    code = "bad-yaml"
-
-    def __init__(
-        self, source: str, problem: str, *, line: int | None = None, column: int | None = None, hint: str = ""
-    ) -> None:
-        where = source
-        if line is not None:
-            where += f":{line}" if column is None else f":{line}:{column}"
-        super().__init__(f"{where}: {problem}" if where else problem, hint=hint)
-        self.source = source
-        self.line = line
-        self.column = column
+Document = MutableMapping[Any, Any]
 
 
 def decode(data: bytes, source: str) -> str:
@@ -73,13 +59,20 @@ def load(data: bytes, source: str = "") -> Any:
     Raises:
         BadYamlError: wrong syntax, a duplicate key, not UTF-8, or beyond the caps.
     """
+    text = decode(data, source)
+    quick = yaml_read.read(text)
+    if quick is not None:
+        return quick.value
     from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick reader leaves
 
-    return yaml_ruamel.load(decode(data, source), source)
+    return yaml_ruamel.load(text, source)
 
 
 def dump(value: Any) -> bytes:
     """Write a document, byte for byte as ruamel.yaml's round-trip emitter does on a first write."""
+    quick = yaml_emit.emit(value)
+    if quick is not None:
+        return quick
     from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick writer leaves
 
     return yaml_ruamel.dump(value)
@@ -92,14 +85,14 @@ def update(old: bytes, new: Mapping[str, Any], source: str = "") -> bytes:
     ``new`` lacks go away, and a list whose length differs is replaced.
 
     Raises:
-        BadYamlError: ``old`` cannot be read.
+        BadYamlError: ``old`` cannot be read, or is not a mapping.
     """
-    from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick writer leaves
 
-    return yaml_ruamel.update(decode(old, source), new, source)
+    def change(document: Document) -> Document:
+        merge_into(document, new)
+        return document
 
-
-Document = MutableMapping[Any, Any]
+    return edit(old, change, source)
 
 
 def edit(old: bytes, change: Callable[[Document], Mapping[Any, Any]], source: str = "") -> bytes:
@@ -107,12 +100,23 @@ def edit(old: bytes, change: Callable[[Document], Mapping[Any, Any]], source: st
 
     What the function leaves alone keeps its comments, order and flow style.
 
+    Args:
+        old: The document's bytes.
+        change: May run twice, on two documents that say the same.
+        source: How messages call the document.
+
     Raises:
         BadYamlError: ``old`` cannot be read, or is not a mapping.
     """
-    from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick writer leaves
+    text = decode(old, source)
+    quick = yaml_read.read(text)
+    if quick is not None and quick.bare and type(quick.value) is dict:
+        new = yaml_emit.emit(change(quick.value))
+        if new is not None and not any(quick.empties):
+            return new
+    from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick ways leave
 
-    return yaml_ruamel.edit(decode(old, source), change, source)
+    return yaml_ruamel.edit(text, change, source)
 
 
 def mapping_in(document: Document, key: str, source: str) -> Document:
