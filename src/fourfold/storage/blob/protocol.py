@@ -124,6 +124,12 @@ class BlobRefusedError(UnsupportedError):
     code = "remote-refused"
 
 
+class NoListingError(UnsupportedError):
+    """This kind of store cannot tell what it holds (HTTP); ask for each key instead."""
+
+    code = "remote-cannot-list"
+
+
 class UnsafeKeyError(UnsafeError):
     """A key could name a place outside its store."""
 
@@ -241,6 +247,9 @@ class BlobStore(Protocol):
         """All objects below the folder ``prefix``, in pages, in no promised order.
 
         A prefix that holds nothing gives no page. A failure raises: it never looks like the end.
+
+        Raises:
+            NoListingError: this kind of store has no listings.
         """
         ...
 
