@@ -8,7 +8,7 @@ and the home folder come in as parameters.
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import ConfigError, from_os_error
@@ -386,33 +386,40 @@ def config_files(
 # --- secrets ----------------------------------------------------------------------------------------------
 
 
-def refuse_secret(level: str, section: Key, option: str, secrets: Iterable[str]) -> None:
+def refuse_secret(level: str, section: Key, option: str, value: str = "") -> None:
     """Refuse to write a secret to the level that is committed.
 
     Args:
         level: Where it would be written.
         section: Its section.
         option: Its name.
-        secrets: The names of options whose values are secret (`fourfold.storage.redact`).
+        value: What would be written; a URL that holds a password is a secret too.
 
     Raises:
         SecretInCommittedConfigError: the level is ``project``; the hint is the right command.
     """
-    if level == "project" and option in secrets:
+    if level == "project" and holds_secret(option, value):
+        what = "a URL with a password" if option == "url" else f"'{option}'"
         raise SecretInCommittedConfigError(
-            f"'{option}' is a secret, and .dvc/config is committed to Git",
+            f"{what} is a secret, and .dvc/config is committed to Git",
             hint=f"keep it on this machine: {command_for(section, option, 'local')}",
         )
 
 
-def committed_secrets(config: Config, secrets: Iterable[str]) -> tuple[tuple[Key, str, str], ...]:
+def holds_secret(option: str, value: Value) -> bool:
+    """Whether an option, or a URL in it, is secret."""
+    from fourfold.storage.redact import is_secret, redact_url  # noqa: PLC0415 - for a few verbs only
+
+    return is_secret(option) or (option == "url" and isinstance(value, str) and redact_url(value) != value)
+
+
+def committed_secrets(config: Config) -> tuple[tuple[Key, str, str], ...]:
     """The (section, option, file) of every secret that stands in the committed level."""
-    names = frozenset(secrets)
     return tuple(
         (section, option, level.file)
         for level in config.levels
         if level.level == "project"
         for section, options in level.sections.items()
-        for option in options
-        if option in names
+        for option, value in options.items()
+        if holds_secret(option, value)
     )
