@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import argparse
 
     from fourfold.base.errors import FourfoldError, UsageError
+    from fourfold.cli.failure import Scene
     from fourfold.cli.options import Settings
+    from fourfold.cli.outcome import Outcome
     from fourfold.cli.session import Session
     from fourfold.cli.table import Command
 
@@ -95,8 +97,22 @@ class Invocation:
         )
         outcome = module.run(args, self.session)
         self.session.sink.close()
+        if outcome.failure is not None:
+            return self._finish_in_part(outcome, outcome.failure)
         render.print_outcome(outcome, self.stdout, as_json=self.settings.json, quiet=self.settings.quiet)
         return int(outcome.exit_code)
+
+    def _finish_in_part(self, outcome: "Outcome", error: "FourfoldError") -> int:
+        """Print what was done, then tell what was not."""
+        from fourfold.cli import failure, render  # noqa: PLC0415 - only a failure pays for it
+
+        settings, scene = self.settings, self._scene()
+        if settings is not None:
+            code = failure.exit_code(error, scene)
+            data = {**outcome.data, "error": {**failure.describe(error), "exit_code": code}}
+            whole = outcome._replace(data=data)
+            render.print_outcome(whole, self.stdout, as_json=settings.json, quiet=settings.quiet)
+        return failure.report(error, scene._replace(as_json=False))
 
     def _print(self, text: str) -> int:
         from fourfold.cli.render import print_text  # noqa: PLC0415 - see `_run_command`
@@ -113,22 +129,24 @@ class Invocation:
     def _fail(self, error: BaseException) -> int:
         from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
 
-        opening: FourfoldError | None = None
         if self.session is not None:
-            opening = self.session.opening_error
             self.session.sink.close()
+        return failure.report(error, self._scene())
+
+    def _scene(self) -> "Scene":
+        from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
+
         settings = self.settings
-        scene = failure.Scene(
+        return failure.Scene(
             argv=self.argv,
             environ=self.environ,
             stdout=self.stdout,
             stderr=self.stderr,
             command=self.command if self.session is not None else None,
-            opening=opening,
+            opening=self.session.opening_error if self.session is not None else None,
             as_json=settings.json if settings else "--json" in self.argv,
             color=settings.color if settings else "auto",
         )
-        return failure.report(error, scene)
 
 
 def _current_directory() -> str:

@@ -5,8 +5,10 @@ each; a sample of one folder in 256 decides. A local note of what was pushed bef
 here, and a directory's manifest on the remote says nothing about the directory's files.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 
+from fourfold.base.errors import from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
@@ -48,8 +50,15 @@ def sizes_on(
 
 
 def _in_folder(store: ObjectStore, wanted: Sequence[Oid], *, legacy: bool) -> dict[Oid, int]:
-    absent = set(store.missing(list(wanted), legacy=legacy))
-    return dict.fromkeys((oid for oid in wanted if oid not in absent), -1)
+    present = {}
+    for oid in wanted:
+        try:
+            present[oid] = os.stat(store.path(oid, legacy=legacy)).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise from_os_error(error, "asking the remote") from error
+    return present
 
 
 def _worth_listing(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool) -> bool:

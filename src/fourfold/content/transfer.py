@@ -23,7 +23,13 @@ from fourfold.content.presence import key_of, sizes_on
 from fourfold.content.proofs import ProofBook
 from fourfold.content.statindex import StatIndex
 from fourfold.content.tree import Tree
-from fourfold.storage.blob.protocol import BlobNotFoundError, BlobStore, BlobTooLargeError
+from fourfold.formats.dvc import manifest
+from fourfold.storage.blob.protocol import (
+    BlobNotFoundError,
+    BlobStore,
+    BlobTooLargeError,
+    BucketNotFoundError,
+)
 
 _BATCH = 256
 #: Downloads get their names in rounds of so many, so that an interruption costs one round.
@@ -87,6 +93,9 @@ class _Tally:
 # -- push -----------------------------------------------------------------------------------------
 
 
+Pick = Callable[[Oid, Tree], Iterable[Oid]]
+
+
 def push(
     oids: Iterable[Oid],
     store: ObjectStore,
@@ -94,9 +103,13 @@ def push(
     index: StatIndex,
     *,
     legacy: bool = False,
+    pick: Pick | None = None,
     events: Sink = silent,
 ) -> Transferred:
-    """Put objects, and all the files of those that are trees, on a remote.
+    """Put objects, and the files of those that are trees, on a remote.
+
+    Every file is asked for; that a tree is there says nothing of its files. A tree that this machine lacks
+    and the remote has is read there, for the same proof.
 
     Args:
         oids: Files and trees.
@@ -104,6 +117,7 @@ def push(
         remote: Where they go.
         index: Keeps the proofs when the remote is a folder of this machine.
         legacy: Objects of the 2.x layout.
+        pick: Chooses the files of a tree that are wanted; all by default. The tree itself follows them.
         events: Hears "querying remote" and "pushing".
 
     Raises:
@@ -116,16 +130,10 @@ def push(
         if not is_tree(oid):
             files[oid] = None
             continue
-        try:
-            tree = store.read_tree(oid, legacy=legacy)
-        except ObjectMissingError:
-            trees[oid] = []
-            continue
-        except CorruptObjectError:
-            tally.corrupt.append(oid)
-            continue
-        trees[oid] = tree.digests()
-        files.update(dict.fromkeys(trees[oid]))
+        tree = _tree_to_push(oid, store, remote, tally, legacy=legacy)
+        if tree is not None:
+            trees[oid] = list(tree.digests() if pick is None else pick(oid, tree))
+            files.update(dict.fromkeys(trees[oid]))
     there = sizes_on(remote, [*files, *trees], legacy=legacy, events=events)
     pending = [oid for oid in files if not _is_there(oid, there, store, legacy=legacy)]
     tally.present = len(files) - len(pending)
@@ -142,6 +150,41 @@ def push(
             ready.append(oid)
     send(ready, tally, legacy, events)
     return tally.result()
+
+
+def _tree_to_push(
+    oid: Oid, store: ObjectStore, remote: BlobStore, tally: _Tally, *, legacy: bool
+) -> Tree | None:
+    """A manifest of ours, or, where we have none that is whole, of the remote; None is noted."""
+    try:
+        return store.read_tree(oid, legacy=legacy)
+    except (ObjectMissingError, CorruptObjectError) as error:
+        trouble = error
+    try:
+        return remote_tree(oid, remote, legacy=legacy)
+    except (BlobNotFoundError, CorruptObjectError):
+        (tally.missing if isinstance(trouble, ObjectMissingError) else tally.corrupt).append(oid)
+        return None
+
+
+def remote_tree(oid: Oid, remote: BlobStore, *, legacy: bool = False) -> Tree:
+    """A manifest as a remote has it, proven; nothing is stored.
+
+    Raises:
+        BlobNotFoundError: the remote does not have it.
+        CorruptObjectError: the remote's copy does not hash to its name.
+        BadManifestError, UnsafePathError: its bytes are no manifest, or a hostile one.
+        FourfoldError: the remote could not be asked.
+    """
+    try:
+        data = remote.get(key_of(oid, legacy=legacy), max_size=manifest.MAX_BYTES)
+    except BucketNotFoundError as error:
+        raise BlobNotFoundError(error.message) from error
+    if digest_bytes(data)[0].hex() != oid[:32]:
+        raise CorruptObjectError(
+            f"object {oid} is damaged on {remote.url}", hint="heal it from a good copy with: ff repair -r"
+        )
+    return Tree.parse(data, f"object {oid} of {remote.url}", oid)
 
 
 _Send = Callable[[Sequence[Oid], _Tally, bool, Sink], None]
@@ -254,7 +297,7 @@ def fetch(
     *,
     legacy: bool = False,
     again: Iterable[Oid] = (),
-    pick: Callable[[Oid, Tree], Iterable[Oid]] | None = None,
+    pick: Pick | None = None,
     events: Sink = silent,
 ) -> Transferred:
     """Bring objects, and all the files of those that are trees, from a remote into the store.
@@ -384,6 +427,11 @@ def _folder_receiver(store: ObjectStore, remote: BlobStore, proofs: ProofBook) -
     source = ObjectStore(str(remote.local_root))
 
     def receive(oids: Sequence[Oid], tally: _Tally, legacy: bool, events: Sink) -> None:
+        if oids and not os.path.isdir(source.root):
+            raise BucketNotFoundError(
+                f"the folder of the remote does not exist: {source.root}",
+                hint="check that its disk is mounted; or change the remote's url",
+            )
         _copy(oids, source, store, proofs, tally, legacy=legacy, phase="fetching", events=events)
 
     return receive

@@ -1,0 +1,93 @@
+"""What push, pull and fetch share on the command line: their options, their summary line, their JSON."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fourfold.cli.failure import describe
+from fourfold.cli.progress import amount
+from fourfold.project.scope import Scope
+
+if TYPE_CHECKING:
+    from fourfold.cli.session import Session
+    from fourfold.project.fetch import FetchResult
+    from fourfold.project.troubles import Trouble
+
+
+def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Add the options that the three commands have in common."""
+    parser.add_argument(
+        "targets", nargs="*", metavar="<targets>", help="pointer files, tracked paths or stages; none for all"
+    )
+    parser.add_argument("-j", "--jobs", type=int, metavar="<number>", help="transfers at the same time")
+    parser.add_argument("-a", "--all-branches", action="store_true", help=f"{verb} the data of all branches")
+    parser.add_argument("-T", "--all-tags", action="store_true", help=f"{verb} the data of all tags")
+    parser.add_argument("-A", "--all-commits", action="store_true", help=f"{verb} the data of all commits")
+    parser.add_argument(
+        "-d", "--with-deps", action="store_true", help=f"{verb} also what the targets are made from"
+    )
+    parser.add_argument(
+        "-R", "--recursive", action="store_true", help="folders stand for everything tracked below them"
+    )
+    parser.add_argument(
+        "--run-cache",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help=f"{verb} remembered runs too",
+    )
+
+
+def scope_of(args: argparse.Namespace) -> Scope:
+    """The revisions that the options name."""
+    return Scope(all_branches=args.all_branches, all_tags=args.all_tags, all_commits=args.all_commits)
+
+
+def summary(counts: Mapping[str, int], size: int = 0, *, failed: bool = False) -> tuple[str, ...]:
+    """The line at the end, in DVC's words: ``3 files fetched and 2 files added``.
+
+    After a failure that left nothing done there is none: nothing is up to date then.
+    """
+    parts = [f"{count:,} file{'s' * (count != 1)} {verb}" for verb, count in counts.items() if count]
+    if not parts:
+        return () if failed else ("Everything is up to date.",)
+    line = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return (f"{line} ({amount(size)})" if size else line,)
+
+
+def troubles_data(troubles: "Iterable[Trouble]") -> dict[str, Any]:
+    """Everything that could not be moved, for ``--json``."""
+    return {
+        "troubles": [
+            {
+                "kind": trouble.kind,
+                "md5": trouble.oid,
+                "path": trouble.path,
+                "remote": trouble.remote,
+                **({"error": describe(trouble.error)} if trouble.error else {}),
+            }
+            for trouble in troubles
+        ]
+    }
+
+
+def fetched_data(result: "FetchResult", session: "Session") -> dict[str, Any]:
+    """What a fetch did, for ``--json``."""
+    return {
+        "fetched": result.fetched,
+        "size": result.size,
+        "present": result.present,
+        "runs": result.runs,
+        "imports": [session.display(out.path) for out in result.imports],
+        **troubles_data(result.troubles),
+    }
+
+
+def tell_fetched(result: "FetchResult", session: "Session") -> None:
+    """Warn of what a fetch does not bring."""
+    if result.remoteless and not result.troubles:
+        session.warn("no remote provided and no default remote set")
+    for out in result.imports:
+        session.warn(
+            f"'{session.display(out.path)}' is an import and is not in the cache",
+            hint=f"get it from its source with: ff update --rev <its rev_lock> {session.display(out.file)}",
+        )

@@ -1,0 +1,175 @@
+"""Push: copy tracked data to its remotes, files first and proven, manifests last.
+
+Takes no lock: it reads pointer files and objects, and neither changes. What could not be sent is told
+object by object; everything else is sent all the same.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.base.events import Sink, Warned, silent
+from fourfold.content import transfer
+from fourfold.project.collect import Collection, Group, collect, groups
+from fourfold.project.remotes import Remote, open_remote
+from fourfold.project.runs import RunsUnsupportedError, push_runs
+from fourfold.project.scope import WORKSPACE, Scope
+from fourfold.project.targets import expand_globs
+from fourfold.project.troubles import Trouble, push_error, troubles_of
+from fourfold.project.versioned import refuse
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+
+class PushResult(NamedTuple):
+    """What a push did.
+
+    Attributes:
+        pushed: Objects that were sent.
+        size: Their bytes.
+        present: Objects that were there already, each asked for.
+        runs: Entries of the run cache that were sent.
+        troubles: Objects that are not there now.
+        failed: Revisions that could not be loaded.
+    """
+
+    pushed: int = 0
+    size: int = 0
+    present: int = 0
+    runs: int = 0
+    troubles: tuple[Trouble, ...] = ()
+    failed: tuple[tuple[str, FourfoldError], ...] = ()
+
+    @property
+    def asked(self) -> int:
+        """How many objects were looked at."""
+        return self.pushed + self.present + len(self.troubles)
+
+    @property
+    def error(self) -> FourfoldError | None:
+        """The error that this result amounts to; None when everything is on its remote."""
+        return push_error(self.troubles, self.asked)
+
+
+def push(
+    project: "Project",
+    targets: Iterable[str] = (),
+    *,
+    remote: str | None = None,
+    jobs: int | None = None,
+    scope: Scope = WORKSPACE,
+    recursive: bool = False,
+    with_deps: bool = False,
+    run_cache: bool = False,
+    glob: bool = False,
+    events: Sink = silent,
+) -> PushResult:
+    """Copy the content of outputs to their remotes.
+
+    Durable on the remote when it returns. A path inside a tracked directory sends that path and the
+    directory's manifest, as DVC does; whatever else the directory names stays to be pushed.
+
+    Args:
+        project: Whose.
+        targets: As typed; none for everything.
+        remote: The remote's name; by default each output's own, or the default one.
+        jobs: Requests at once.
+        scope: Revisions whose data goes too.
+        recursive: Folders stand for the owners below.
+        with_deps: Also what the targets depend on.
+        run_cache: Also the remembered runs.
+        glob: Targets are patterns.
+        events: Hears the phases.
+
+    Raises:
+        NoRemoteError, RemoteNotFoundError: there is no such remote.
+        TargetNotFoundError: a target names nothing.
+        FourfoldError: a remote cannot be asked at all.
+    """
+    names = list(targets)
+    if glob and names:
+        names = expand_globs(project, names)
+    runs = _push_runs(project, remote, jobs, events) if run_cache else 0
+    found = collect(
+        project,
+        names,
+        scope=scope,
+        recursive=recursive,
+        with_deps=with_deps,
+        remote=remote,
+        push=True,
+        forgiving=True,
+    )
+    tell_skipped(found, events)
+    opened = Opened(project, jobs)
+    result = PushResult(runs=runs, failed=found.failed)
+    for group in groups(found.wants):
+        result = _push_group(project, group, opened.get(group.remote), result, events)
+    return result
+
+
+class Opened:
+    """The remotes of one verb, each opened once."""
+
+    def __init__(self, project: "Project", jobs: int | None) -> None:
+        self._project = project
+        self._jobs = jobs
+        self._remotes: dict[str | None, Remote] = {}
+
+    def get(self, name: str | None) -> Remote:
+        """The remote of that name, or the default one."""
+        if name not in self._remotes:
+            self._remotes[name] = open_remote(self._project, name, jobs=self._jobs)
+        return self._remotes[name]
+
+
+def tell_skipped(found: Collection, events: Sink) -> None:
+    """Warn of revisions and outputs that could not take part."""
+    for rev, error in found.failed:
+        events(
+            Warned(
+                "revision-skipped",
+                f"{rev or 'the workspace'} was skipped: {error.message}",
+                error.hint,
+            )
+        )
+    for out in found.unsaved:
+        events(
+            Warned(
+                "output-not-saved",
+                f"'{out.relpath}' has no saved content yet and was left out",
+                f"save it with: ff commit {out.owner.addressing}",
+            )
+        )
+
+
+def _push_runs(project: "Project", remote: str | None, jobs: int | None, events: Sink) -> int:
+    try:
+        return push_runs(project, open_remote(project, remote, jobs=jobs), events=events)
+    except RunsUnsupportedError as error:
+        events(Warned(error.code, error.message, error.hint))
+        return 0
+
+
+def _push_group(
+    project: "Project", group: Group, remote: Remote, before: PushResult, events: Sink
+) -> PushResult:
+    if remote.version_aware:
+        raise refuse(remote, "push")
+    done = transfer.push(
+        group.oids,
+        project.store,
+        remote.store,
+        project.index,
+        legacy=group.legacy,
+        pick=group.picker(),
+        events=events,
+    )
+    troubles = troubles_of(done, group, project.store, remote.name)
+    return before._replace(
+        pushed=before.pushed + len(done.done),
+        size=before.size + done.size,
+        present=before.present + done.present,
+        troubles=before.troubles + tuple(troubles),
+    )
