@@ -107,6 +107,9 @@ class _Taker:
         self.project = project
         self.recorded = recorded
         self.events = events
+        #: What the operation itself put somewhere: it may stand where something was discarded.
+        self.made = {act.path for act in recorded.acts if act.kind in {"create", "replace"}}
+        self.made |= {act.to for act in recorded.acts if act.kind == "move"}
         self.files: list[str] = []
         self.paths: list[str] = []
 
@@ -164,7 +167,8 @@ class _Taker:
             there = os.path.lexists(self._path(source)) and os.path.lexists(self._path(target))
             return [target] if there else []
         if act.kind == "discard" and back:
-            return [act.path] if os.path.lexists(path) and os.path.lexists(self._slot(act)) else []
+            taken = os.path.lexists(path) and os.path.lexists(self._slot(act))
+            return [act.path] if taken and act.path not in self.made else []
         if back and act.path in self.recorded.after_paths and os.path.lexists(path):
             oid = self.recorded.after_paths[act.path]
             return [] if oid is None or self._identity(path, act) == oid else [act.path]
