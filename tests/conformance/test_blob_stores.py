@@ -8,7 +8,10 @@ from fourfold.storage.blob.local import LocalStore
 from fourfold.storage.blob.memory import MemoryStore
 from fourfold.storage.blob.protocol import BlobStore
 from fourfold.storage.schemes import open_store
+from fourfold.storage.wrap.retry import Policy, Retry
+from fourfold.storage.wrap.throttle import Throttle
 from fourfold.testing.blob_suite import BlobStoreSuite
+from fourfold.testing.faults import Fault, Faulty
 from tests.fixtures.servers import S3Server
 
 
@@ -40,3 +43,33 @@ class TestMotoS3(BlobStoreSuite):
     @pytest.fixture
     def store(self, moto_s3: S3Server) -> BlobStore:
         return open_store(f"s3://{moto_s3.make_bucket()}/some/folder", moto_s3.options(), environ={})
+
+
+class TestRetry(BlobStoreSuite):
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        return Retry(MemoryStore())
+
+
+class TestThrottle(BlobStoreSuite):
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        return Throttle(MemoryStore(), 4)
+
+
+class TestFaultlessFaulty(BlobStoreSuite):
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        return Faulty(MemoryStore())
+
+
+class TestRetryOverFailingStore(BlobStoreSuite):
+    """Whoever asks again sees none of it."""
+
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        plan = [
+            Fault("unavailable", call, first=2, times=2)
+            for call in ("head", "get", "open", "put", "put_file", "list", "delete")
+        ]
+        return Retry(Faulty(MemoryStore(), plan), Policy(first=0.001))

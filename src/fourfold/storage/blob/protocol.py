@@ -54,7 +54,7 @@ class BlobNotFoundError(NotFoundError):
 class BucketNotFoundError(NotFoundError):
     """The bucket, container, host or folder that the URL names does not exist."""
 
-    code = "remote-not-found"
+    code = "bucket-not-found"
 
 
 class BlobDeniedError(AuthError):
