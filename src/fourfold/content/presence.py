@@ -49,6 +49,32 @@ def sizes_on(
         events(PhaseEnded("querying remote"))
 
 
+def whole_on(
+    remote: BlobStore,
+    oids: Iterable[Oid],
+    store: ObjectStore,
+    *,
+    legacy: bool = False,
+    events: Sink = silent,
+) -> set[Oid]:
+    """The objects of ``oids`` that the remote has, as long as ours where we have them.
+
+    One that is shorter or longer than ours was cut off, and counts as absent.
+
+    Raises:
+        FourfoldError: the remote could not be asked.
+    """
+    found = sizes_on(remote, oids, legacy=legacy, events=events)
+    return {oid for oid, size in found.items() if size < 0 or _size_of(oid, store, size, legacy) == size}
+
+
+def _size_of(oid: Oid, store: ObjectStore, default: int, legacy: bool) -> int:
+    try:
+        return os.stat(store.path(oid, legacy=legacy)).st_size
+    except OSError:
+        return default
+
+
 def _in_folder(store: ObjectStore, wanted: Sequence[Oid], *, legacy: bool) -> dict[Oid, int]:
     present = {}
     for oid in wanted:

@@ -19,7 +19,7 @@ from fourfold.content.build import SMALL
 from fourfold.content.hashing import digest_bytes, digest_stream, folded_bytes_digest, folded_digest
 from fourfold.content.intake import Intake
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError, ObjectStore
-from fourfold.content.presence import key_of, sizes_on
+from fourfold.content.presence import key_of, whole_on
 from fourfold.content.proofs import ProofBook
 from fourfold.content.statindex import StatIndex
 from fourfold.content.tree import Tree
@@ -134,15 +134,15 @@ def push(
         if tree is not None:
             trees[oid] = list(tree.digests() if pick is None else pick(oid, tree))
             files.update(dict.fromkeys(trees[oid]))
-    there = sizes_on(remote, [*files, *trees], legacy=legacy, events=events)
-    pending = [oid for oid in files if not _is_there(oid, there, store, legacy=legacy)]
+    there = whole_on(remote, [*files, *trees], store, legacy=legacy, events=events)
+    pending = [oid for oid in files if oid not in there]
     tally.present = len(files) - len(pending)
     send = _folder_sender(store, remote, index) if remote.local_root else _network_sender(store, remote)
     send(pending, tally, legacy, events)
     bad = tally.bad()
     ready = []
     for oid, children in trees.items():
-        if _is_there(oid, there, store, legacy=legacy):
+        if oid in there:
             tally.present += 1
         elif not bad.isdisjoint(children):
             tally.withheld.append(oid)
@@ -188,19 +188,6 @@ def remote_tree(oid: Oid, remote: BlobStore, *, legacy: bool = False) -> Tree:
 
 
 _Send = Callable[[Sequence[Oid], _Tally, bool, Sink], None]
-
-
-def _is_there(oid: Oid, there: dict[Oid, int], store: ObjectStore, *, legacy: bool) -> bool:
-    """Whether the remote has the object, as long as ours: a shorter one was cut off and is sent again."""
-    size = there.get(oid)
-    if size is None:
-        return False
-    if size < 0:
-        return True
-    try:
-        return os.stat(store.path(oid, legacy=legacy)).st_size == size
-    except OSError:
-        return True
 
 
 def _network_sender(store: ObjectStore, remote: BlobStore) -> _Send:

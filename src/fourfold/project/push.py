@@ -123,6 +123,10 @@ class Opened:
             self._remotes[name] = open_remote(self._project, name, jobs=self._jobs)
         return self._remotes[name]
 
+    def opened(self) -> list[Remote]:
+        """Those that were asked for, in that order."""
+        return list(self._remotes.values())
+
 
 def tell_skipped(found: Collection, events: Sink) -> None:
     """Warn of revisions and outputs that could not take part."""

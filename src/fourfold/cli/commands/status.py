@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 
 def _remote(args: argparse.Namespace, session: Session) -> Outcome:
-    from fourfold.cli.commands.status_remote import compare  # noqa: PLC0415 - looking at the workspace never pays
+    from fourfold.cli.status_remote import compare  # noqa: PLC0415 - looking at the workspace never pays
 
     return compare(args, session)
 
