@@ -11,18 +11,16 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
-from fourfold.formats.dvc.yaml_scalars import ODD, is_text
+from fourfold.formats.dvc.yaml_scalars import EASY, is_odd, is_text
 
 _WIDTH = 80
 _MAX_KEY = 128
 _MAX_DEPTH = 64
 
-#: Text that is plain at sight: no need for the rules below.
-_EASY = re.compile(r"(?!\.)[A-Za-z_/.][A-Za-z0-9_/.=+-]*|(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?", re.ASCII)
 #: Text that may not stand unquoted in a block, whatever it means.
 _NOT_PLAIN = re.compile(r"[#,\[\]{}&*!|>'\"%@` ]|[?:-](?: |$)|---|\.\.\.|.*?(?::(?: |$)| #|\n| $)", re.DOTALL)
-_ESCAPES = {"\n": "\\n", '"': '\\"', "\\": "\\\\", "\xa0": "\\_"}
-_TO_ESCAPE = re.compile('[\n"\\\\]')
+_ESCAPES = {"\n": "\\n", '"': '\\"', "\\": "\\\\"}
+_TO_ESCAPE = '[\n"\\\\]'
 
 
 class _SlowWayError(Exception):
@@ -94,9 +92,9 @@ def _sequence(out: list[str], value: list[Any], lead: str, pad: str, seen: set[i
 def _key(key: Any, column: int) -> str:
     if type(key) is int:
         return str(key)
-    if type(key) is not str or not key or len(key) >= _MAX_KEY or ODD.search(key) or "\n" in key:
+    if type(key) is not str or not key or len(key) >= _MAX_KEY or is_odd(key) or "\n" in key:
         raise _SlowWayError
-    text = key if _EASY.fullmatch(key) and is_text(key) else _text(key, column - 1, None)
+    text = key if EASY.fullmatch(key) and is_text(key) else _text(key, column - 1, None)
     if column + len(text) > _WIDTH:
         raise _SlowWayError
     return text
@@ -106,7 +104,7 @@ def _scalar(value: Any, column: int, pad: str) -> str:
     """The text of a scalar or of an empty container after ``column`` columns and a space."""
     kind = type(value)
     if kind is str:
-        if column + len(value) < _WIDTH and _EASY.fullmatch(value) and is_text(value):
+        if column + len(value) < _WIDTH and EASY.fullmatch(value) and is_text(value):
             return str(value)
         return _text(value, column, pad)
     if value is None:
@@ -141,12 +139,12 @@ def _text(value: str, column: int, pad: str | None) -> str:
     """Text after ``column`` columns and a space; folded to lines that start with ``pad``, if it may fold."""
     if not value:
         return "''"
-    if ODD.search(value):
+    if is_odd(value):
         raise _SlowWayError
     if is_text(value) and not _NOT_PLAIN.match(value):
         return value if pad is None or column + len(value) < _WIDTH else _folded(value, column, pad)
     if "'" in value or "\n" in value:
-        quoted = '"' + _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], value) + '"'
+        quoted = '"' + re.sub(_TO_ESCAPE, lambda found: _ESCAPES[found[0]], value) + '"'
         if "\xa0" in value:
             raise _SlowWayError
     else:

@@ -15,7 +15,7 @@ class SlowWayError(Exception):
 
 _SINGLE_BODY = re.compile("(?:[^']|'')*")
 _DOUBLE_BODY = re.compile(r'(?:[^"\\]|\\.)*')
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
+_ESCAPE = r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))"
 _MEANINGS = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
     " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
@@ -63,7 +63,7 @@ def double(text: str, more: Callable[[], str]) -> tuple[str, bool]:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(_meaning, text) if "\\" in text else text
+    return re.sub(_ESCAPE, _meaning, text) if "\\" in text else text
 
 
 def _meaning(match: re.Match[str]) -> str:
@@ -79,15 +79,12 @@ def _meaning(match: re.Match[str]) -> str:
     return chr(number)
 
 
-_TOKEN = re.compile(
-    r"""\ *(?:
-      ([\[\]{},])
-    | '((?:[^']|'')*)'
-    | "([^"\\]*)"
-    | ([A-Za-z0-9_./+$][^,\[\]{}:#&*!|>'"%@`?\n]*|-[A-Za-z0-9_./][^,\[\]{}:#&*!|>'"%@`?\n]*)
-    )\ *(:(?=\ ))?""",
-    re.VERBOSE,
-)
+_TOKEN = r"""(?x)\ *(?:
+    ([\[\]{},])
+  | '((?:[^']|'')*)'
+  | "([^"\\]*)"
+  | ([A-Za-z0-9_./+$][^,\[\]{}:#&*!|>'"%@`?\n]*|-[A-Za-z0-9_./][^,\[\]{}:#&*!|>'"%@`?\n]*)
+  )\ *(:(?=\ ))?"""
 
 
 class _Flow:
@@ -96,11 +93,12 @@ class _Flow:
     def __init__(self, text: str, word: Callable[[str], Any]) -> None:
         self.text = text
         self.at = 0
+        self.match = re.compile(_TOKEN).match
         self.word = word
 
     def token(self) -> tuple[str, Any, bool]:
         """The next token: its kind (an indicator, or ``v``), its value, whether it is a key."""
-        match = _TOKEN.match(self.text, self.at)
+        match = self.match(self.text, self.at)
         if match is None:
             raise SlowWayError
         self.at = match.end()

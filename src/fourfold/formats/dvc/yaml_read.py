@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fourfold.formats.dvc import yaml_quoted
 from fourfold.formats.dvc.yaml_quoted import SlowWayError
-from fourfold.formats.dvc.yaml_scalars import ODD, STARTS, WORDS, is_text
+from fourfold.formats.dvc.yaml_scalars import EASY, STARTS, WORDS, is_odd, is_text
 
 _MAX_DEPTH = 64
 _MAX_KEY = 120
@@ -36,19 +36,29 @@ class Read(NamedTuple):
 _BEYOND = re.compile(r"^(?:---|\.\.\.|%| +$)", re.MULTILINE)
 #: A plain key, and what follows it on its line.
 _ENTRY = re.compile(r"([^ #,\[\]{}&*!|>'\"%@`?:-][^:#]*|-[^ :#][^:#]*):(?: +(.*))?")
-_QUOTED_ENTRY = re.compile(r"""('(?:[^']|'')*'|"[^"\\]*"):(?: +(.*))?""")
-_EASY = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.=+-]*|(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?", re.ASCII)
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
-_FLOAT = re.compile(
-    r"-?(?:0|[1-9][0-9]{0,20})\.[0-9]{1,20}(?:e[-+][0-9]{1,3})?|-?[1-9][0-9]{0,20}e[-+]?[0-9]{1,3}", re.ASCII
+#: The entry that machines write most, and what its next line may not start with to be surely another entry.
+_EASY_TEXT = r"[A-Za-z_/][A-Za-z0-9_/.=+-]*"
+_DIGEST = r"(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?"
+_COUNT = "0|[1-9][0-9]{0,17}"
+_COMMON = re.compile(f"([a-z][a-z0-9_]*): ({_EASY_TEXT}|{_DIGEST}|{_COUNT})")
+#: A whole entry of a lock file's ``deps`` or ``outs``, to its last line: most of a large lock is these.
+_ITEM = (
+    rf"(?m)^( *)- path: ({_EASY_TEXT})\n\1  hash: md5\n\1  md5: ({_DIGEST})\n\1  size: ({_COUNT})\n"
+    rf"(?:\1  nfiles: ({_COUNT})\n)?(?:\1  isexec: (true)\n)?(?!\1 |\n)"
 )
+#: Shorter texts do not repay the search for whole entries.
+_LONG = 4000
+_UNSURE = frozenset(("", " ", "#", "-"))
+_QUOTED_ENTRY = re.compile(r"""('(?:[^']|'')*'|"[^"\\]*"):(?: +(.*))?""")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
+_FLOAT = r"-?(?:0|[1-9][0-9]{0,20})\.[0-9]{1,20}(?:e[-+][0-9]{1,3})?|-?[1-9][0-9]{0,20}e[-+]?[0-9]{1,3}"
 _NOT_PLAIN = re.compile(r"[#,\[\]{}&*!|>'\"%@`]|[?:-](?: |$)|.*?:(?: |$)")
-_BLOCK = re.compile(r"([|>])(-?)")
+_BLOCK = r"([|>])(-?)"
 
 
 def read(text: str) -> Read | None:
     """Read ``text`` (no carriage returns in it); None when only ruamel can tell."""
-    if ODD.search(text) or _BEYOND.search(text):
+    if is_odd(text) or _BEYOND.search(text):
         return None
     reader = _Reader(text)
     try:
@@ -58,10 +68,33 @@ def read(text: str) -> Read | None:
     return Read(value, reader.bare, reader.empties)
 
 
+def _items(text: str) -> dict[int, tuple[int, dict[str, Any]]]:
+    """The entries that look like `_ITEM`, by their first line: their column, and their value.
+
+    What looks like one may stand inside a text block: the reader takes one only where an item may begin.
+    """
+    found: dict[int, tuple[int, dict[str, Any]]] = {}
+    line = last = 0
+    for match in re.finditer(_ITEM, text):
+        pad, path, md5, size, nfiles, isexec = match.groups()
+        start = match.start()
+        line += text.count("\n", last, start)
+        last = start
+        if path in WORDS:
+            continue
+        entry: dict[str, Any] = {"path": path, "hash": "md5", "md5": md5, "size": int(size)}
+        if nfiles:
+            entry["nfiles"] = int(nfiles)
+        if isexec:
+            entry["isexec"] = True
+        found[line] = (len(pad), entry)
+    return found
+
+
 class _Reader:
     """One pass over the lines of one document."""
 
-    __slots__ = ("at", "bare", "body", "empties", "end", "lines")
+    __slots__ = ("at", "bare", "body", "empties", "end", "items", "lines")
 
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
@@ -72,6 +105,7 @@ class _Reader:
         self.body = ""
         self.bare = True
         self.empties: list[Any] = []
+        self.items = _items(text) if len(text) > _LONG else {}
 
     def document(self) -> Any:
         column = self.peek()
@@ -111,32 +145,50 @@ class _Reader:
     def mapping(self, column: int, depth: int) -> dict[Any, Any]:
         """The block mapping whose first entry is ``body``, at ``column``."""
         found: dict[Any, Any] = {}
+        lines, end, pad = self.lines, self.end, " " * column
         while True:
-            body = self.body
-            match = _ENTRY.fullmatch(body)
-            key = self.plain_key(match[1]) if match else None
-            if match is None:
-                match = _QUOTED_ENTRY.fullmatch(body)
-                if match is None:
-                    raise SlowWayError
-                key = match[1][1:-1].replace("''", "'") if body[0] == "'" else match[1][1:-1]
-            if key in found:
-                raise SlowWayError
-            self.at += 1
-            text = (match[2] or "").rstrip(" ")
-            found[key] = (
-                self.scalar(text, column) if text and text[0] != "#" else self.below(text, column, depth)
-            )
+            match = _COMMON.fullmatch(self.body)
+            if match is None or match[1] in WORDS or match[2] in WORDS or match[1] in found:
+                self.entry(found, column, depth)
+            else:
+                key, value = match.groups()
+                at = self.at = self.at + 1
+                # The next line, when it is an entry of this mapping too, cannot go on with this scalar.
+                if (
+                    at < end
+                    and (line := lines[at])[:column] == pad
+                    and line[column : column + 1] not in _UNSURE
+                ):
+                    found[key] = int(value) if value.isdigit() else value
+                    self.body = line[column:]
+                    continue
+                found[key] = self.plain(value, column)
             next_column = self.peek()
             if next_column != column:
                 if next_column > column:
                     raise SlowWayError
                 return found
 
+    def entry(self, found: dict[Any, Any], column: int, depth: int) -> None:
+        """Add the entry that starts with ``body`` to a mapping at ``column``."""
+        body = self.body
+        match = _ENTRY.fullmatch(body)
+        key = self.plain_key(match[1]) if match else None
+        if match is None:
+            match = _QUOTED_ENTRY.fullmatch(body)
+            if match is None:
+                raise SlowWayError
+            key = match[1][1:-1].replace("''", "'") if body[0] == "'" else match[1][1:-1]
+        if key in found:
+            raise SlowWayError
+        self.at += 1
+        text = (match[2] or "").rstrip(" ")
+        found[key] = self.scalar(text, column) if text and text[0] != "#" else self.below(text, column, depth)
+
     def plain_key(self, text: str) -> Any:
         if len(text) > _MAX_KEY or text[-1] == " ":
             raise SlowWayError
-        if _EASY.fullmatch(text) and text not in WORDS:
+        if EASY.fullmatch(text) and text not in WORDS:
             return text
         key = self.word(text)
         if type(key) is not str:
@@ -160,7 +212,19 @@ class _Reader:
         if depth > _MAX_DEPTH:
             raise SlowWayError
         found: list[Any] = []
+        items = self.items
         while True:
+            item = items.get(self.at)
+            if item is not None and item[0] == column:
+                found.append(item[1])
+                self.at += len(item[1])
+                next_column = self.peek()
+                body = self.body
+                if next_column == column and body[0] == "-" and body[1:2] in {"", " "}:
+                    continue
+                if next_column > column:
+                    raise SlowWayError
+                return found
             body = self.body
             rest = body[1:].lstrip(" ")
             if not rest or rest[0] == "#":
@@ -213,7 +277,7 @@ class _Reader:
 
     def scalar(self, text: str, parent: int) -> Any:
         """The scalar (or flow collection) that starts with ``text``, the rest of the line before the next."""
-        if _EASY.fullmatch(text) and text not in WORDS:
+        if EASY.fullmatch(text) and text not in WORDS:
             value: Any = text
             if self.continues(parent):
                 return self.plain(text, parent)
@@ -273,7 +337,7 @@ class _Reader:
             return text
         if _INTEGER.fullmatch(text):
             return int(text)
-        if _FLOAT.fullmatch(text):
+        if re.fullmatch(_FLOAT, text):
             number = float(text)
             if repr(number) != text:
                 self.bare = False
@@ -284,7 +348,7 @@ class _Reader:
 
     def block(self, header: str, parent: int) -> str:
         """A literal (``|``) or folded (``>``) block scalar of even shape."""
-        match = _BLOCK.fullmatch(header)
+        match = re.fullmatch(_BLOCK, header)
         if match is None or not self.continues(parent):
             raise SlowWayError
         self.bare = False

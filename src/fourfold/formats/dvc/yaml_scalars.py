@@ -7,8 +7,12 @@ with it word by word.
 
 import re
 
-#: Characters that both sides print as they are: others go the slow way.
-ODD = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+#: Text that is itself at sight (but for `WORDS`): names, paths, options, digests.
+EASY = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.=+-]*|(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?", re.ASCII)
+
+_ODD_ASCII = re.compile("[^\n -~]")
+_ODD_WIDE = "[\x00-\x09\x0b-\x1f\x7f-\x9f]|[\u2028\u2029\ufeff\ufffe\uffff]|[\ud800-\udfff]"
+
 
 #: Words with a meaning, by that meaning.
 WORDS: dict[str, bool | None] = {
@@ -20,8 +24,8 @@ WORDS: dict[str, bool | None] = {
 #: What a word that is neither text nor one of `WORDS` may start with.
 STARTS = frozenset("+-.0123456789<=")
 
-_MEANS_OTHER = re.compile(
-    r"""
+# Compiled on first use: a start of the program seldom meets such a word.
+_MEANS_OTHER = r"""(?x)
     [-+]?[0-9_]+                                                         # integers,
   | [-+]?0b[01_]+ | [-+]?0o?[0-7_]+ | [-+]?0x[0-9a-fA-F_]+               #   of any base
   | [-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?                  # floats
@@ -30,13 +34,18 @@ _MEANS_OTHER = re.compile(
   | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?
       (?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?
   | << | =                                                               # merge and default keys
-    """,
-    re.VERBOSE | re.ASCII,
-)
+"""
+
+
+def is_odd(text: str) -> bool:
+    """Whether ``text`` has a character that is not written as it is: a control, a separator, half a pair."""
+    if text.isascii():
+        return _ODD_ASCII.search(text) is not None
+    return re.search(_ODD_WIDE, text) is not None
 
 
 def is_text(word: str) -> bool:
     """Whether a plain word is text: no number, date, truth value, null or merge key."""
     if word in WORDS:
         return False
-    return word[0] not in STARTS or _MEANS_OTHER.fullmatch(word) is None
+    return word[0] not in STARTS or re.fullmatch(_MEANS_OTHER, word) is None
