@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from fourfold.base.errors import NotFoundError
+from fourfold.base.errors import CorruptError, NotFoundError
 from fourfold.base.ids import CommitId
 from fourfold.scm.process import (
     DURABLE,
@@ -58,6 +58,12 @@ class PathNotInRevisionError(NotFoundError):
     """A revision has no file at that path."""
 
     code = "path-not-in-revision"
+
+
+class ObjectMissingError(CorruptError):
+    """A revision has a file whose content the repository lacks: a partial clone, or a damaged one."""
+
+    code = "git-object-missing"
 
 
 class TreeEntry(NamedTuple):
@@ -282,7 +288,12 @@ class Git:
         return data
 
     def read_many(self, rev: str, paths: Iterable[str]) -> dict[str, bytes]:
-        """The raw contents of many files of a revision, by one process; what is no file is left out."""
+        """The raw contents of many files of a revision, by one process; what is no file is left out.
+
+        Raises:
+            UnknownRevisionError: there is no such commit.
+            ObjectMissingError: the revision has one of them, but its content is not there.
+        """
         commit = self._commit(rev)
         names = list(dict.fromkeys(paths))
         odd = [name for name in names if "\n" in name]
@@ -294,9 +305,23 @@ class Git:
         out = memoryview(self._run("reading files of a revision", "cat-file", "--batch", data=data))
         contents = zip(names, _batch(out, wanted), strict=True)
         found = {name: content for name, content in contents if content is not None}
-        if not found and names:
-            self._must_exist(commit)
+        if len(found) < len(names):
+            self._must_be_absent(commit, [name for name in names if name not in found])
         return found
+
+    def _must_be_absent(self, commit: CommitId, names: Sequence[str]) -> None:
+        """Tell a file that is not in a revision from one whose content is lost: both read as missing."""
+        self._must_exist(commit)
+        for start in range(0, len(names), _CHUNK):
+            part = names[start : start + _CHUNK]
+            out = self._run("listing a revision", "ls-tree", "-z", "--full-tree", commit, "--", *part)
+            for record in os.fsdecode(out).split("\0")[:-1]:
+                meta, _, path = record.partition("\t")
+                if " blob " in meta and path in part:
+                    raise ObjectMissingError(
+                        f"the content of '{path}' in revision {commit[:12]} is missing from the repository",
+                        hint="a partial clone gets it with: git fetch --refetch; else see: git fsck",
+                    )
 
     def _must_exist(self, commit: CommitId) -> None:
         if self._commit_of(commit) is None:
@@ -327,7 +352,7 @@ class Git:
         for record in os.fsdecode(done.out).split("\0")[:-1]:
             meta, _, path = record.partition("\t")
             mode, _, oid, *size = meta.split()
-            entries.append(TreeEntry(mode, oid, path, int(size[0]) if size and size[0] != "-" else None))
+            entries.append(TreeEntry(mode, oid, path, int(size[0]) if size and size[0].isdigit() else None))
         return entries
 
     # --- the work tree ---
