@@ -57,7 +57,10 @@ FAMILIES = {
 }
 
 COMMANDS: dict[str, Command] = {
+    "add": Command("add", "Track files or directories", "track", 1),
+    "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
     "completion": Command("completion", "Print the completion script of a shell", "start"),
+    "config": Command("config", "Show, set or unset configuration options", "settings", 251),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
@@ -66,6 +69,12 @@ COMMANDS: dict[str, Command] = {
     "op log": Command("op_log", "List what was done to this workspace", "care"),
     "push": Command("push", "Copy tracked data to a remote", "share", 1),
     "redo": Command("redo", "Do again what was undone", "care"),
+    "remote add": Command("remote_add", "Add a remote", "share", 251),
+    "remote default": Command("remote_default", "Show, set or unset the default remote", "share", 251),
+    "remote list": Command("remote_list", "List the remotes", "share", 251),
+    "remote modify": Command("remote_modify", "Set or unset an option of a remote", "share", 251),
+    "remote remove": Command("remote_remove", "Remove a remote from the configuration", "share", 251),
+    "remote rename": Command("remote_rename", "Rename a remote", "share", 251),
     "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
     "root": Command("root", "Print the path to the root of the project", "start"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
