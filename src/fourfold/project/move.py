@@ -7,8 +7,8 @@ from fourfold.base.errors import ConflictError, NotFoundError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import pointer as pointers
-from fourfold.formats.dvc.pointer import Dependency, Output, Pointer, is_external
-from fourfold.project.desk import intake_of, pruning
+from fourfold.formats.dvc.pointer import Dependency, Pointer, is_external
+from fourfold.project.desk import pruning
 from fourfold.project.files import load_tracked, read_owner_file
 from fourfold.project.gitignore import ignore
 from fourfold.project.locks import project_lock
@@ -73,8 +73,8 @@ class _Plan(NamedTuple):
 def move(project: "Project", source: str, target: str, *, events: Sink = silent) -> MoveResult:
     """Rename a tracked file or directory; a pointer file that is called like it is renamed too.
 
-    Content that changed since it was tracked is saved first, as with ``commit``. A file that Git does
-    not track and that is in the way goes to the trash.
+    Nothing is read or saved: data that changed since it was tracked has changed after the move too. A
+    file that Git does not track and that is in the way goes to the trash.
 
     Args:
         project: Whose.
@@ -87,13 +87,11 @@ def move(project: "Project", source: str, target: str, *, events: Sink = silent)
         MadeByStageError: a stage makes it.
         TargetTakenError, NoSuchFolderError: it cannot go there.
         DuplicateOutputError, OverlappingOutputError: something tracked is there already.
-        ChangedDuringReadError: the data would not hold still; it is where it was.
         RepositoryLockedError: another process works on the project.
     """
     with project_lock(project), operation(project, "move", [source, target]) as op:
         plan = _plan(project, source, target)
         path = plan.out.path
-        output = _save(project, plan.out, events)
         if os.path.lexists(path):
             if os.path.lexists(plan.target):
                 op.discard(plan.target)
@@ -106,8 +104,8 @@ def move(project: "Project", source: str, target: str, *, events: Sink = silent)
             events(
                 Warned("missing-data", f"'{project.display(path)}' is missing: only its pointer file moves")
             )
-        changed = _rewrite(project, op, plan, output)
-        if output.oid is not None and os.path.lexists(plan.target):
+        changed = _rewrite(project, op, plan)
+        if os.path.lexists(plan.target):
             _remember(project, path, plan.target)
     return MoveResult(path, plan.target, plan.pointer, stage_changes(project, changed))
 
@@ -170,38 +168,9 @@ def _written(plan: _Plan) -> str:
     return os.path.relpath(plan.target, plan.wdir).replace(os.sep, "/")
 
 
-def _save(project: "Project", out: Tracked, events: Sink) -> Output:
-    """Save what the workspace holds now; the output as the pointer file should describe it."""
-    if not os.path.lexists(out.path):
-        return out.output
-    from fourfold.content.build import identify, ingest  # noqa: PLC0415 - not when only the pointer moves
-
-    skip_file, skip_directory = pruning(project, out.path)
-    if out.output.cache:
-        with intake_of(project) as intake:
-            built = ingest(
-                out.path,
-                project.index,
-                intake,
-                link_types=project.config.cache_types,
-                skip_file=skip_file,
-                skip_directory=skip_directory,
-                events=events,
-            )
-            intake.commit()
-    else:
-        built = identify(
-            out.path, project.index, skip_file=skip_file, skip_directory=skip_directory, events=events
-        )
-    nfiles = built.nfiles if built.is_directory else None
-    return out.output._replace(
-        oid=built.oid, legacy=False, size=built.size, nfiles=nfiles, isexec=built.isexec
-    )
-
-
 def _remember(project: "Project", source: str, target: str) -> None:
     """What is known of the files stays known under their new name: a rename moves no content."""
-    from fourfold.content.build import Built, look, remember  # noqa: PLC0415 - see `_save`
+    from fourfold.content.build import Built, look, remember  # noqa: PLC0415 - not when only the pointer moves
 
     record = project.index.load(source)
     project.index.forget(source)
@@ -218,13 +187,13 @@ def _remember(project: "Project", source: str, target: str) -> None:
     remember(target, built, project.index, skip_file=skip_file, skip_directory=skip_directory)
 
 
-def _rewrite(project: "Project", op: Operation, plan: _Plan, output: Output) -> list[str]:
+def _rewrite(project: "Project", op: Operation, plan: _Plan) -> list[str]:
     """Write the pointer file and ``.gitignore`` for the new place; the files that changed."""
     old = plan.out.owner
     if old.pointer is None:
         return []
     deps = tuple(_seen_from(dep, old, plan.wdir) for dep in old.pointer.deps)
-    moved = output._replace(path=_written(plan))
+    moved = plan.out.output._replace(path=_written(plan))
     outs = tuple(moved if entry == plan.out.output else entry for entry in old.pointer.outs)
     pointer = old.pointer._replace(outs=outs, deps=deps)
     along = plan.pointer != old.file
