@@ -45,6 +45,8 @@ class Scenario(NamedTuple):
         probes: Read-only commands with JSON output that both tools run on the final state.
         pull_back: After the probes, the other tool must get everything back from the remote: all that
             Git ignores is deleted, then ``pull`` runs, and the workspace must be as before.
+        server: ``"s3"``: the bucket ``twin`` of rclone's server is part of the stage; ``"versioned"``: of
+            moto's, which keeps versions; ``""``: none.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Scenario(NamedTuple):
     start: str = "dvc"
     probes: tuple[str, ...] = PROBES
     pull_back: bool = False
+    server: str = ""
 
 
 def dos2unix_md5(content: bytes) -> str:

@@ -19,6 +19,8 @@ LEFT_OUT = (".dvc/tmp", ".dvc/fourfold", ".git")
 CACHE = ".dvc/cache"
 #: The name that DVC gives to a file that it is writing.
 TEMPORARY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp$")
+#: A version that an S3 server gives to an object: another one in every run.
+VERSION = re.compile(rb"(version_id: )\S+")
 #: Text up to this many bytes is kept, so that a difference can be shown as a diff.
 SHOWN = 20_000
 
@@ -66,8 +68,13 @@ def take(root: Path) -> Snapshot:
     taken: Snapshot = {}
     for path, info in found:
         entry = _entry(root, path, info, cached)
-        taken[TEMPORARY.sub(f".<random {entry.sha256[:8]}>.tmp", path)] = entry
+        taken[stable_name(path, entry)] = entry
     return taken
+
+
+def stable_name(path: str, entry: Entry) -> str:
+    """The path, with a temporary file that was left named after its content."""
+    return TEMPORARY.sub(f".<random {entry.sha256[:8]}>.tmp", path)
 
 
 def _entry(root: Path, path: str, info: os.stat_result, cached: dict[tuple[int, int], str]) -> Entry:
@@ -79,9 +86,14 @@ def _entry(root: Path, path: str, info: os.stat_result, cached: dict[tuple[int, 
         return Entry(kind, "", inside, "", None)
     if stat.S_ISDIR(info.st_mode):
         return Entry("folder", mode, "", "", None)
-    content = (root / path).read_bytes()
+    content = VERSION.sub(rb"\1<version>", (root / path).read_bytes())
     shared = cached.get((info.st_dev, info.st_ino), "") if info.st_nlink > 1 else ""
     link = f"hard link of {shared}" if shared and shared != path else ""
+    return of_bytes(content, mode, link)
+
+
+def of_bytes(content: bytes, mode: str = "", link: str = "") -> Entry:
+    """The entry of a file, or of an object that is no file (then without mode and link)."""
     return Entry("file", mode, link, hashlib.sha256(content).hexdigest(), _text(content))
 
 
