@@ -18,7 +18,7 @@ Value = str | list[str]
 MAX_SIZE = 1 << 20
 
 _QUOTES = ('"', "'")
-_TRIPLE = ('"""', "'''")
+_TRIPLE = ("'''", '"""')  # in the order in which ConfigObj tries them
 _EQUALS = re.compile(r"\s*=")
 _RUN = re.compile(r"[\s\]]+")
 _SPACES = " \r\n\v\t'\""
