@@ -23,7 +23,6 @@ from tests.compat.scenario import In, Scenario, Step
 from tests.compat.snapshot import Difference, Snapshot, compare, take
 from tests.fixtures.sandbox import Ran, Sandbox, Tool
 
-
 BLOB_ID = re.compile(r"\b[0-9a-f]{40}\b")
 
 
