@@ -59,6 +59,7 @@ FAMILIES = {
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track files or directories", "track", 1),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
+    "checkout": Command("checkout", "Bring workspace files to what the pointer files say", "track"),
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "config": Command("config", "Show, set or unset configuration options", "settings", 251),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),

@@ -7,7 +7,7 @@ What lies under a name is read through the name once, and must look the same bef
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fourfold.base.errors import ConflictError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
@@ -78,8 +78,8 @@ class Built:
 
     @property
     def isexec(self) -> bool:
-        """Whether it is a file that its owner may execute."""
-        return not self.is_directory and bool(self.scan.stats[4] & 0o100)
+        """Whether it is a file that somebody may execute."""
+        return not self.is_directory and bool(self.scan.stats[4] & 0o111)
 
 
 def look(
@@ -139,6 +139,7 @@ def ingest(
     index: StatIndex,
     intake: Intake,
     *,
+    legacy: bool = False,
     link_types: Sequence[str] = ("copy",),
     skip_file: Prune | None = None,
     skip_directory: Prune | None = None,
@@ -147,7 +148,8 @@ def ingest(
     """What ``path`` is now, with its content, and its tree when it is a directory, handed to ``intake``.
 
     The workspace is not touched, but that a file may become one inode with its object when the first of
-    ``link_types`` that works is ``hardlink``. The caller commits the intake, then calls `remember`.
+    ``link_types`` that works is ``hardlink``. The caller commits the intake, then calls `remember`. With
+    ``legacy``, names are DVC 2's and ``intake`` is one for the 2.x layout.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -155,7 +157,7 @@ def ingest(
         FourfoldError: what `base.fs.walk` refuses; a file that cannot be read; a full disk.
     """
     scan, is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
-    job = _Job(path, scan, legacy=False, intake=intake, link_types=link_types)
+    job = _Job(path, scan, legacy=legacy, intake=intake, link_types=link_types)
     built = job.run(index, is_directory=is_directory, events=events)
     if is_directory:
         save_tree(built.tree, intake)
@@ -176,10 +178,21 @@ def remember(
     *,
     skip_file: Prune | None = None,
     skip_directory: Prune | None = None,
+    made: Mapping[str, os.stat_result] | None = None,
+    legacy: bool = False,
 ) -> None:
     """Record ``built`` again after its files were linked, which moved their change times.
 
     Only rows whose size, content time and inode are what they were are recorded.
+
+    Args:
+        path: Absolute.
+        built: What it is.
+        index: Where to record it.
+        skip_file: Files that are not part of the data.
+        skip_directory: Directories likewise.
+        made: Files that were made anew since, from proven objects, and how they looked then.
+        legacy: Digests are DVC 2's.
     """
     try:
         scan, _is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
@@ -187,12 +200,16 @@ def remember(
         return
     if scan.names == built.scan.names:
         when = settle(scan.stats, index.clock)
-        for at in range(len(scan.names)):
-            before = built.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
+        renewed = made or {}
+        for at, name in enumerate(scan.names):
+            info = renewed.get(name)
+            before = (
+                built.scan.stats[at * WIDTH : at * WIDTH + WIDTH] if info is None else row(info, scan.device)
+            )
             now = scan.stats[at * WIDTH : at * WIDTH + WIDTH]
             if (before[0], before[1], before[3]) != (now[0], now[1], now[3]):
                 scan.stats[at * WIDTH] = -1
-        index.save(path, scan, built.packed, b"", oid=built.oid, when=when)
+        index.save(path, scan, built.packed, b"", oid=built.oid, when=when, legacy=legacy)
 
 
 class _Job:
@@ -303,7 +320,7 @@ class _Job:
         self._check_still(fd, path, at, len(data))
         name, proof = digest_bytes(data)
         if self.legacy:
-            return folded_bytes_digest(data), proof
+            name = folded_bytes_digest(data)
         if self.intake is not None:
             oid = Oid(name.hex())
             if not (self._may_link(at) and self.intake.link(oid, path, proof)):
@@ -312,9 +329,7 @@ class _Job:
 
     def _large(self, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
         if self.legacy:
-            name, proof, size = folded_digest(fd)
-            self._check_still(fd, path, at, size)
-            return name, proof
+            return self._large_legacy(fd, path, at)
         if self.intake is None or self._may_link(at):
             digests = digest_stream(fd)
             self._check_still(fd, path, at, digests.size)
@@ -323,7 +338,19 @@ class _Job:
             os.lseek(fd, 0, os.SEEK_SET)
         return self._stream(self.intake, fd, path, at)
 
-    def _stream(self, intake: Intake, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
+    def _large_legacy(self, fd: int, path: str, at: int) -> tuple[bytes, bytes]:
+        """DVC 2's name of a large file; saving it takes a second reading, which must show the same bytes."""
+        name, proof, size = folded_digest(fd)
+        self._check_still(fd, path, at, size)
+        if self.intake is not None and not self.intake.settled(Oid(name.hex())):
+            os.lseek(fd, 0, os.SEEK_SET)
+            if self._stream(self.intake, fd, path, at, Oid(name.hex()))[1] != proof:
+                raise _changed(path)
+        return name, proof
+
+    def _stream(
+        self, intake: Intake, fd: int, path: str, at: int, oid: Oid | None = None
+    ) -> tuple[bytes, bytes]:
         """Save a large file in one reading: a clone is hashed itself, a copy is hashed as it is made."""
         cloned = (
             intake.clone_stream(fd) if self.clone and self.scan.stats[at * WIDTH] >= _CLONE_FROM else None
@@ -335,7 +362,7 @@ class _Job:
         except BaseException:
             intake.drop_stream(out, temporary)
             raise
-        intake.add_stream(out, temporary, Oid(digests.name.hex()), digests.proof, digests.size)
+        intake.add_stream(out, temporary, oid or Oid(digests.name.hex()), digests.proof, digests.size)
         return digests.name, digests.proof
 
     def _may_link(self, at: int) -> bool:
@@ -348,10 +375,13 @@ class _Job:
         moved = now[:2] != tuple(seen[:2]) or now[3] != seen[3]
         # Linking one name of an inode moves the change time of all its names.
         if size != seen[0] or moved or (now[2] != seen[2] and not self.link_first):
-            raise ChangedDuringReadError(
-                f"{path} changed while it was read",
-                hint="let its writer finish, then run the same command again",
-            )
+            raise _changed(path)
+
+
+def _changed(path: str) -> ChangedDuringReadError:
+    return ChangedDuringReadError(
+        f"{path} changed while it was read", hint="let its writer finish, then run the same command again"
+    )
 
 
 def _batches(rows: Sequence[int], sizes: "array[int]") -> list[list[int]]:

@@ -3,13 +3,13 @@
 New files are made whole under a staging directory on the same file system, proven as they are made,
 flushed together, and renamed into place; a directory that is new is renamed as one. Nothing is unlinked
 to make room: a rename replaces. What stands in the way and is saved nowhere stops the checkout, or, with
-force, is handed to ``trash`` first. Files that no tree names (untracked, ignored) are not touched.
+force, is announced first to whoever keeps it. Files that are no data (ignored) are not touched.
 """
 
 import os
 import stat
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import ConflictError, from_os_error
@@ -43,21 +43,45 @@ class CheckedOut(NamedTuple):
         modified: Files that had other content.
         deleted: Files that the new content does not have.
         relinked: Files that got another kind of link.
-        missing: Objects that the store does not have: their files were left as they were.
-        corrupt: Objects that are damaged in the store: likewise.
+        missing: Files whose objects the store does not have, with the objects: they were left as they were.
+        corrupt: Files whose objects are damaged in the store: likewise.
     """
 
     added: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     relinked: int = 0
-    missing: tuple[Oid, ...] = ()
-    corrupt: tuple[Oid, ...] = ()
+    missing: tuple[tuple[str, Oid], ...] = ()
+    corrupt: tuple[tuple[str, Oid], ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether the workspace is not what it was."""
         return bool(self.added or self.modified or self.deleted or self.relinked)
+
+
+class Before(NamedTuple):
+    """One file that is about to be replaced or removed: what it is."""
+
+    oid: Oid
+    legacy: bool
+    isexec: bool
+
+
+class Plan(NamedTuple):
+    """What a checkout is about to do; names are relative to ``path``, ``""`` for the path itself.
+
+    Attributes:
+        path: Its target, absolute.
+        create: Names that do not exist; the path itself when all of it is new.
+        replace: Names of files that go or get other content, which the store has.
+        lost: Names of files that go or get other content, whose content the store does not have.
+    """
+
+    path: str
+    create: tuple[str, ...]
+    replace: Mapping[str, Before]
+    lost: tuple[str, ...]
 
 
 class Desk(NamedTuple):
@@ -72,7 +96,7 @@ class Desk(NamedTuple):
         link_types: Kinds of link to try, in order.
         skip_file: Files that are not part of data.
         skip_directory: Directories likewise.
-        trash: Takes bytes away, safely, that are about to be replaced by force.
+        announce: Hears each plan before it is carried out, and keeps the bytes of what would be lost.
     """
 
     store: ObjectStore
@@ -83,7 +107,7 @@ class Desk(NamedTuple):
     link_types: tuple[str, ...] = ("reflink", "copy")
     skip_file: Prune | None = None
     skip_directory: Prune | None = None
-    trash: Callable[[str], None] | None = None
+    announce: Callable[[Plan], None] | None = None
 
 
 def checkout(
@@ -116,15 +140,13 @@ def checkout(
         PathInTheWayError: a symbolic link leads out of the way to the path.
         FourfoldError: a full disk; nothing is lost.
     """
-    job = _Checkout(target, path, desk, legacy=legacy, isexec=isexec, force=force, events=events)
-    try:
-        return job.run(relink=relink)
-    except OSError as error:
-        raise from_os_error(error, f"checking out {path}") from error
+    job = Checkout(target, path, desk, legacy=legacy, isexec=isexec, force=force, events=events)
+    job.prepare(relink=relink)
+    return job.carry_out()
 
 
-class _Checkout:
-    """One checkout, step by step."""
+class Checkout:
+    """One checkout in two steps: `prepare` only looks and refuses, `carry_out` acts. See `checkout`."""
 
     def __init__(
         self,
@@ -132,10 +154,10 @@ class _Checkout:
         path: str,
         desk: Desk,
         *,
-        legacy: bool,
-        isexec: bool,
-        force: bool,
-        events: Sink,
+        legacy: bool = False,
+        isexec: bool = False,
+        force: bool = False,
+        events: Sink = silent,
     ) -> None:
         self.path = path
         self.desk = desk
@@ -152,6 +174,14 @@ class _Checkout:
             self._tree = target if isinstance(target, Tree) else None
             self.oid = target.oid if isinstance(target, Tree) else target
         self.is_directory = self.oid is not None and self.oid.endswith(".dir")
+        self._before: Built | None = None
+        self._idle = False
+        self._want: dict[str, bytes] = {}
+        self._have: dict[str, bytes] = {}
+        self._gone: dict[str, bytes] = {}
+        self._names: list[str] = []
+        self._kind_changes = False
+        self.plan = Plan(path, (), {}, ())
 
     @property
     def tree(self) -> Tree:
@@ -160,33 +190,134 @@ class _Checkout:
             self._tree = self.desk.store.read_tree(Oid(str(self.oid)), legacy=self.legacy)
         return self._tree
 
-    # -- the steps --------------------------------------------------------------------------------
+    def wanted(self, name: str) -> Oid | None:
+        """The object that a name of the target shall have."""
+        packed = self._want.get(name)
+        return None if packed is None else Oid(packed.hex())
 
-    def run(self, *, relink: bool) -> CheckedOut:
-        current = self._current()
+    # --- looking -----------------------------------------------------------------------------------------
+
+    def prepare(self, *, relink: bool = False) -> Plan:
+        """Find out what is to be done; nothing is touched.
+
+        Raises:
+            UnsavedChangesError: bytes that are saved nowhere stand in the way, and ``force`` was not given.
+            FourfoldError: as `checkout`.
+        """
+        try:
+            return self._prepare(relink=relink)
+        except OSError as error:
+            raise from_os_error(error, f"looking at {self.path}") from error
+
+    def _prepare(self, *, relink: bool) -> Plan:
+        current = self._before = self._current()
         if current is not None and current.oid == self.oid and not relink:
-            if not self.is_directory and self.isexec and not current.isexec:
+            self._idle = True
+            return self.plan
+        self._have = {} if current is None else _columns(current)
+        self._want = self._wanted()
+        have, want = self._have, self._want
+        self._kind_changes = (
+            self.oid is not None and current is not None and current.is_directory != self.is_directory
+        )
+        if self._kind_changes:
+            self._gone, have = have, {}  # a file where a directory must be, or the reverse: all of it goes
+            self._have = have
+        else:
+            self._gone = {name: packed for name, packed in have.items() if name not in want}
+        self._names = [name for name, packed in want.items() if relink or have.get(name) != packed]
+        doomed = {
+            **self._gone,
+            **{name: have[name] for name in self._names if have.get(name, want[name]) != want[name]},
+        }
+        others = self._others() if current is not None else {}
+        replace, lost = self._sort_out({**doomed, **others})
+        self.plan = Plan(self.path, self._created(others), replace, tuple(lost))
+        if lost and not self.force:
+            raise self._unsaved(lost)
+        return self.plan
+
+    def _created(self, others: dict[str, bytes]) -> tuple[str, ...]:
+        if (self._names or self.is_directory) and (self._before is None or self._kind_changes):
+            return ("",)
+        return tuple(name for name in self._names if name not in self._have and name not in others)
+
+    def _others(self) -> dict[str, bytes]:
+        """Files that are no data (they are ignored) and stand where files of the target must be."""
+        found: dict[str, bytes] = {}
+        if self._kind_changes:
+            if self._before is not None and self._before.is_directory:
+                known = self._gone
+                for folder, _folders, files in os.walk(self.path):
+                    inside = os.path.relpath(folder, self.path).replace(os.sep, "/")
+                    names = (name if inside == "." else f"{inside}/{name}" for name in files)
+                    found.update((name, b"") for name in names if name not in known)
+            return found
+        for name in self._names:
+            if name not in self._have and os.path.lexists(f"{self.path}/{name}"):
+                full = f"{self.path}/{name}"
+                if os.path.isfile(full):
+                    found[name] = identify(full, StatIndex(None), legacy=self.legacy).packed
+        return found
+
+    def _sort_out(self, doomed: dict[str, bytes]) -> tuple[dict[str, Before], list[str]]:
+        """Which of the files that go are in a store, and which are nowhere."""
+        if not doomed:
+            return {}, []
+        oids = {name: Oid(packed.hex()) for name, packed in doomed.items()}
+        absent = set(self.desk.store.missing(list(oids.values()), legacy=self.legacy))
+        modes = self._modes()
+        saved = {
+            name: Before(oid, self.legacy, bool(modes.get(name, 0) & 0o100))
+            for name, oid in oids.items()
+            if oid and oid not in absent
+        }
+        return saved, [name for name in oids if name not in saved]
+
+    def _modes(self) -> dict[str, int]:
+        if self._before is None:
+            return {}
+        return dict(zip(self._before.scan.names, self._before.scan.stats[4::WIDTH], strict=True))
+
+    def _unsaved(self, lost: list[str]) -> UnsavedChangesError:
+        shown = [os.path.join(self.path, name) if name else self.path for name in lost]
+        count = f"{len(lost)} file{'s' * (len(lost) != 1)}"
+        what = count if shown == [self.path] else f"{count} of {self.path}"
+        return UnsavedChangesError(
+            f"{what} would be overwritten or removed, and the content is saved nowhere",
+            hint="save it first with ff add or ff commit, or give it up with --force",
+            details=shown,
+        )
+
+    # --- acting ------------------------------------------------------------------------------------------
+
+    def carry_out(self) -> CheckedOut:
+        """Do what `prepare` found.
+
+        Raises:
+            FourfoldError: as `checkout`.
+        """
+        try:
+            return self._carry_out()
+        except OSError as error:
+            raise from_os_error(error, f"checking out {self.path}") from error
+
+    def _carry_out(self) -> CheckedOut:
+        current, want, have = self._before, self._want, self._have
+        if self._idle:
+            if current is not None and not self.is_directory and self.isexec and not current.isexec:
                 self._restore_exec_bit()
             return CheckedOut()
-        have = {} if current is None else _columns(current)
-        want = self._wanted()
-        if current is not None and current.is_directory != self.is_directory:
-            gone, have = have, {}  # a file where a directory must be, or the reverse: all of it goes
-            if current.is_directory:
-                self._refuse_to_lose_ignored(gone)
-        else:
-            gone = {name: packed for name, packed in have.items() if name not in want}
-        make = [name for name, packed in want.items() if relink or have.get(name) != packed]
-        replaced = [name for name in make if name in have]
-        modified = [name for name in replaced if have[name] != want[name]]
-        self._refuse_to_lose({**gone, **{name: have[name] for name in modified}})
-        made, missing, corrupt = self._make(make, want, fresh=current is None)
-        self._remove(list(gone), was_directory=current is not None and current.is_directory)
+        if self.desk.announce is not None:
+            self.desk.announce(self.plan)
+        modified = [name for name in self._names if name in have and have[name] != want[name]]
+        made, missing, corrupt = self._make()
+        gone = self._remove(made)
         self._record(want, made, current)
         done = made.keys()
         changed = set(modified)
         return CheckedOut(
-            added=tuple(name for name in make if name in done and name not in have),
+            added=tuple(name for name in self._names if name in done and name not in have),
             modified=tuple(name for name in modified if name in done),
             deleted=tuple(gone),
             relinked=sum(name in have and name not in changed for name in done),
@@ -216,59 +347,20 @@ class _Checkout:
         packed = self.tree.packed
         return {name: packed[at * 16 : at * 16 + 16] for at, name in enumerate(self.tree.paths)}
 
-    def _refuse_to_lose(self, doomed: dict[str, bytes]) -> None:
-        """Stop before bytes go that no store holds; with force, move them to the trash."""
-        oids = {name: Oid(packed.hex()) for name, packed in doomed.items()}
-        absent = set(self.desk.store.missing(list(oids.values()), legacy=self.legacy))
-        if self.legacy:
-            absent = set(self.desk.store.missing(sorted(absent)))
-        lost = [name for name, oid in oids.items() if oid in absent]
-        if not lost:
-            return
-        shown = [os.path.join(self.path, name) if name else self.path for name in lost]
-        if not self.force:
-            raise UnsavedChangesError(
-                f"{len(lost)} file{'s' * (len(lost) != 1)} of {self.path} would be overwritten"
-                " or removed, and their content is saved nowhere",
-                hint="save them first with ff add or ff commit, or discard them with --force",
-                details=shown,
-            )
-        if self.desk.trash is not None:
-            for path in shown:
-                self.desk.trash(path)
-
-    def _refuse_to_lose_ignored(self, known: dict[str, bytes]) -> None:
-        """Stop before a directory steps aside for a file while it holds files that are not data."""
-        inside = [
-            os.path.join(folder, name) for folder, _folders, names in os.walk(self.path) for name in names
-        ]
-        others = [
-            path for path in inside if os.path.relpath(path, self.path).replace(os.sep, "/") not in known
-        ]
-        if others and not self.force:
-            raise UnsavedChangesError(
-                f"{self.path} must become a file, but the directory holds files that are not tracked",
-                hint="move them away, or discard them with --force",
-                details=others,
-            )
-        if self.desk.trash is not None:
-            for path in others:
-                self.desk.trash(path)
-
     def _make(
-        self, names: Sequence[str], want: dict[str, bytes], *, fresh: bool
-    ) -> tuple[dict[str, os.stat_result], list[Oid], list[Oid]]:
+        self,
+    ) -> tuple[dict[str, os.stat_result], list[tuple[str, Oid]], list[tuple[str, Oid]]]:
         """Make files in staging and put them in place; returns what was made, missing and corrupt."""
         made: dict[str, os.stat_result] = {}
-        missing: list[Oid] = []
-        corrupt: list[Oid] = []
-        if not names and not (fresh and self.is_directory):
+        missing: list[tuple[str, Oid]] = []
+        corrupt: list[tuple[str, Oid]] = []
+        names, want, desk = self._names, self._want, self.desk
+        whole = self.is_directory and (self._before is None or self._kind_changes)
+        if not names and not whole:
             return made, missing, corrupt
-        desk = self.desk
-        whole = fresh and self.is_directory
         with (
             Staging(desk.staging, os.path.dirname(self.path)) as staging,
-            Placer(desk.root, self.path) as placer,
+            Placer(desk.root, self.path, replaces_folder=self._kind_changes) as placer,
         ):
             base = staging.make_tree(names) if whole else ""
             linker = Linker(
@@ -292,41 +384,51 @@ class _Checkout:
                         made[name] = info
                         size += info.st_size
                     else:
-                        (missing if outcome == "missing" else corrupt).append(Oid(want[name].hex()))
+                        (missing if outcome == "missing" else corrupt).append((name, Oid(want[name].hex())))
                 self.events(Advanced("checking out", len(rows), size))
             self.events(PhaseEnded("checking out"))
             linker.note_links()
             if whole:
-                staging.flush(len(made))
-                placer.place_tree(base)
+                if made or not names:
+                    staging.flush(len(made))
+                    placer.place_tree(base)
             else:
                 slots = {names[at]: staging.slot(at) for at in range(len(names)) if names[at] in made}
                 staging.flush(len(slots))
+                self._clear_the_way(made)
                 placer.place_files(slots)
         desk.proofs.flush()
         return made, missing, corrupt
 
-    def _remove(self, names: Sequence[str], *, was_directory: bool) -> None:
-        """Unlink what the target does not have, and the directories that this leaves empty."""
-        if not names:
+    def _clear_the_way(self, made: Mapping[str, os.stat_result]) -> None:
+        """Unlink the files that go and stand where new files need folders, or the reverse."""
+        if not self._gone or self._kind_changes:
             return
-        if not was_directory:
-            if not self.is_directory:
-                _unlink(self.path)
-            return
-        if self.oid is not None and not self.is_directory:
-            return  # the placer moved the whole directory aside
+        needed = {folder for name in made for folder in _folders_of(name)}
+        in_the_way = [
+            name
+            for name in self._gone
+            if name in needed or any(folder in made for folder in _folders_of(name))
+        ]
+        self._unlink_all(in_the_way)
+
+    def _remove(self, made: Mapping[str, os.stat_result]) -> list[str]:
+        """Unlink what the target does not have, and the folders that this leaves empty; what went."""
+        names = list(self._gone)
+        if self._kind_changes:
+            return names if made or not self._names else []  # the placer moved it aside
+        self._unlink_all(names)
+        if names and self.oid is None and self._before is not None and self._before.is_directory:
+            _rmdir_if_empty(self.path)
+        return names
+
+    def _unlink_all(self, names: Sequence[str]) -> None:
         folders: set[str] = set()
         for name in names:
-            _unlink(f"{self.path}/{name}")
-            folder = name.rpartition("/")[0]
-            while folder and folder not in folders:
-                folders.add(folder)
-                folder = folder.rpartition("/")[0]
+            _unlink(f"{self.path}/{name}" if name else self.path)
+            folders.update(_folders_of(name))
         for folder in sorted(folders, reverse=True):
             _rmdir_if_empty(f"{self.path}/{folder}")
-        if self.oid is None:
-            _rmdir_if_empty(self.path)
 
     def _restore_exec_bit(self) -> None:
         info = os.lstat(self.path)
@@ -387,6 +489,14 @@ def _kept_rows(before: Built | None) -> dict[tuple[str, int, int, int, int], byt
         )
         for at, name in enumerate(before.scan.names)
     }
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    """The folders above a relative name, nearest first."""
+    folder = name.rpartition("/")[0]
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _unlink(path: str) -> None:

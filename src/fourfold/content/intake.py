@@ -14,8 +14,9 @@ from typing import NamedTuple, Self
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
-from fourfold.base.fs.platform import clone_file, sync_directory, sync_filesystem
+from fourfold.base.fs.platform import clone_file, current_umask, sync_directory, sync_filesystem
 from fourfold.base.ids import Oid
+from fourfold.content import gate
 from fourfold.content.objects import OWN_DIRECTORY, PREFIXES, ObjectStore
 from fourfold.content.proofs import ProofBook
 
@@ -44,7 +45,7 @@ class Intake:
 
     def __init__(self, store: ObjectStore, proofs: ProofBook, *, legacy: bool = False) -> None:
         self.store = store
-        self._proofs = proofs
+        self.proofs = proofs
         self._legacy = legacy
         self._token = temp_token()
         self._base = store.base(legacy=legacy)
@@ -57,6 +58,7 @@ class Intake:
         self._streams = 0
         self._lock = threading.Lock()
         self._lease: int | None = None
+        self._gate: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +98,7 @@ class Intake:
         except OSError:
             return False
         with self._lock:
-            proven = self._proofs.proven(oid, info, legacy=self._legacy)
+            proven = self.proofs.proven(oid, info, legacy=self._legacy)
             if proven:
                 self._present[oid] = None
         return proven
@@ -137,7 +139,7 @@ class Intake:
         except OSError:
             return False
         with self._lock:
-            self._proofs.note(oid, info, proof, legacy=self._legacy)
+            self.proofs.note(oid, info, proof, legacy=self._legacy)
             self._present[oid] = None
         return True
 
@@ -232,7 +234,7 @@ class Intake:
             raise from_os_error(error, "writing the cache") from error
         for oid, proof in self._pending.items():
             info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
-            self._proofs.note(Oid(oid), info, proof, legacy=self._legacy)
+            self.proofs.note(Oid(oid), info, proof, legacy=self._legacy)
         done = Stored(len(self._pending), self._size, len(self._present), tuple(self._healed))
         for oid in self._pending:
             self._folders[oid[:2]].add(oid[2:])
@@ -305,9 +307,11 @@ class Intake:
         """Take the lease before the first hidden file; sweep the litter of writers that died."""
         if self._lease is not None:
             return
+        os.makedirs(self.store.root, exist_ok=True)
+        self._gate = gate.enter(self.store.root)  # whoever removes objects finishes first
         os.makedirs(self._own, exist_ok=True)
         sweep(self.store)
-        self._mode_is_masked = self.store.shared or bool(_current_umask() & self.store.file_mode)
+        self._mode_is_masked = self.store.shared or bool(current_umask() & self.store.file_mode)
         path = f"{self._own}/{self._token}.lease"
         self._lease = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         _try_flock(self._lease)
@@ -319,6 +323,8 @@ class Intake:
             _unlink_quietly(f"{self._own}/{self._token}.lease")
             os.close(self._lease)
             self._lease = None
+            gate.leave(self._gate)
+            self._gate = None
             try:
                 os.rmdir(self._own)
             except OSError:
@@ -374,13 +380,6 @@ def _try_flock(fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _current_umask() -> int:
-    """The process's umask: the system offers no reading of it, only setting."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _listdir_quietly(path: str) -> list[str]:

@@ -19,7 +19,7 @@ _FEW = 8
 
 
 class PathInTheWayError(UnsafeError):
-    """A symbolic link, or a file, stands where a directory of the data must be."""
+    """A symbolic link, a file or a directory with files in it stands where the data must be."""
 
     code = "path-in-the-way"
 
@@ -30,9 +30,12 @@ class Placer:
     Args:
         root: The project's root; nothing outside it is named.
         target: The absolute path of the file or directory that is checked out.
+        replaces_folder: A file takes the place of the whole directory ``target``, whatever is in it; the
+            caller has seen to everything that must not be lost. No other folder with files in it goes.
     """
 
-    def __init__(self, root: str, target: str) -> None:
+    def __init__(self, root: str, target: str, *, replaces_folder: bool = False) -> None:
+        self._replaces_folder = replaces_folder
         self._root = root
         self._target = target
         self._relative = os.path.relpath(target, root).replace(os.sep, "/")
@@ -97,6 +100,13 @@ class Placer:
     def _replace_unlike(self, staged: str, folder: str, name: str) -> None:
         """Put a file where a directory is, or the reverse: what is there steps aside and then goes."""
         path = f"{self._root}/{folder}/{name}" if folder else f"{self._root}/{name}"
+        if os.path.isdir(path) and not os.path.islink(path) and not self._replaces_folder:
+            try:
+                os.rmdir(path)  # empty folders are no data
+            except OSError:
+                raise _in_the_way(path) from None
+            self._replace(staged, folder, name)
+            return
         aside = f"{os.path.dirname(path)}/{temp_name(name)}"
         os.rename(path, aside)
         try:
@@ -139,6 +149,6 @@ class Placer:
 
 def _in_the_way(path: str) -> PathInTheWayError:
     return PathInTheWayError(
-        f"a symbolic link or a file stands where a directory must be: {path}",
+        f"something that is not tracked stands in the way: {path}",
         hint="remove it, then run the same command again",
     )

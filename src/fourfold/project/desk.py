@@ -11,6 +11,8 @@ from fourfold.project.outs import Tracked
 
 if TYPE_CHECKING:
     from fourfold.base.fs.walk import Prune
+    from fourfold.content.checkout import Plan
+    from fourfold.project.oplog import Operation
     from fourfold.project.project import Project
 
 
@@ -33,13 +35,15 @@ def pruning(project: "Project", path: str) -> "tuple[Prune | None, Prune | None]
     return project.ignore.pruning(path)
 
 
-def desk_for(project: "Project", out: Tracked | str, *, trash: Callable[[str], None] | None = None) -> Desk:
+def desk_for(
+    project: "Project", out: Tracked | str, *, announce: "Callable[[Plan], None] | None" = None
+) -> Desk:
     """What a checkout of one output works with.
 
     Args:
         project: Whose.
         out: The output, or the absolute path to check out to.
-        trash: Takes bytes away that are about to be replaced by force; usually ``Operation.keep``.
+        announce: Hears what is about to be replaced, and keeps what would be lost: `journal`.
     """
     path = out if isinstance(out, str) else out.path
     skip_file, skip_directory = pruning(project, path)
@@ -48,9 +52,49 @@ def desk_for(project: "Project", out: Tracked | str, *, trash: Callable[[str], N
         project.index,
         proofs_of(project),
         project.root,
-        os.path.join(project.own_dir, "staging"),
-        link_types=project.config.cache_types,
+        os.path.join(project.make_own_dir(), "staging"),
+        link_types=link_types(project),
         skip_file=skip_file,
         skip_directory=skip_directory,
-        trash=trash,
+        announce=announce,
     )
+
+
+def link_types(project: "Project") -> tuple[str, ...]:
+    """The configured kinds of link, less those that cannot work between this cache and this workspace."""
+    kinds = project.config.cache_types
+    if kinds[:1] == ("hardlink",) and len(kinds) > 1 and not _same_device(project):
+        return kinds[1:]
+    if kinds[:1] == ("reflink",) and kinds[1:2] not in {(), ("copy",)} and not _can_clone(project):
+        return kinds[1:]
+    return kinds
+
+
+def _same_device(project: "Project") -> bool:
+    try:
+        return os.stat(project.store.root).st_dev == os.stat(project.root).st_dev
+    except OSError:
+        return True  # there is no cache yet: linking will tell
+
+
+def _can_clone(project: "Project") -> bool:
+    from fourfold.base.fs.platform import capabilities  # noqa: PLC0415 - asked by few configurations
+
+    return _same_device(project) and capabilities(project.make_own_dir()).reflink
+
+
+def journal(op: "Operation") -> "Callable[[Plan], None]":
+    """Write what a checkout is about to do into the operation log, and keep what no cache holds."""
+
+    def announce(plan: "Plan") -> None:
+        def full(name: str) -> str:
+            return os.path.join(plan.path, *name.split("/")) if name else plan.path
+
+        for name, before in plan.replace.items():
+            op.will_replace(full(name), before.oid, legacy=before.legacy, isexec=before.isexec)
+        for name in plan.lost:
+            op.keep(full(name))
+        for name in plan.create:
+            op.will_create(full(name))
+
+    return announce

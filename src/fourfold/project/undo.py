@@ -197,9 +197,12 @@ class _Taker:
 
     def _identity(self, path: str, act: Act) -> Oid | None:
         from fourfold.content.build import identify  # noqa: PLC0415 - metadata alone needs no hashing
+        from fourfold.content.statindex import StatIndex  # noqa: PLC0415 - likewise
 
+        # A single file may be one of many of an output: it has no record of its own.
+        index = self.project.index if os.path.isdir(path) else StatIndex(None)
         try:
-            return identify(path, self.project.index, legacy=act.legacy).oid
+            return identify(path, index, legacy=act.legacy).oid
         except (FourfoldError, OSError):
             return None
 

@@ -106,6 +106,13 @@ def clone_file(source_fd: int, target_fd: int) -> bool:
     return True
 
 
+def current_umask() -> int:
+    """The process's umask: the system offers no reading of it, only setting."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 _openat2_state: list[bool] = []  # one entry once the kernel has been asked
 
 

@@ -1,0 +1,399 @@
+"""Add: begin to track files and directories, or record what they are now.
+
+Every target is judged before the first is read; then the content of all of them goes into the cache
+in one durable batch, then the pointer files are written, then the workspace may be linked. What
+must not be tracked, and why, is decided here; saving is `saving`.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import ConflictError, InvalidFileError, NotFoundError, UsageError, from_os_error
+from fourfold.base.events import Sink, silent
+from fourfold.base.fs.walk import BadFileNameError
+from fourfold.base.ids import Oid, RelPath, UnsafePathError, safe_relpath
+from fourfold.content.intake import Stored
+from fourfold.formats.dvc.pointer import Output, Pointer
+from fourfold.project.files import Tracking, load_tracked
+from fourfold.project.gitignore import gitignore_of, ignore_all
+from fourfold.project.locks import project_lock
+from fourfold.project.oplog import Operation, operation
+from fourfold.project.outs import (
+    POINTER_SUFFIX,
+    OverlappingOutputError,
+    Owner,
+    OwnerInsideOutputError,
+    Tracked,
+    folders_above,
+    inside,
+    is_owner_file,
+)
+from fourfold.project.placed import note_placed
+from fourfold.project.pointerfiles import refuse_ignored, write_pointer
+from fourfold.project.saving import Saver
+from fourfold.project.staging import Staged, stage_changes
+from fourfold.project.targets import expand_globs
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+
+class NothingToAddError(NotFoundError):
+    """A target does not exist."""
+
+    code = "nothing-to-add"
+
+
+class CannotBeTrackedError(InvalidFileError):
+    """A target is of a kind that cannot be an output: a pointer file, the root, something ignored."""
+
+    code = "cannot-be-tracked"
+
+
+class BehindSymlinkError(CannotBeTrackedError):
+    """A target is a directory behind a symbolic link, or lies in one."""
+
+    code = "behind-symlink"
+
+
+class MadeByStageError(ConflictError):
+    """A stage of the pipeline makes the target."""
+
+    code = "made-by-stage"
+
+
+class TrackedByGitError(ConflictError):
+    """Git tracks the target already."""
+
+    code = "tracked-by-git"
+
+
+class PointerTakenError(ConflictError):
+    """The pointer file of the target is there, and tracks something else."""
+
+    code = "pointer-file-taken"
+
+
+class Added(NamedTuple):
+    """One target that is tracked now.
+
+    Attributes:
+        path: Absolute; the output that says so may be a directory above it.
+        file: The pointer file, absolute.
+        oid: The content of the output.
+        size: Bytes of the output, where the pointer file knows them.
+        nfiles: Files in it, when it is a directory.
+        new: It was not tracked before.
+        changed: The pointer file is not what it was.
+    """
+
+    path: str
+    file: str
+    oid: Oid
+    size: int | None
+    nfiles: int | None
+    new: bool
+    changed: bool
+
+
+class AddResult(NamedTuple):
+    """What `add` did.
+
+    Attributes:
+        added: The targets in their order.
+        stored: What went into the cache; None with ``no_commit``.
+        staged: What belongs into the next commit.
+    """
+
+    added: tuple[Added, ...]
+    stored: Stored | None
+    staged: Staged
+
+
+class Aim(NamedTuple):
+    """Where one target will be recorded.
+
+    Attributes:
+        path: Absolute.
+        file: The pointer file.
+        at: The number of the output in the pointer file's list.
+        output: What is said of it so far.
+        out_path: Absolute path of the output: ``path``, or the tracked directory that holds it.
+        inner: ``path`` relative to that directory; None for a whole output.
+        owner: The pointer file as it is; None for a new one.
+        new: Nothing tracked the path before.
+    """
+
+    path: str
+    file: str
+    at: int
+    output: Output
+    out_path: str
+    inner: RelPath | None
+    owner: Owner | None
+    new: bool
+
+
+def add(
+    project: "Project",
+    targets: Iterable[str],
+    *,
+    glob: bool = False,
+    no_commit: bool = False,
+    relink: bool = True,
+    force: bool = False,
+    events: Sink = silent,
+) -> AddResult:
+    """Track files or directories: store their content, write one pointer file each.
+
+    Durable when it returns. A path inside a tracked directory is recorded in that directory's manifest.
+
+    Args:
+        project: Whose.
+        targets: Paths as typed.
+        glob: They are patterns.
+        no_commit: Write the pointer files only; the content goes to the cache with ``commit``.
+        relink: Let the workspace share bytes with the cache, where that is configured.
+        force: Take over a pointer file that tracks something else.
+        events: Hears the phases.
+
+    Raises:
+        NothingToAddError: a target does not exist.
+        CannotBeTrackedError: it is no kind of thing that can be an output.
+        OverlappingOutputError, OwnerInsideOutputError: it lies around what is tracked already.
+        MadeByStageError, TrackedByGitError, PointerTakenError: somebody else has it.
+        ChangedDuringReadError: a file changed while it was read; nothing was recorded.
+        RepositoryLockedError: another process works on the project.
+    """
+    names = list(targets)
+    if not names:
+        raise UsageError("nothing to add was named")
+    flags = ["--no-commit"] * no_commit + ["--glob"] * glob + ["--no-relink"] * (not relink)
+    with project_lock(project), operation(project, "add", [*names, *flags]) as op:
+        if glob:
+            names = expand_globs(project, names)
+        aims = plan(project, names, force=force)
+        with Saver(project, store=not no_commit, relink=relink and not no_commit, events=events) as saver:
+            outputs = _take(project, saver, aims)
+            stored = None if no_commit else saver.settle()
+            added, changed = record(project, op, aims, outputs)
+            saver.relink()
+        note_placed(project, op, {aim.out_path: outputs[aim.out_path] for aim in aims})
+    return AddResult(tuple(added), stored, stage_changes(project, changed))
+
+
+def _take(project: "Project", saver: Saver, aims: Iterable[Aim]) -> dict[str, Output]:
+    """Hand the content of every target to the cache; the outputs as they are now, by path."""
+    outputs: dict[str, Output] = {}
+    for aim in aims:
+        output = outputs.get(aim.out_path, aim.output)
+        try:
+            if aim.inner is None:
+                outputs[aim.out_path] = saver.take(aim.path, output)
+            else:
+                outputs[aim.out_path] = saver.take_inside(aim.path, output, aim.inner)
+        except FileNotFoundError as error:
+            raise _missing(project, aim.path) from error
+        except OSError as error:
+            raise from_os_error(error, f"reading {project.display(aim.path)}") from error
+    return outputs
+
+
+def record(
+    project: "Project", op: Operation, aims: Iterable[Aim], outputs: dict[str, Output]
+) -> tuple[list[Added], list[str]]:
+    """Write ``.gitignore`` lines and pointer files for outputs whose content is safe.
+
+    Args:
+        project: Whose.
+        op: Is told before.
+        aims: Where each target is recorded.
+        outputs: What each output is now, by its path.
+
+    Returns:
+        One entry a target, and the files that belong into the next commit.
+    """
+    hidden = [aim.out_path for aim in aims if aim.output.cache]
+    if project.git is not None:
+        for file in {gitignore_of(path) for path in hidden}:
+            op.will_write(file)
+    changed = ignore_all(project, hidden)
+    pointers: dict[str, Pointer] = {}
+    sources: dict[str, bytes] = {}
+    for aim in aims:
+        known = aim.owner.pointer if aim.owner is not None else None
+        pointer = pointers.get(aim.file) or known or Pointer()
+        outs = list(pointer.outs)
+        outs[aim.at : aim.at + 1] = [outputs[aim.out_path]]
+        pointers[aim.file] = pointer._replace(outs=tuple(outs))
+        sources[aim.file] = aim.owner.source if aim.owner is not None else b""
+    written = {
+        file: write_pointer(project, op, file, pointer, sources[file]) for file, pointer in pointers.items()
+    }
+    added = []
+    for aim in aims:
+        now = outputs[aim.out_path]
+        oid = Oid(str(now.oid))
+        added.append(Added(aim.path, aim.file, oid, now.size, now.nfiles, aim.new, written[aim.file]))
+    return added, [*changed, *pointers]
+
+
+# --- judging targets --------------------------------------------------------------------------------------
+
+
+def plan(project: "Project", names: Iterable[str], *, force: bool = False) -> list[Aim]:
+    """Judge every target before any is read; repetitions are dropped. Errors as `add`."""
+    tracking = load_tracked(project)
+    planner = _Planner(project, tracking, force=force)
+    aims = {aim.path: aim for aim in (planner.aim(name) for name in names)}
+    planner.refuse_overlaps(aims.values())
+    _refuse_git(project, [aim.path for aim in aims.values() if aim.output.cache])
+    for aim in aims.values():
+        if aim.new:
+            refuse_ignored(project, aim.file)
+    return list(aims.values())
+
+
+class _Planner:
+    """Finds who owns a target, or will."""
+
+    def __init__(self, project: "Project", tracking: Tracking, *, force: bool) -> None:
+        self.project = project
+        self.force = force
+        self.by_path = {out.path: out for out in tracking.outs}
+        self.owners = tracking.owners
+        self.by_file = {owner.file: owner for owner in tracking.owners if not owner.is_stage}
+
+    def aim(self, name: str) -> Aim:
+        path = self.project.absolute(name)
+        self._check_kind(name, path)
+        for above in (path, *folders_above(path)):
+            out = self.by_path.get(above)
+            if out is not None:
+                return self._existing(name, path, out)
+            if above == self.project.root:
+                break
+        if not os.path.lexists(path):
+            raise _missing(self.project, path)
+        return self._fresh(path)
+
+    def _check_kind(self, name: str, path: str) -> None:
+        project = self.project
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise BadFileNameError(
+                f"the file name {os.fsencode(name)!r} is not UTF-8",
+                hint="rename it; DVC's formats hold only UTF-8 names",
+            ) from None
+        if path == project.root:
+            raise CannotBeTrackedError(
+                f"'{name}' is the root of the project",
+                hint="name the files and directories in it, one by one",
+            )
+        if not project.contains(path):
+            raise UnsafePathError(
+                f"'{name}' is outside of the project '{project.root}'",
+                hint=f"copy it in with -o, or track where it is: ff import-url {name}",
+            )
+        if is_owner_file(os.path.basename(path)) or os.path.basename(path) == POINTER_SUFFIX:
+            raise CannotBeTrackedError(f"DVC file '{name}' cannot be an output")
+        self._check_links(name, path)
+        if project.ignore.is_ignored(path, is_dir=os.path.isdir(path)):
+            raise CannotBeTrackedError(
+                f"'{name}' is ignored by .dvcignore",
+                hint=f"see which rule does it: ff check-ignore -d {name}",
+            )
+        inside(project.root, path, "the command line", name)
+
+    def _check_links(self, name: str, path: str) -> None:
+        places = [path] if os.path.isdir(path) else []
+        for folder in (*places, *folders_above(path)):
+            if folder == self.project.root:
+                return
+            if os.path.islink(folder):
+                raise BehindSymlinkError(
+                    f"cannot add '{name}': '{self.project.display(folder)}' is a symbolic link",
+                    hint="replace the link by a directory, or add what it leads to from its own place",
+                )
+
+    def _existing(self, name: str, path: str, out: Tracked) -> Aim:
+        owner = out.owner
+        if owner.pointer is None:
+            raise MadeByStageError(
+                f"cannot update '{name}': it is made by the stage '{owner.addressing}'",
+                hint=f"run the pipeline, or record what is there with: ff commit -f {owner.addressing}",
+            )
+        inner = None
+        if path != out.path:
+            relative = path[len(out.path) + 1 :].replace(os.sep, "/")
+            inner = safe_relpath(relative, "the command line")
+        at = owner.pointer.outs.index(out.output)
+        return Aim(path, owner.file, at, out.output, out.path, inner, owner, new=False)
+
+    def _fresh(self, path: str) -> Aim:
+        file = path + POINTER_SUFFIX
+        shown = self.project.display(file)
+        owner = self.by_file.get(file)
+        if owner is None and os.path.lexists(file):
+            raise PointerTakenError(f"'{shown}' is there, and is not a pointer file of this project")
+        if owner is not None and owner.outs and not self.force:
+            others = ", ".join(repr(out.path) for out in owner.outs)
+            raise PointerTakenError(
+                f"'{shown}' already tracks {others}", hint="rename it, or replace what it says with --force"
+            )
+        output = Output(os.path.basename(path))
+        if owner is not None and owner.pointer is not None:
+            owner = owner._replace(pointer=owner.pointer._replace(outs=(), deps=(), md5=None, wdir=None))
+        return Aim(path, file, 0, output, path, None, owner, new=True)
+
+    def refuse_overlaps(self, aims: Iterable[Aim]) -> None:
+        """Refuse new outputs around what is tracked already, or around each other."""
+        fresh = {aim.path for aim in aims if aim.new}
+        if not fresh:
+            return
+        show = self.project.display
+        for inner in (*self.by_path, *fresh):
+            for above in folders_above(inner):
+                if above in fresh:
+                    out = self.by_path.get(inner)
+                    owner = out.owner.addressing if out is not None else show(inner) + POINTER_SUFFIX
+                    raise OverlappingOutputError(
+                        f"cannot add '{show(above)}', because it overlaps with '{show(inner)}'",
+                        hint=f"to include it there, run: ff remove {owner}, and then: ff add {show(above)}",
+                    )
+        for owned in self.owners:
+            for above in folders_above(owned.file):
+                if above in fresh:
+                    raise OwnerInsideOutputError(
+                        f"cannot add '{show(above)}': '{show(owned.file)}' lies in it",
+                        hint="move that file out of the directory, or leave it out with .dvcignore",
+                    )
+
+
+def _refuse_git(project: "Project", paths: list[str]) -> None:
+    """Refuse what Git tracks already: two tools must not own the same bytes."""
+    if project.git is None or not paths:
+        return
+    taken = sorted(project.git.tracked(paths))
+    if taken:
+        shown = project.display(taken[0])
+        raise TrackedByGitError(
+            f"output '{shown}' is already tracked by SCM (e.g. Git)",
+            hint=f"take it out of Git first: git rm -r --cached {shown}",
+            details=[project.display(path) for path in taken[1:]],
+        )
+
+
+def _missing(project: "Project", path: str) -> NothingToAddError:
+    import difflib  # noqa: PLC0415 - only a failing path looks for similar names
+
+    shown = project.display(path)
+    try:
+        names = os.listdir(os.path.dirname(path))
+    except OSError:
+        names = []
+    close = difflib.get_close_matches(os.path.basename(path), names, n=3, cutoff=0.6)
+    near = " or ".join(repr(os.path.join(os.path.dirname(shown), name)) for name in close)
+    return NothingToAddError(f"'{shown}' does not exist", hint=f"did you mean {near}?" if near else "")
