@@ -218,7 +218,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "machine": _lower,
     },
     "cache": {**_texts("local s3 gs hdfs webhdfs ssh azure dir"), **_LOCAL},
-    "state": {"dir": _text, "row_limit": _POSITIVE, "row_cleanup_quota": _INT},
+    "state": {"dir": _text, "row_limit": _POSITIVE, "row_cleanup_quota": _integer(0)},
     "index": {"dir": _text},
     "plots": {**_texts("html_template out_dir"), "auto_open": _bool},
     "exp": {**_texts("code data models metrics params plots live git_remote"), "auto_push": _bool},
@@ -295,7 +295,7 @@ def check_value(section: Key, option: str, value: Value, url: str | None, origin
     try:
         return check(value)
     except _Wrong as wrong:
-        given = "" if isinstance(value, str) and check is _text else f", not {_short(value)}"
+        given = "" if check is _text else f", not {_short(value)}"  # a text may be secret
         raise BadOptionValueError(
             f"{where}{_shown(section)}: '{option}' must be {wrong}{given}",
             hint=f"set it with: {command_for(section, option)}",
