@@ -121,7 +121,8 @@ def _build(root: str, dvc_dir: str, git: Git | None, *, no_scm: bool) -> None:
         if git is not None:
             private = [os.path.join(dvc_dir, name) for name in _PRIVATE]
             # DVC leaves out what Git ignores already; it asks before the folders exist, but for tmp.
-            known = git.ignored([private[0], private[1] + os.sep, private[2]])
+            asked = git.ignored([private[0], private[1] + os.sep, private[2]])
+            known = {path.rstrip(os.sep) for path in asked}
             lines = [f"/{name}\n" for name, path in zip(_PRIVATE, private, strict=True) if path not in known]
             if lines:
                 write_atomic(os.path.join(fresh, ".gitignore"), "".join(lines).encode())
