@@ -12,6 +12,7 @@ from fourfold.storage.wrap.retry import Policy, Retry
 from fourfold.storage.wrap.throttle import Throttle
 from fourfold.testing.blob_suite import BlobStoreSuite
 from fourfold.testing.faults import Fault, Faulty
+from tests.fixtures.http_files import HttpFiles
 from tests.fixtures.servers import S3Server
 
 
@@ -73,3 +74,22 @@ class TestRetryOverFailingStore(BlobStoreSuite):
             for call in ("head", "get", "open", "put", "put_file", "list", "delete")
         ]
         return Retry(Faulty(MemoryStore(), plan), Policy(first=0.001))
+
+
+class TestHttp(BlobStoreSuite):
+    lists = False
+
+    @pytest.fixture
+    def store(self, http_files: HttpFiles) -> BlobStore:
+        return open_store(f"{http_files.url}/some/folder", {}, environ={})
+
+
+class TestHttpWithDigestAndPut(BlobStoreSuite):
+    lists = False
+
+    @pytest.fixture
+    def store(self, http_files: HttpFiles) -> BlobStore:
+        http_files.login = ("digest", "ada", "love lace")
+        http_files.methods = {"PUT"}
+        options = {"auth": "digest", "user": "ada", "password": "love lace", "method": "put"}
+        return open_store(http_files.url, options, environ={})
