@@ -93,7 +93,7 @@ class ObjectStore:
         """Every object name of a layout, folder by folder; names that are not objects are left out."""
         for prefix in PREFIXES:
             for name in sorted(self.folder(prefix, legacy=legacy)):
-                if len(name) in {30, 34} and name[30:] in {"", ".dir"} and not name[:30].strip(_HEX):
+                if is_object_name(prefix + name):
                     yield Oid(prefix + name)
 
     def read(self, oid: Oid, *, legacy: bool = False) -> bytes:
@@ -129,6 +129,11 @@ class ObjectStore:
             UnsafePathError: a path in it could leave its folder.
         """
         return Tree.parse(self.read(oid, legacy=legacy), f"object {oid}", oid)
+
+
+def is_object_name(text: str) -> bool:
+    """Whether a name is one that an object can have: 32 lower-case hex digits, perhaps with ``.dir``."""
+    return len(text) in {32, 36} and text[32:] in {"", ".dir"} and not text[:32].strip(_HEX)
 
 
 def corrupt(oid: Oid, path: str) -> CorruptObjectError:

@@ -13,7 +13,7 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silen
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.objects import ObjectStore
-from fourfold.storage.blob.protocol import BlobStore
+from fourfold.storage.blob.protocol import BlobInfo, BlobStore
 
 #: Up to this many objects are asked for one by one without thinking.
 _FEW = 64
@@ -30,7 +30,14 @@ def key_of(oid: str, *, legacy: bool = False) -> str:
 def sizes_on(
     remote: BlobStore, oids: Iterable[Oid], *, legacy: bool = False, events: Sink = silent
 ) -> dict[Oid, int]:
-    """The objects of ``oids`` that the remote has, with their sizes there (-1 where it does not tell).
+    """The objects of ``oids`` that the remote has, with their sizes there; see `found_on`."""
+    return {oid: info.size for oid, info in found_on(remote, oids, legacy=legacy, events=events).items()}
+
+
+def found_on(
+    remote: BlobStore, oids: Iterable[Oid], *, legacy: bool = False, events: Sink = silent
+) -> dict[Oid, BlobInfo]:
+    """The objects of ``oids`` that the remote has, with what it tells of them.
 
     Raises:
         FourfoldError: the remote could not be asked; an error never reads as absence.
@@ -75,11 +82,12 @@ def _size_of(oid: Oid, store: ObjectStore, default: int, legacy: bool) -> int:
         return default
 
 
-def _in_folder(store: ObjectStore, wanted: Sequence[Oid], *, legacy: bool) -> dict[Oid, int]:
+def _in_folder(store: ObjectStore, wanted: Sequence[Oid], *, legacy: bool) -> dict[Oid, BlobInfo]:
     present = {}
     for oid in wanted:
         try:
-            present[oid] = os.stat(store.path(oid, legacy=legacy)).st_size
+            found = os.stat(store.path(oid, legacy=legacy))
+            present[oid] = BlobInfo(key_of(oid, legacy=legacy), found.st_size, mtime_ns=found.st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
@@ -97,16 +105,18 @@ def _worth_listing(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool) ->
     return True
 
 
-def _by_asking(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool, events: Sink) -> dict[Oid, int]:
-    def ask(rows: range) -> list[tuple[Oid, int]]:
+def _by_asking(
+    remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool, events: Sink
+) -> dict[Oid, BlobInfo]:
+    def ask(rows: range) -> list[tuple[Oid, BlobInfo]]:
         found = []
         for at in rows:
             info = remote.head(key_of(wanted[at], legacy=legacy))
             if info is not None:
-                found.append((wanted[at], info.size))
+                found.append((wanted[at], info))
         return found
 
-    present: dict[Oid, int] = {}
+    present: dict[Oid, BlobInfo] = {}
     step = max(1, len(wanted) // (_ASKERS * 4))
     for found in map_batches(ask, chunks(len(wanted), step), jobs=_ASKERS):
         present.update(found)
@@ -114,14 +124,16 @@ def _by_asking(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool, events
     return present
 
 
-def _by_listing(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool, events: Sink) -> dict[Oid, int]:
+def _by_listing(
+    remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool, events: Sink
+) -> dict[Oid, BlobInfo]:
     by_key = {key_of(oid, legacy=legacy): oid for oid in wanted}
-    present: dict[Oid, int] = {}
+    present: dict[Oid, BlobInfo] = {}
     for page in remote.list("" if legacy else "files/md5"):
         before = len(present)
         for info in page:
             oid = by_key.get(info.key)
             if oid is not None:
-                present[oid] = info.size
+                present[oid] = info
         events(Advanced("querying remote", len(present) - before))
     return present
