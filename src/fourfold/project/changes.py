@@ -13,7 +13,6 @@ from fourfold.base.ids import Oid, RelPath, is_tree
 from fourfold.content.build import Built, identify
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError
 from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is_external
-from fourfold.project.desk import pruning
 from fourfold.project.outs import Owner, Tracked
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Examiner:
         """What ``path`` is now; None when there is nothing."""
         key = (path, legacy)
         if key not in self._seen:
-            skip_file, skip_directory = pruning(self._project, path)
+            skip_file, skip_directory = self._project.ignore.pruning(path)
             try:
                 self._seen[key] = identify(
                     path,

@@ -8,7 +8,6 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.formats.dvc.pointer import Dependency, Pointer, is_external
-from fourfold.project.desk import pruning
 from fourfold.project.files import load_tracked, read_owner_file
 from fourfold.project.gitignore import ignore
 from fourfold.project.locks import project_lock
@@ -30,7 +29,7 @@ class NotAnOutputError(NotFoundError):
 class MadeByStageError(ConflictError):
     """What was to be moved is made by a stage, whose definition names it."""
 
-    code = "made-by-stage"
+    code = "cannot-move-stage-output"
 
 
 class TargetTakenError(ConflictError):
@@ -176,7 +175,7 @@ def _remember(project: "Project", source: str, target: str) -> None:
     project.index.forget(source)
     if record is None or not record.oid:
         return
-    skip_file, skip_directory = pruning(project, target)
+    skip_file, skip_directory = project.ignore.pruning(target)
     try:
         scan, is_directory = look(target, skip_file=skip_file, skip_directory=skip_directory)
     except OSError:
