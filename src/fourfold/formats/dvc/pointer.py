@@ -341,10 +341,10 @@ def parse_dependency(entry: object, path: Path, source: str) -> Dependency:
     """
     item = check(entry, _DEPENDENCY, path)
     get = item.get
+    check_nested(item, path)
     if "db" in item:
         return Dependency(path=get("path", ""), db=check(item["db"], _DB, (*path, "db")))
     where = entry_path(item, path)
-    check_nested(item, path)
     repo = None
     if item.get("repo"):
         raw = check(item["repo"], _REPO, (*path, "repo"))

@@ -6,6 +6,7 @@ are checked for their shape, marked ``templated`` and carry their raw mapping fo
 keys is tracked whole. No input or output.
 """
 
+import posixpath
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
@@ -139,6 +140,12 @@ def parse(data: bytes, source: str = "") -> PipelineFile:
         raise located(fault, yamlio.decode(data, source), source) from None
 
 
+def line_of(data: bytes, stage_name: str, source: str = "") -> int | None:
+    """The line, from 1, on which a stage of a ``dvc.yaml`` begins; None when it is not there."""
+    fault = Fault(("stages", stage_name), "", at_key=True)
+    return located(fault, yamlio.decode(data, source), source).line
+
+
 def _file(value: object) -> PipelineFile:
     top = check(value, _FILE, ())
     stages = {}
@@ -262,7 +269,7 @@ def _params(values: Sequence[Any], path: Path) -> tuple[ParamsSpec, ...]:
             here = (*path, at, file)
             if type(file) is not str:
                 wrong(here, file, (str,))
-            if keys is not None and type(keys) is not list:
+            if keys and type(keys) is not list:
                 wrong(here, keys, (list,))
             for key_at, key in enumerate(keys or ()):
                 if type(key) is not str:
@@ -329,6 +336,7 @@ def _output(name: str, flags: Mapping[str, Any], *, metric: bool, plot: bool) ->
 
 def stage_document(spec: StageSpec) -> dict[str, Any]:
     """``spec`` as the mapping that DVC writes: one fixed order, paths sorted, nothing empty."""
+    wdir = None if spec.wdir is None else posixpath.normpath(spec.wdir)
     buckets: dict[str, list[Any]] = {"outs": [], "metrics": [], "plots": []}
     for out in sorted(spec.outs, key=lambda out: out.path):
         bucket = "plots" if out.plot else "metrics" if out.metric else "outs"
@@ -337,7 +345,7 @@ def stage_document(spec: StageSpec) -> dict[str, Any]:
     full = {
         "desc": spec.desc,
         "cmd": spec.cmd,
-        "wdir": None if spec.wdir == "." else spec.wdir,
+        "wdir": None if wdir == "." else wdir,
         "deps": sorted(spec.deps),
         "params": _params_entries(spec.params),
         **buckets,

@@ -13,7 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -64,6 +65,8 @@ def _parse(text: str, source: str, yaml: YAML) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if _brackets(text) > MAX_DEPTH:
+                _check_depth(text, source)
             constructor, _parser = yaml.get_constructor_parser(text)
             root = constructor.composer.get_single_node()
             if root is None:
@@ -86,6 +89,27 @@ def _parse(text: str, source: str, yaml: YAML) -> Any:
         raise BadYamlError(source, str(error).splitlines()[0]) from None
     except Exception as error:  # noqa: BLE001 - on odd scalars ruamel lets through whatever its parts raise
         raise BadYamlError(source, f"cannot be read: {error}") from None
+
+
+def _brackets(text: str) -> int:
+    """How deep brackets nest, if none of them is quoted."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse deep nesting before the composer, whose work grows with the square of the depth, meets it."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise BadYamlError(source, f"nested deeper than {MAX_DEPTH}", line=event.start_mark.line + 1)
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
 
 
 def _refused(error: MarkedYAMLError, source: str) -> BadYamlError:
@@ -123,7 +147,7 @@ def _check_caps(root: Any, source: str) -> None:
             continue
         if id(node) in open_nodes:
             raise BadYamlError(source, "an alias that contains itself", line=node.start_mark.line + 1)
-        if len(open_nodes) >= MAX_DEPTH:
+        if len(open_nodes) >= MAX_DEPTH and not isinstance(node, ScalarNode):
             raise BadYamlError(source, f"nested deeper than {MAX_DEPTH}", line=node.start_mark.line + 1)
         open_nodes.add(id(node))
         stack.append((node, True))
