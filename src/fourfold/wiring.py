@@ -6,6 +6,7 @@ that opening builds is cheap; files are read when a verb asks for them.
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fourfold.base.clock import SYSTEM, Clock
 from fourfold.content.objects import ObjectStore
@@ -13,8 +14,10 @@ from fourfold.content.statindex import StatIndex
 from fourfold.project.config import Config, config_files
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import DVC_DIR, OWN_DIR, Project, find_root
-from fourfold.scm.git import Git
-from fourfold.scm.git import find_root as find_git_root
+from fourfold.scm.refs import find_root as find_git_root
+
+if TYPE_CHECKING:
+    from fourfold.scm.git import Git
 
 
 def open_project(
@@ -69,7 +72,8 @@ def project_at(
     return Project(
         root=root,
         cwd=root if cwd is None else os.path.normpath(cwd),
-        git=None if config.no_scm else git_around(root, environ=environ),
+        scm_root=None if config.no_scm else find_git_root(root),
+        open_git=lambda folder: open_git(folder, environ=environ),
         config=config,
         store=ObjectStore(config.cache_dir or os.path.join(dvc_dir, "cache"), shared=config.cache_shared),
         index=StatIndex(os.path.join(dvc_dir, OWN_DIR, "index"), clock),
@@ -80,7 +84,8 @@ def project_at(
     )
 
 
-def git_around(folder: str, *, environ: Mapping[str, str]) -> Git | None:
-    """The Git repository around a folder; None without one."""
-    root = find_git_root(folder)
-    return None if root is None else Git(root, environ)
+def open_git(root: str, *, environ: Mapping[str, str]) -> "Git":
+    """The Git repository whose work tree is ``root``."""
+    from fourfold.scm.git import Git  # noqa: PLC0415 - most commands that only look never ask Git anything
+
+    return Git(root, environ)

@@ -136,11 +136,11 @@ def _not_an_owner(path: str, shown: str) -> BadOwnerNameError:
 
 def git_ignored(project: "Project", path: str) -> bool:
     """Whether Git ignores one path of the workspace, or a folder above it."""
-    if project.git is None:
+    if project.scm_root is None:
         return False
     from fourfold.project.gitrules import GitRules  # noqa: PLC0415 - only beside Git
 
-    return GitRules(project.git.root).is_ignored_deep(path)
+    return GitRules(project.scm_root).is_ignored_deep(path)
 
 
 Reader = Callable[[str], bytes | None]
@@ -255,10 +255,10 @@ class Collector:
 def _walk(project: "Project", collector: Collector) -> Iterator[str]:
     """Owner files of the workspace; between two of them the caller adds outputs to ``collector``."""
     rules = None
-    if project.git is not None:
+    if project.scm_root is not None:
         from fourfold.project.gitrules import GitRules  # noqa: PLC0415 - only beside Git
 
-        rules = GitRules(project.git.root)
+        rules = GitRules(project.scm_root)
         if rules.is_ignored_deep(project.root, is_dir=True):
             rules = None  # the whole project is ignored: then Git's rules cannot choose within it
     level = [project.root]

@@ -5,7 +5,7 @@ entries, never a pointer file. This module has no verbs, knows no format, and pr
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import NotAProjectError, from_os_error
@@ -44,7 +44,7 @@ class Project:
         root: Absolute path of the folder that holds ``.dvc``.
         cwd: The folder against which relative targets are read; below ``root`` or ``root`` itself.
         dvc_dir: ``<root>/.dvc``.
-        git: The Git repository around it; None with ``core.no_scm``.
+        scm_root: The root of the Git work tree around it; None without Git, or with ``core.no_scm``.
         config: The merged configuration.
         store: The local cache.
         index: Proofs of content by file status.
@@ -57,17 +57,19 @@ class Project:
     """
 
     __slots__ = (
+        "_git",
+        "_open_git",
         "clock",
         "config",
         "cwd",
         "dvc_dir",
         "environ",
-        "git",
         "ignore",
         "index",
         "lock_depth",
         "operation",
         "root",
+        "scm_root",
         "store",
         "wait_for_lock",
     )
@@ -77,7 +79,8 @@ class Project:
         *,
         root: str,
         cwd: str,
-        git: "Git | None",
+        scm_root: str | None,
+        open_git: "Callable[[str], Git]",
         config: "Config",
         store: "ObjectStore",
         index: "StatIndex",
@@ -89,7 +92,9 @@ class Project:
         self.root = root
         self.cwd = cwd
         self.dvc_dir = os.path.join(root, DVC_DIR)
-        self.git = git
+        self.scm_root = scm_root
+        self._open_git = open_git
+        self._git: Git | None = None
         self.config = config
         self.store = store
         self.index = index
@@ -104,9 +109,11 @@ class Project:
         return f"Project({self.root!r})"
 
     @property
-    def scm_root(self) -> str | None:
-        """The root of the Git work tree around the project; None without one."""
-        return None if self.git is None else self.git.root
+    def git(self) -> "Git | None":
+        """The Git repository around it, opened when first asked for; None when ``scm_root`` is."""
+        if self._git is None and self.scm_root is not None:
+            self._git = self._open_git(self.scm_root)
+        return self._git
 
     @property
     def cache_dir(self) -> str:
