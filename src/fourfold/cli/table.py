@@ -81,6 +81,7 @@ COMMANDS: dict[str, Command] = {
     "remote remove": Command("remote_remove", "Remove a remote from the configuration", "share", 251),
     "remote rename": Command("remote_rename", "Rename a remote", "share", 251),
     "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
+    "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
     "undo": Command("undo", "Take back what the last command did", "care"),

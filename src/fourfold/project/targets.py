@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import NotFoundError
 from fourfold.base.ids import RelPath, safe_relpath
 from fourfold.formats.dvc.pointer import is_external
+from fourfold.formats.dvc.stages import DEFAULT_PARAMS
 from fourfold.project.files import (
     BadOwnerNameError,
     OwnerFileNotFoundError,
@@ -360,7 +361,7 @@ def expand_globs(project: "Project", targets: Iterable[str]) -> list[str]:
 
 def with_upstream(project: "Project", found: Sequence[Selected], tracking: Tracking) -> list[Selected]:
     """The selection and everything it depends on inside the project, dependencies first."""
-    makers = _Makers(tracking)
+    makers = Makers(tracking)
     order: dict[tuple[str, str | None], Selected] = {}
     chosen = {(item.owner.file, item.owner.name): item for item in found}
     active: set[tuple[str, str | None]] = set()
@@ -378,7 +379,7 @@ def with_upstream(project: "Project", found: Sequence[Selected], tracking: Track
     return [*order.values(), *found]
 
 
-class _Makers:
+class Makers:
     """Which owners make the paths that an owner depends on."""
 
     def __init__(self, tracking: Tracking) -> None:
@@ -389,15 +390,17 @@ class _Makers:
                 self._below.setdefault(folder, []).append(out.owner)
 
     def of(self, owner: Owner) -> list[Owner]:
+        """The owners that make what ``owner`` depends on, without itself; parameter files count."""
         if owner.is_repo_import or owner.is_db_import:
             return []
+        names = [dep.path for dep in owner.deps if dep.path and not is_external(dep.path)]
+        names += [spec.file or DEFAULT_PARAMS for spec in owner.params_wanted]
         makers: list[Owner] = []
-        for dep in owner.deps:
-            if not dep.path or is_external(dep.path):
-                continue
-            path = os.path.normpath(os.path.join(owner.wdir, dep.path))
-            makers.extend(self._below.get(path, ()))
-            makers.extend(
-                [self._outs[place] for place in (path, *folders_above(path)) if place in self._outs][:1]
-            )
+        for name in names:
+            makers.extend(self.at(os.path.normpath(os.path.join(owner.wdir, name))))
         return [maker for maker in makers if maker is not owner]
+
+    def at(self, path: str) -> list[Owner]:
+        """The owners of the output at ``path``, or around it, or of those below it."""
+        above = [self._outs[place] for place in (path, *folders_above(path)) if place in self._outs][:1]
+        return [*above, *self._below.get(path, ())]

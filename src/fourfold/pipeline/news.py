@@ -1,0 +1,88 @@
+"""What a run of the pipeline tells while it goes on: typed events for a listener that the caller brings.
+
+Unlike the engine's progress (`base.events`), these are what the user asked to see, in order with
+the output of the commands. Nothing here prints.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.project.changes import Change
+from fourfold.project.outs import Owner
+
+
+class Unchanged(NamedTuple):
+    """Nothing differs from what is recorded: the owner is passed over."""
+
+    name: str
+    owner: Owner
+
+
+class Frozen(NamedTuple):
+    """The owner is frozen: what it depends on is not looked at."""
+
+    name: str
+    owner: Owner
+
+
+class Started(NamedTuple):
+    """The commands of a stage are about to run, for these reasons (none when it is forced)."""
+
+    name: str
+    owner: Owner
+    reasons: tuple[Change, ...]
+
+
+class CommandStarted(NamedTuple):
+    """One command is about to run."""
+
+    command: str
+
+
+class Restored(NamedTuple):
+    """The results of a remembered run are taken instead of running."""
+
+    name: str
+    owner: Owner
+    reasons: tuple[Change, ...]
+
+
+class Verified(NamedTuple):
+    """What has no command to run was looked at, and is recorded as it is now."""
+
+    name: str
+    owner: Owner
+
+
+class Pulled(NamedTuple):
+    """Nothing but data was missing: it is brought from a remote."""
+
+    name: str
+    owner: Owner
+
+
+class LockWritten(NamedTuple):
+    """A ``dvc.lock`` was written; ``new`` when there was none."""
+
+    path: str
+    new: bool
+
+
+class Failed(NamedTuple):
+    """An owner failed, and the run goes on without those that need it (or with, when ``ignored``)."""
+
+    name: str
+    error: FourfoldError
+    ignored: bool
+    skipped: tuple[str, ...]
+
+
+StageEvent = (
+    Unchanged | Frozen | Started | CommandStarted | Restored | Verified | Pulled | LockWritten | Failed
+)
+Listener = Callable[[StageEvent], None]
+
+
+def deaf(_event: StageEvent) -> None:
+    """The listener that does not listen."""
