@@ -131,7 +131,8 @@ def _segments(pattern: str) -> list[str]:
 def _expression(segments: Sequence[str]) -> str | None:
     # Each stretch behind a "**" or a "*" is found at its leftmost place and then kept (an atomic group):
     # a later place could never help what follows, and trying them all is what makes matching slow. Only
-    # a negated class, which here can swallow a slash, breaks that argument; then few stars are tried.
+    # a negated class, which here can swallow a slash, breaks that argument: with few stars all places are
+    # tried, with many it swallows none.
     source = "/".join(segments)
     atomic = not re.search(r"\[[!^]", source) or source.count("*") > 4
     parts = ["^"]
@@ -178,7 +179,7 @@ def _glob(segment: str, *, atomic: bool) -> str | None:
         elif character == "?":
             chunks[-1].append("[^/]")
         elif character == "[":
-            found = _class(segment, at)
+            found = _class(segment, at, stay=atomic)
             if found is None:
                 return None
             chunks[-1].append(found[0])
@@ -199,8 +200,11 @@ def _glob(segment: str, *, atomic: bool) -> str | None:
     return "".join([first, *found_first, "[^/]*", tail])
 
 
-def _class(segment: str, at: int) -> tuple[str, int] | None:
-    """The bracket expression whose inside starts at ``at``, and where it ends; None if malformed."""
+def _class(segment: str, at: int, *, stay: bool) -> tuple[str, int] | None:
+    """The bracket expression whose inside starts at ``at``, and where it ends; None if malformed.
+
+    A negated one matches a slash too, as with DVC, unless it is to ``stay`` between slashes.
+    """
     start = at
     if segment[at : at + 1] in {"!", "^"}:
         at += 1
@@ -220,7 +224,8 @@ def _class(segment: str, at: int) -> tuple[str, int] | None:
         else:
             members.append(re.escape(low))
             inner += 1
-    return f"[{'^' if at > start else ''}{''.join(members)}]", close + 1
+    negation = ("^/" if stay else "^") if at > start else ""
+    return f"[{negation}{''.join(members)}]", close + 1
 
 
 # --- sets of rules ----------------------------------------------------------------------------------------
