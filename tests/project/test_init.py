@@ -34,6 +34,11 @@ CASES = [
     Case("in a folder that is made", "init --subdir nowhere"),
     Case("where a project is", "init", 1, before="git init -q; mkdir .dvc; echo x > .dvc/config"),
     Case("over a project", "init -f", before="git init -q; mkdir -p .dvc/cache; echo x > .dvc/config"),
+    Case(
+        "over a project with ignore rules",
+        "init -f",
+        before="git init -q; mkdir .dvc; echo /tmp > .dvc/.gitignore",
+    ),
     Case("where git ignores it", "init", 1, before="git init -q; echo .dvc > .gitignore"),
     Case("where git ignores folders of it", "init", before="git init -q; echo tmp > .gitignore"),
     Case("where git ignores all of it but itself", "init", before="git init -q; echo cache/ > .gitignore"),

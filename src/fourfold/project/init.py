@@ -10,6 +10,7 @@ from fourfold.base.errors import ConflictError, FourfoldError, UsageError, from_
 from fourfold.base.fs.atomic import temp_name, write_atomic
 from fourfold.base.fs.platform import sync_directory
 from fourfold.base.ids import UnsafePathError
+from fourfold.project.gitrules import GitRules
 from fourfold.project.project import DVC_DIR
 from fourfold.scm.git import Git, find_root
 
@@ -119,11 +120,8 @@ def _build(root: str, dvc_dir: str, git: Git | None, *, no_scm: bool) -> None:
         with open(os.path.join(fresh, "tmp", "btime"), "xb"):
             pass
         if git is not None:
-            private = [os.path.join(dvc_dir, name) for name in _PRIVATE]
-            # DVC leaves out what Git ignores already; it asks before the folders exist, but for tmp.
-            asked = git.ignored([private[0], private[1] + os.sep, private[2]])
-            known = {path.rstrip(os.sep) for path in asked}
-            lines = [f"/{name}\n" for name, path in zip(_PRIVATE, private, strict=True) if path not in known]
+            known = _known_to_git(git, dvc_dir)
+            lines = [f"/{name}\n" for name in _PRIVATE if name not in known]
             if lines:
                 write_atomic(os.path.join(fresh, ".gitignore"), "".join(lines).encode())
         if not os.path.lexists(os.path.join(root, ".dvcignore")):
@@ -139,3 +137,15 @@ def _build(root: str, dvc_dir: str, git: Git | None, *, no_scm: bool) -> None:
         raise
     if old:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _known_to_git(git: Git, dvc_dir: str) -> set[str]:
+    """Which of the private names Git ignores already: DVC leaves those out of ``.dvc/.gitignore``."""
+    # The folder tmp exists when DVC asks, the others do not: so rules for folders know tmp alone.
+    if os.path.isdir(dvc_dir):  # its own .gitignore is about to go, and must not answer
+        rules = GitRules(git.root)
+        rules.enter(dvc_dir, has_rules=False)
+        paths = {name: os.path.join(dvc_dir, name) for name in _PRIVATE}
+        return {name for name, path in paths.items() if rules.is_ignored(path, is_dir=name == "tmp")}
+    asked = [os.path.join(dvc_dir, name) + (os.sep if name == "tmp" else "") for name in _PRIVATE]
+    return {os.path.basename(path.rstrip(os.sep)) for path in git.ignored(asked)}
