@@ -59,6 +59,7 @@ FAMILIES = {
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track files or directories", "track", 1),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
+    "check-ignore": Command("check_ignore", "Say which paths .dvcignore excludes, and by which line", "look"),
     "checkout": Command("checkout", "Bring workspace files to what the pointer files say", "track"),
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "config": Command("config", "Show, set or unset configuration options", "settings", 251),
@@ -91,6 +92,7 @@ COMMANDS: dict[str, Command] = {
     "unprotect": Command(
         "unprotect", "Make tracked data safe to edit: cut its links to the cache", "track", 1
     ),
+    "why": Command("why", "Say why a path counts as changed", "look", 1),
 }
 
 
