@@ -14,6 +14,7 @@ from fourfold.testing.blob_suite import BlobStoreSuite
 from fourfold.testing.faults import Fault, Faulty
 from tests.fixtures.http_files import HttpFiles
 from tests.fixtures.servers import S3Server
+from tests.fixtures.sftp import SftpServer
 
 
 class TestMemory(BlobStoreSuite):
@@ -93,3 +94,10 @@ class TestHttpWithDigestAndPut(BlobStoreSuite):
         http_files.methods = {"PUT"}
         options = {"auth": "digest", "user": "ada", "password": "love lace", "method": "put"}
         return open_store(http_files.url, options, environ={})
+
+
+class TestSftp(BlobStoreSuite):
+    @pytest.fixture
+    def store(self, sftp_server: SftpServer) -> BlobStore:
+        environ = {"HOME": str(sftp_server.home)}
+        return open_store(f"{sftp_server.url}/some/folder", sftp_server.options(), environ=environ)

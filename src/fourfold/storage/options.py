@@ -123,3 +123,32 @@ class Options:
                 f"a {self._kind} remote has no option {names}",
                 hint=f"remove it with: ff remote modify --unset <name> {min(self._left)}",
             )
+
+
+class PasswordNeededError(ConfigError):
+    """A remote says ``ask_password`` or ``ask_passphrase``: whoever can ask opens it again with the answer.
+
+    Attributes:
+        option: Which option the answer goes into.
+    """
+
+    code = "password-needed"
+
+    def __init__(self, where: str, option: str) -> None:
+        super().__init__(
+            f"{where} needs a {option}",
+            hint=f"give it, or store it with: ff remote modify --local <name> {option} <value>",
+        )
+        self.option = option
+
+
+def asked(options: Options, option: str, where: str) -> str | None:
+    """The value of a secret option, that ``ask_<option>`` may say is to be asked for.
+
+    Raises:
+        PasswordNeededError: it is to be asked for, and nobody has.
+    """
+    value = options.text(option)
+    if options.flag(f"ask_{option}") and value is None:
+        raise PasswordNeededError(where, option)
+    return value

@@ -49,7 +49,6 @@ class _Open(Protocol):
 
 
 _BLOB = "fourfold.storage.blob"
-_FSSPEC = f"{_BLOB}.fsspec_remotes"
 
 SCHEMES: Mapping[str, Opener] = {
     "s3": Opener(f"{_BLOB}.s3", "open_s3"),
@@ -59,13 +58,13 @@ SCHEMES: Mapping[str, Opener] = {
     "azure": Opener(f"{_BLOB}.azure", "open_azure"),
     "http": Opener(f"{_BLOB}.http", "open_http"),
     "https": Opener(f"{_BLOB}.http", "open_http"),
-    "ssh": Opener(_FSSPEC, "open_ssh", "ssh"),
-    "sftp": Opener(_FSSPEC, "open_ssh", "ssh"),
-    "webdav": Opener(_FSSPEC, "open_webdav", "webdav"),
-    "webdavs": Opener(_FSSPEC, "open_webdav", "webdav"),
-    "hdfs": Opener(_FSSPEC, "open_hdfs", "hdfs"),
-    "webhdfs": Opener(_FSSPEC, "open_webhdfs", "fsspec"),
-    "oss": Opener(_FSSPEC, "open_oss", "fsspec"),
+    "ssh": Opener(f"{_BLOB}.sftp", "open_ssh", "ssh"),
+    "sftp": Opener(f"{_BLOB}.sftp", "open_ssh", "ssh"),
+    "webdav": Opener(f"{_BLOB}.webdav", "open_webdav", "webdav"),
+    "webdavs": Opener(f"{_BLOB}.webdav", "open_webdav", "webdav"),
+    "hdfs": Opener(f"{_BLOB}.hdfs", "open_hdfs", "hdfs"),
+    "webhdfs": Opener(f"{_BLOB}.hdfs", "open_webhdfs", "webhdfs"),
+    "oss": Opener(f"{_BLOB}.oss", "open_oss"),
     "memory": Opener(f"{_BLOB}.memory", "open_memory"),
 }
 
