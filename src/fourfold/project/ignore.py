@@ -7,12 +7,12 @@ met, an answer costs a comparison of names. Patterns are `fourfold.formats.dvc.i
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, from_os_error
 
 if TYPE_CHECKING:
-    from fourfold.formats.dvc.ignore import Rule, RuleSet
+    from fourfold.formats.dvc.ignore import RuleSet, Verdict
 
 IGNORE_FILE = ".dvcignore"
 DVC_DIR = ".dvc"
@@ -24,13 +24,6 @@ class IgnoreFileInDataError(ConflictError):
     """A ``.dvcignore`` lies inside tracked data, where it would change what the data is."""
 
     code = "ignore-file-in-data"
-
-
-class Verdict(NamedTuple):
-    """Whether a path is ignored, and the rule that decided; a rule may also decide that it is not."""
-
-    ignored: bool
-    rule: "Rule | None"
 
 
 class _Folder:
@@ -189,7 +182,7 @@ class Ignore:
 
     # --- for check-ignore ---
 
-    def check(self, path: str, is_dir: bool) -> Verdict:
+    def check(self, path: str, is_dir: bool) -> "Verdict":
         """Whether a path is ignored, and by which rule.
 
         As ``dvc check-ignore`` has it: the first folder above that is ignored decides, else the path
@@ -199,7 +192,12 @@ class Ignore:
             path: Absolute and normalized, or relative to the root.
             is_dir: Whether it is a folder.
         """
-        from fourfold.formats.dvc.ignore import DEFAULTS, Rule, RuleSet  # noqa: PLC0415 - for this verb only
+        from fourfold.formats.dvc.ignore import (  # noqa: PLC0415 - for this verb only
+            DEFAULTS,
+            Rule,
+            RuleSet,
+            Verdict,
+        )
         from fourfold.formats.gitignore import escape  # noqa: PLC0415 - likewise
 
         relative = self._relative(path)

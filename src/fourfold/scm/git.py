@@ -9,35 +9,29 @@ repositories are `fourfold.scm.mirror`.
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import CorruptError, NotFoundError
+from fourfold.base.errors import CorruptError, DeniedError, NotFoundError
 from fourfold.base.ids import CommitId
-from fourfold.scm.process import (
-    DURABLE,
-    Done,
-    GitFailedError,
-    check_text,
-    child_environment,
-    failed,
-    ownership_error,
-    run_git,
-)
 from fourfold.scm.refs import (
     GIT_DIR,
     GitDirs,
     Head,
+    check_text,
     dirs_of,
     find_dirs,
     find_root,
+    is_full_id,
     read_head,
     ref_names,
     uses_files,
 )
 
-__all__ = ["Commit", "Git", "GitFailedError", "TreeEntry", "UnknownRevisionError", "find_root"]
+if TYPE_CHECKING:
+    from fourfold.scm.process import Done
 
-_FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+__all__ = ["Commit", "Git", "TreeEntry", "UnknownRevisionError", "find_root"]
+
 #: Arguments of one process are far below any system's limit.
 _CHUNK = 500
 
@@ -97,7 +91,7 @@ class Git:
         bare: Whether there is no work tree.
     """
 
-    __slots__ = ("_env", "_where", "bare", "dirs", "root")
+    __slots__ = ("_environ", "_where", "bare", "dirs", "root")
 
     def __init__(self, root: str, environ: Mapping[str, str], *, bare: bool = False) -> None:
         """Open a repository; no process is started.
@@ -116,7 +110,7 @@ class Git:
         self.root = root
         self.dirs: GitDirs = dirs
         self.bare = bare
-        self._env = child_environment(environ, work_tree=None if bare else root)
+        self._environ = environ
         self._where = ("--git-dir", root) if bare else ("-C", root)
 
     def __repr__(self) -> str:
@@ -134,20 +128,43 @@ class Git:
 
     # --- running ---
 
-    def _try(self, *args: str, data: bytes = b"", literal: bool = True) -> Done:
-        env = self._env if literal else {**self._env, "GIT_LITERAL_PATHSPECS": "0"}
-        done = run_git(self._where, args, env, data)
+    def _call(
+        self, args: Sequence[str], data: bytes = b"", *, literal: bool = True, overrides: bool = True
+    ) -> "Done":
+        from fourfold.scm import process  # noqa: PLC0415 - HEAD and refs are read without a process
+
+        env = process.child_environment(self._environ, work_tree=None if self.bare else self.root)
+        if not literal:
+            env["GIT_LITERAL_PATHSPECS"] = "0"
+        return process.run_git(self._where, args, env, data, overrides=overrides)
+
+    def _failed(self, done: "Done", doing: str) -> Exception:
+        from fourfold.scm import process  # noqa: PLC0415 - as above
+
+        return process.failed(done, doing, self.root)
+
+    def _try(self, *args: str, data: bytes = b"", literal: bool = True) -> "Done":
+        """A run that may fail, but not for Git's refusal of the repository's owner."""
+        done = self._call(args, data, literal=literal)
         if done.code:
-            refused = ownership_error(done.err, self.root)
-            if refused is not None:
-                raise refused
+            refusal = self._failed(done, f"git {args[0]}")
+            if isinstance(refusal, DeniedError):
+                raise refusal
         return done
 
     def _run(self, doing: str, *args: str, data: bytes = b"") -> bytes:
-        done = self._try(*args, data=data)
+        done = self._call(args, data)
         if done.code:
-            raise failed(done, doing, self.root)
+            raise self._failed(done, doing)
         return done.out
+
+    def _write(self, doing: str, *args: str, data: bytes = b"", fine: Sequence[int] = (0,)) -> None:
+        """A run that changes the repository, durably."""
+        from fourfold.scm.process import DURABLE  # noqa: PLC0415 - as above
+
+        done = self._call([*DURABLE, *args], data)
+        if done.code not in fine:
+            raise self._failed(done, doing)
 
     # --- refs and commits ---
 
@@ -196,7 +213,7 @@ class Git:
     def _commit_of(self, rev: str) -> CommitId | None:
         done = self._try("rev-parse", "--quiet", "--verify", "--end-of-options", f"{rev}^{{commit}}")
         text = done.out.decode("ascii", "replace").strip()
-        return CommitId(text) if not done.code and _FULL_ID.fullmatch(text) else None
+        return CommitId(text) if not done.code and is_full_id(text) else None
 
     def _commit_of_remote_branch(self, rev: str) -> CommitId | None:
         found = {
@@ -229,9 +246,7 @@ class Git:
         wanted = "".join(f"refs/{kind}/{check_text(name, 'name')}^{{commit}}\n" for name in names)
         out = self._run("resolving refs", "cat-file", "--batch-check=%(objectname)", data=os.fsencode(wanted))
         lines = os.fsdecode(out).splitlines()
-        return {
-            name: CommitId(line) for name, line in zip(names, lines, strict=True) if _FULL_ID.fullmatch(line)
-        }
+        return {name: CommitId(line) for name, line in zip(names, lines, strict=True) if is_full_id(line)}
 
     def commits(self) -> list[CommitId]:
         """Every commit that HEAD, a branch, a remote branch or a tag reaches, newest first."""
@@ -267,7 +282,7 @@ class Git:
         return Commit(CommitId(commit), parents, author, int(when[1]) if when else 0, message)
 
     def _commit(self, rev: str) -> CommitId:
-        return CommitId(rev) if _FULL_ID.fullmatch(rev) else self.resolve(rev)
+        return CommitId(rev) if is_full_id(rev) else self.resolve(rev)
 
     # --- content of revisions ---
 
@@ -347,7 +362,7 @@ class Git:
         done = self._try("ls-tree", *options, commit, *where)
         if done.code:
             self._must_exist(commit)
-            raise failed(done, "listing a revision", self.root)
+            raise self._failed(done, "listing a revision")
         entries = []
         for record in os.fsdecode(done.out).split("\0")[:-1]:
             meta, _, path = record.partition("\t")
@@ -409,7 +424,7 @@ class Git:
         if done.code <= 1:
             return [name[2:] for name in os.fsdecode(done.out).split("\0")[:-1]]
         if "symbolic link" not in done.err and "submodule" not in done.err:
-            raise failed(done, "asking what Git ignores", self.root)
+            raise self._failed(done, "asking what Git ignores")
         if len(names) == 1:
             return []  # behind a symbolic link or in a submodule: this repository's rules do not reach it
         half = len(names) // 2
@@ -430,7 +445,7 @@ class Git:
         options = ["--quiet", "--no-ext-diff", "--no-textconv", "--ignore-submodules"]
         done = self._try(*self._no_filters(), "diff", *options, head, "--")
         if done.code > 1:
-            raise failed(done, "comparing the work tree", self.root)
+            raise self._failed(done, "comparing the work tree")
         return done.code == 1
 
     # --- writes ---
@@ -451,7 +466,7 @@ class Git:
         if wanted:
             data = os.fsencode("\0".join(wanted) + "\0")
             options = ["--all", "--pathspec-from-file=-", "--pathspec-file-nul"]
-            self._run("adding to Git", *DURABLE, *self._no_filters(), "add", *options, data=data)
+            self._write("adding to Git", *self._no_filters(), "add", *options, data=data)
 
     def _no_filters(self) -> list[str]:
         """Options that empty every filter of the configuration: a filter is a command."""
@@ -464,9 +479,9 @@ class Git:
     def config_get(self, name: str) -> str | None:
         """The value of a setting of Git, from any of its levels; None when it is not set."""
         asked = ["config", "--null", "--get", check_text(name, "setting")]
-        done = run_git(self._where, asked, self._env, overrides=False)
+        done = self._call(asked, overrides=False)
         if done.code > 1:
-            raise failed(done, f"reading Git's setting {name}", self.root)
+            raise self._failed(done, f"reading Git's setting {name}")
         return os.fsdecode(done.out).rstrip("\0") if not done.code else None
 
     def config_set(self, name: str, value: str | None) -> None:
@@ -476,12 +491,11 @@ class Git:
             GitFailedError: git refuses.
         """
         check_text(name, "setting")
+        doing = f"setting {name} of Git"
         if value is None:
-            done = self._try(*DURABLE, "config", "--local", "--unset-all", name)
-            if done.code not in {0, 5}:
-                raise failed(done, f"removing Git's setting {name}", self.root)
-            return
-        self._run(f"setting {name}", *DURABLE, "config", "--local", "--replace-all", name, value)
+            self._write(doing, "config", "--local", "--unset-all", name, fine=(0, 5))
+        else:
+            self._write(doing, "config", "--local", "--replace-all", name, value)
 
 
 def _with_parents(path: str) -> Iterable[str]:

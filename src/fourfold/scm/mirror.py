@@ -13,7 +13,8 @@ from typing import NamedTuple
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.locks import FileLock
 from fourfold.scm.git import Git
-from fourfold.scm.process import DURABLE, Done, check_text, child_environment, failed, run_git
+from fourfold.scm.process import DURABLE, Done, child_environment, failed, run_git
+from fourfold.scm.refs import check_text
 from fourfold.scm.urls import GitUrl, parse_url, shown
 
 _HEADS = "refs/heads/"

@@ -18,7 +18,6 @@ from fourfold.base.errors import (
     DeniedError,
     NotFoundError,
     UnavailableError,
-    UnsafeError,
     UnsupportedError,
     from_os_error,
 )
@@ -58,12 +57,6 @@ class GitUnreachableError(UnavailableError):
     """The host of a repository cannot be reached now."""
 
     code = "git-unreachable"
-
-
-class BadRevisionTextError(UnsafeError):
-    """A revision or a path looks like an option, or holds characters that no revision holds."""
-
-    code = "bad-revision-text"
 
 
 class Done(NamedTuple):
@@ -235,26 +228,23 @@ def _portable(command: list[str], env: Mapping[str, str], data: bytes) -> Done:
 
 # --- what git says when it fails --------------------------------------------------------------------------
 
-_USERINFO = re.compile(r"(\w+://)[^/@\s'\"]+@")
-_AUTH = re.compile(
+_USERINFO = r"(\w+://)[^/@\s'\"]+@"
+_AUTH = (
     r"authentication failed|could not read (?:username|password)|permission denied \(|terminal prompts"
-    r" disabled|invalid username|403|401|host key verification failed",
-    re.IGNORECASE,
+    r" disabled|invalid username|403|401|host key verification failed"
 )
-_ABSENT = re.compile(
-    r"repository .* not found|does not appear to be a git repository|does not exist|not a git repository|404",
-    re.IGNORECASE,
+_ABSENT = (
+    r"repository .* not found|does not appear to be a git repository|does not exist|not a git repository|404"
 )
-_AWAY = re.compile(
+_AWAY = (
     r"could not resolve host|connection (?:refused|timed out|reset)|network is unreachable|failed to connect"
-    r"|couldn't connect|timed out|early eof|the remote end hung up|no route to host",
-    re.IGNORECASE,
+    r"|couldn't connect|timed out|early eof|the remote end hung up|no route to host"
 )
 
 
 def redact(text: str) -> str:
     """A text with the user information of its URLs hidden."""
-    return _USERINFO.sub(r"\1***@", text)
+    return re.sub(_USERINFO, r"\1***@", text)
 
 
 def ownership_error(err: str, root: str) -> GitOwnershipError | None:
@@ -285,21 +275,10 @@ def failed(done: Done, doing: str, root: str, *, remote: bool = False) -> Except
     message = f"{doing} failed: {why.removeprefix('fatal: ').removeprefix('error: ')}"
     if remote:
         text = "\n".join(said)
-        if _AUTH.search(text):
+        if re.search(_AUTH, text, re.IGNORECASE):
             return GitAuthError(message, hint="try it yourself: git ls-remote <url>", details=said[-5:])
-        if _AWAY.search(text):
+        if re.search(_AWAY, text, re.IGNORECASE):
             return GitUnreachableError(message, hint="check the network, then run the same command again")
-        if _ABSENT.search(text):
+        if re.search(_ABSENT, text, re.IGNORECASE):
             return GitRemoteNotFoundError(message, hint="check the URL with: git ls-remote <url>")
     return GitFailedError(message, details=said[-5:] if len(said) > 1 else ())
-
-
-def check_text(text: str, what: str) -> str:
-    """A revision or name that git cannot take for an option.
-
-    Raises:
-        BadRevisionTextError: it is empty, begins with a dash, or holds a control character.
-    """
-    if not text or text[0] == "-" or any(ord(character) < 32 for character in text):
-        raise BadRevisionTextError(f"not a {what}: {text[:80]!r}", hint=f"a {what} does not begin with '-'")
-    return text

@@ -10,6 +10,7 @@ import os
 import re
 from typing import NamedTuple
 
+from fourfold.base.errors import UnsafeError
 from fourfold.base.ids import CommitId
 
 GIT_DIR = ".git"
@@ -18,6 +19,12 @@ _HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _MAX_REF = 4096
 _MAX_PACKED = 256 << 20
 _MAX_HOPS = 5
+
+
+class BadRevisionTextError(UnsafeError):
+    """A revision or a path looks like an option, or holds characters that no revision holds."""
+
+    code = "bad-revision-text"
 
 
 class GitDirs(NamedTuple):
@@ -141,3 +148,19 @@ def ref_names(dirs: GitDirs, prefix: str) -> list[str]:
         except OSError:
             continue
     return sorted(names)
+
+
+def is_full_id(text: str) -> bool:
+    """Whether a text is a whole commit id, SHA-1 or SHA-256."""
+    return _HEX.fullmatch(text) is not None
+
+
+def check_text(text: str, what: str) -> str:
+    """A revision or name that git cannot take for an option.
+
+    Raises:
+        BadRevisionTextError: it is empty, begins with a dash, or holds a control character.
+    """
+    if not text or text[0] == "-" or any(ord(character) < 32 for character in text):
+        raise BadRevisionTextError(f"not a {what}: {text[:80]!r}", hint=f"a {what} does not begin with '-'")
+    return text

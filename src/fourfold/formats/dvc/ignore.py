@@ -48,6 +48,13 @@ class Rule(NamedTuple):
         return self.text or f":{self.pattern}"
 
 
+class Verdict(NamedTuple):
+    """Whether a path is ignored, and the rule that decided; a rule may also decide that it is not."""
+
+    ignored: bool
+    rule: Rule | None
+
+
 def parse(data: bytes, file: str, folder: str = "") -> list[Rule]:
     """The rules of an ignore file.
 
