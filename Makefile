@@ -23,7 +23,7 @@ DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["d
 .PHONY: help envs strace lint test slow fuzz faults bench demo clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
 
 # --- environments -----------------------------------------------------------------------------------------
 
