@@ -23,13 +23,11 @@ class Read(NamedTuple):
     Attributes:
         value: The document; None when it is empty.
         bare: Whether the text has nothing but the values and their order: no comment, no blank line, no flow
-            collection, no scalar written other than the writer would. Such a text can be written anew.
-        empties: The empty flow collections of a bare text: filling one would keep its flow style.
+            collection with content, no scalar written other than the writer would. It can be written anew.
     """
 
     value: Any
     bare: bool
-    empties: list[Any]
 
 
 #: Document markers, directives, and lines of only spaces.
@@ -65,7 +63,7 @@ def read(text: str) -> Read | None:
         value = reader.document()
     except SlowWayError:
         return None
-    return Read(value, reader.bare, reader.empties)
+    return Read(value, reader.bare)
 
 
 def _items(text: str) -> dict[int, tuple[int, dict[str, Any]]]:
@@ -94,7 +92,7 @@ def _items(text: str) -> dict[int, tuple[int, dict[str, Any]]]:
 class _Reader:
     """One pass over the lines of one document."""
 
-    __slots__ = ("at", "bare", "body", "empties", "end", "items", "lines")
+    __slots__ = ("at", "bare", "body", "end", "items", "lines")
 
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
@@ -104,7 +102,6 @@ class _Reader:
         self.at = 0
         self.body = ""
         self.bare = True
-        self.empties: list[Any] = []
         self.items = _items(text) if len(text) > _LONG else {}
 
     def document(self) -> Any:
@@ -300,10 +297,7 @@ class _Reader:
 
     def flow(self, text: str) -> Any:
         value, comment = yaml_quoted.flow(text, self.word)
-        if value or comment:
-            self.bare = False
-        else:
-            self.empties.append(value)
+        self.bare = self.bare and not value and not comment
         return value
 
     def plain(self, text: str, parent: int) -> Any:

@@ -112,7 +112,7 @@ def edit(old: bytes, change: Callable[[Document], Mapping[Any, Any]], source: st
     quick = yaml_read.read(text)
     if quick is not None and quick.bare and type(quick.value) is dict:
         new = yaml_emit.emit(change(quick.value))
-        if new is not None and not any(quick.empties):
+        if new is not None:
             return new
     from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick ways leave
 
