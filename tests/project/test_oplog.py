@@ -13,8 +13,9 @@ import pytest
 
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import UnsafePathError
+from fourfold.project.journal import log, prune
 from fourfold.project.locks import project_lock
-from fourfold.project.oplog import Operation, log, operation, prune
+from fourfold.project.oplog import Operation, operation
 from fourfold.project.project import Project
 from fourfold.project.undo import (
     ChangedSinceError,
@@ -168,6 +169,25 @@ def test_content_of_the_cache_comes_back_from_there(work: Workplace) -> None:
         undo(project)
     assert oid in caught.value.details[0]
     assert work.text("f") == "new"
+    undo(project, force=True)
+    assert work.text("f") == "new"
+    assert states(work) == ["undone"]
+
+
+def test_what_an_operation_deleted_is_deleted_again_and_comes_back_again(work: Workplace) -> None:
+    oid = work.track("f", b"old")
+    work.gen({"g": "mine"})
+    project = work.open()
+    with operation(project, "delete") as op:
+        op.will_replace(work.path("f"), oid)  # type: ignore[arg-type]
+        op.keep(work.path("g"))
+        os.unlink(work.path("f"))
+        os.unlink(work.path("g"))
+    for _ in range(3):
+        undo(project)
+        assert (work.text("f"), work.text("g")) == ("old", "mine")
+        redo(project)
+        assert (work.exists("f"), work.exists("g")) == (False, False)
 
 
 def test_files_that_were_created_moved_and_kept_go_back(work: Workplace) -> None:

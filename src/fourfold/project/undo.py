@@ -14,8 +14,9 @@ from fourfold.base.errors import ConflictError, CorruptError, FourfoldError, Not
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import Oid, UnsafePathError
+from fourfold.project.journal import TRASH, Act, Recorded, log, mark, read_state
 from fourfold.project.locks import project_lock
-from fourfold.project.oplog import TRASH, Act, Recorded, log, mark, move_path, read_state
+from fourfold.project.oplog import move_path
 from fourfold.project.outs import folders_above
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class _Taker:
         #: What the operation itself put somewhere: it may stand where something was discarded.
         self.made = {act.path for act in recorded.acts if act.kind in {"create", "replace"}}
         self.made |= {act.to for act in recorded.acts if act.kind == "move"}
+        #: Acts that cannot be taken back any more; with force they are passed over.
+        self.lost: set[int] = set()
         self.files: list[str] = []
         self.paths: list[str] = []
 
@@ -130,12 +133,15 @@ class _Taker:
             else:
                 changed += self._changed_path(act, back=back)
                 if back and not self.recorded.half_undone:
-                    gone += self._gone(act)
-        if gone:
+                    lost = self._gone(act)
+                    gone += lost
+                    if lost:
+                        self.lost.add(act.slot)
+        if gone and not force:
             raise ContentGoneError(
                 f"'{self.recorded.command}' cannot be taken back: what it replaced is gone",
                 details=gone,
-                hint="get it from a remote if it is there: ff fetch",
+                hint="get it from a remote if it is there: ff fetch; or take back the rest: ff undo --force",
             )
         if changed and not force and not self.recorded.half_undone:
             raise ChangedSinceError(
@@ -211,7 +217,9 @@ class _Taker:
     def back(self, act: Act) -> None:
         """Take one act back."""
         path = self._path(act.path)
-        if act.kind == "write":
+        if act.slot in self.lost:
+            self.events(Warned("content-gone", f"'{act.path}' stays as it is: what was there is gone"))
+        elif act.kind == "write":
             self._write(act, act.before, act.mode)
         elif act.kind == "move":
             self._shift(self._path(act.to), path)
@@ -222,6 +230,8 @@ class _Taker:
         elif act.kind == "create":
             self._set_aside(path, act)
         elif act.oid is not None:
+            if not os.path.lexists(path):
+                self._note_nothing(act)
             self._set_aside(path, act)
             self._restore(path, act.oid, act)
 
@@ -236,11 +246,18 @@ class _Taker:
             if os.path.lexists(path) and not os.path.lexists(self._slot(act)):
                 self._shift(path, self._slot(act))
         else:
-            aside = self._slot(act, "u")
-            if os.path.lexists(aside):
-                if act.kind in {"keep", "replace"} and os.path.lexists(path):
-                    self._shift(path, self._slot(act) if act.kind == "keep" else self._free(act, "r"))
-                self._shift(aside, path)
+            self._take_again(act, path)
+
+    def _take_again(self, act: Act, path: str) -> None:
+        """Put what an undo set aside back; what it had brought back goes where it came from."""
+        aside, nothing = self._slot(act, "u"), self._slot(act, "n")
+        if act.kind == "keep":
+            self._shift(path, self._slot(act))
+        elif act.kind == "replace" and (os.path.lexists(aside) or os.path.lexists(nothing)):
+            self._shift(path, self._free(act, "r"))
+        self._shift(aside, path)
+        with suppress(FileNotFoundError):
+            os.unlink(nothing)
 
     def _write(self, act: Act, data: bytes | None, mode: int | None) -> None:
         path = self._path(act.path)
@@ -286,6 +303,11 @@ class _Taker:
                 self.events(Warned("kept-in-trash", f"what was at '{act.path}' is now '{aside}'"))
             self._shift(path, aside)
         self.paths.append(path)
+
+    def _note_nothing(self, act: Act) -> None:
+        """Remember, for redo, that the operation had left nothing at the path."""
+        if not os.path.lexists(self._slot(act, "u")):
+            write_atomic(self._slot(act, "n"), b"", durable=False)
 
     def _restore(self, path: str, oid: Oid, act: Act) -> None:
         from fourfold.content.checkout import checkout  # noqa: PLC0415 - few operations replaced content

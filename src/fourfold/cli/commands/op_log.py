@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.project.oplog import log
+from fourfold.project.journal import log
 
 if TYPE_CHECKING:
-    from fourfold.project.oplog import Recorded
+    from fourfold.project.journal import Recorded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
