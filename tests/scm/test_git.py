@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fourfold.base.errors import UnsafeError
+from fourfold.scm import process
 from fourfold.scm.git import (
     Git,
     NotARepositoryError,
@@ -306,3 +307,23 @@ def test_content_that_is_lost_is_not_mistaken_for_a_file_that_never_was(repo: Sa
     with pytest.raises(ObjectMissingError, match="'plain' in revision"):
         git.read_many("HEAD", ["deep/er/file", "plain"])
     assert git.read_many("HEAD", ["deep/er/file", "absent"]) == {"deep/er/file": b"8"}
+
+
+def test_a_repository_of_long_ids_is_read_alike(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "long", ff)
+    repo.git("init", "--quiet", "--object-format=sha256")
+    repo.gen({"a": "1", "line\nfeed": "2"})
+    commit = repo.commit()
+    git = Git(str(repo.path), ff.env)
+    assert (git.head(), len(commit)) == (commit, 64)
+    assert git.read_many("HEAD", ["a", "line\nfeed", "no\nne"]) == {"a": b"1", "line\nfeed": b"2"}
+
+
+def test_both_ways_to_start_git_give_the_same_answer(repo: Sandbox, ff: Tool) -> None:
+    env = process.child_environment(ff.env)
+    command = [process.git_command(env), "-C", str(repo.path), "hash-object", "--stdin"]
+    data = os.urandom(300_000)
+    assert process._spawn(command, env, data) == process._portable(command, env, data)
+    wrong = [*command[:3], "rev-parse", "--verify", "nope"]
+    assert process._spawn(wrong, env, b"") == process._portable(wrong, env, b"")
+    assert process._spawn(wrong, env, b"").code == 128

@@ -8,7 +8,7 @@ here, and no pattern can make matching slow. Which files apply where is `fourfol
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import InvalidFileError
@@ -241,28 +241,28 @@ def _class(segment: str, at: int, *, stay: bool) -> tuple[str, int] | None:
 class _Group:
     """Rules that stand together and have one effect; one expression asks them all."""
 
-    __slots__ = ("_all", "_expressions", "_single", "folders_only", "ignores", "rules")
+    __slots__ = ("_all", "_single", "expressions", "folders_only", "ignores", "rules")
 
     def __init__(self, ignores: bool, folders_only: bool) -> None:
         self.ignores = ignores
         self.folders_only = folders_only
         self.rules: list[Rule] = []
-        self._expressions: list[str] = []
+        self.expressions: list[str] = []
         self._all: re.Pattern[str] | None = None
         self._single: list[re.Pattern[str]] = []
 
     def add(self, rule: Rule, expression: str) -> None:
         self.rules.append(rule)
-        self._expressions.append(expression)
+        self.expressions.append(expression)
 
     def matches(self, path: str) -> bool:
         if self._all is None:
-            self._all = re.compile("|".join(self._expressions))
+            self._all = re.compile("|".join(self.expressions))
         return self._all.match(path) is not None
 
     def first(self, path: str) -> Rule | None:
         if not self._single:
-            self._single = [re.compile(expression) for expression in self._expressions]
+            self._single = [re.compile(expression) for expression in self.expressions]
         for rule, expression in zip(self.rules, self._single, strict=True):
             if expression.match(path):
                 return rule
@@ -272,11 +272,12 @@ class _Group:
 class RuleSet:
     """The rules in force in a folder, weakest first."""
 
-    __slots__ = ("_groups", "rules")
+    __slots__ = ("_for_files", "_groups", "rules")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
         self._groups: list[_Group] | None = None
+        self._for_files: list[tuple[Callable[[str], object], bool]] | None = None
 
     def _grouped(self) -> list[_Group]:
         if self._groups is None:
@@ -303,12 +304,26 @@ class RuleSet:
             path: Relative to the root of the project, POSIX.
             is_dir: Whether it is a folder.
         """
-        for group in self._grouped():
-            if group.folders_only and not is_dir:
-                continue
-            if group.matches(path) or (is_dir and group.matches(path + "/")):
-                return group.ignores
+        if is_dir:
+            for group in self._grouped():
+                if group.matches(path) or group.matches(path + "/"):
+                    return group.ignores
+            return None
+        for matches, ignores in self._for_files or self._joined():
+            if matches(path):
+                return ignores
         return None
+
+    def _joined(self) -> list[tuple[Callable[[str], object], bool]]:
+        """What is asked about files, which are many: fewer and larger expressions, strongest first."""
+        joined: list[tuple[list[str], bool]] = []
+        for group in self._grouped():
+            if not group.folders_only:
+                if not (joined and joined[-1][1] and group.ignores):
+                    joined.append(([], group.ignores))
+                joined[-1][0].extend(group.expressions)
+        self._for_files = [(re.compile("|".join(parts)).match, ignores) for parts, ignores in joined]
+        return self._for_files
 
     def deciding(self, path: str, is_dir: bool) -> tuple[bool, Rule] | None:
         """Like `decide`, with the rule: of several neighbours that match, the first, as DVC reports it."""
