@@ -131,8 +131,9 @@ class Project:
         return os.path.join(self.dvc_dir, OWN_DIR)
 
     def relpath(self, path: str) -> str:
-        """An absolute path as a POSIX path relative to the root; ``"."`` for the root itself."""
-        relative = os.path.relpath(path, self.root)
+        """An absolute, normalized path as a POSIX path relative to the root; ``"."`` for the root itself."""
+        prefix = self.root.rstrip(os.sep) + os.sep
+        relative = path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, self.root)
         return relative.replace(os.sep, "/") if os.sep != "/" else relative
 
     def display(self, path: str) -> str:
