@@ -34,7 +34,6 @@ from fourfold.pipeline.news import (
     deaf,
 )
 from fourfold.pipeline.process import run_command
-from fourfold.project.add import TrackedByGitError
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.desk import desk_for
 from fourfold.project.gitignore import gitignore_of, ignore_all
@@ -43,6 +42,7 @@ from fourfold.project.oplog import Operation
 from fourfold.project.outs import Owner, Tracked, place
 from fourfold.project.placed import note_placed
 from fourfold.project.pointerfiles import write_pointer
+from fourfold.project.recording import TrackedByGitError
 from fourfold.project.saving import Saver
 from fourfold.project.unprotect import detach
 
@@ -92,6 +92,7 @@ class Options(NamedTuple):
         run_cache: Take remembered runs.
         dry: Tell, and do nothing.
         allow_missing: Outputs may be missing where nothing runs.
+        relink: Let the workspace share bytes with the cache, where that is configured.
         output: Where the standard output of commands goes: a file descriptor; None for ours.
     """
 
@@ -99,6 +100,7 @@ class Options(NamedTuple):
     run_cache: bool = True
     dry: bool = False
     allow_missing: bool = False
+    relink: bool = True
     output: int | None = None
 
 
@@ -166,7 +168,7 @@ class Workshop:
         if self._options.dry:
             return Done(owner, "verified")
         with project_lock(self._project):
-            return self._record(owner, Examiner(self._project, self._events))._replace(how="verified")
+            return self.record(owner, Examiner(self._project, self._events))._replace(how="verified")
 
     # -- a stage with a command -------------------------------------------------------------------
 
@@ -180,7 +182,7 @@ class Workshop:
                 self._tell(Restored(name, owner, reasons))
                 if not dry:
                     self._restore(outs, remembered, examiner)
-                    done = self._record(owner, Examiner(project, self._events))
+                    done = self.record(owner, Examiner(project, self._events))
                     return done._replace(how="restored")
             self._tell(Started(name, owner, reasons))
             if not dry:
@@ -193,7 +195,7 @@ class Workshop:
         if dry:
             return Done(owner, "ran")
         with project_lock(project):
-            return self._record(owner, Examiner(project, self._events))
+            return self.record(owner, Examiner(project, self._events))
 
     def _placed(self, owner: Owner) -> list[Tracked]:
         return [out for out in place(self._project.root, owner) if not out.external]
@@ -288,7 +290,7 @@ class Workshop:
 
     # -- recording --------------------------------------------------------------------------------
 
-    def _record(self, owner: Owner, examiner: Examiner) -> Done:
+    def record(self, owner: Owner, examiner: Examiner) -> Done:
         """Save the outputs of an owner as they are now, and write down what it ran with."""
         project, op = self._project, self._op
         outs = self._placed(owner)
@@ -299,7 +301,9 @@ class Workshop:
         self._warn_of_nothing(owner, outs)
         memorable = stage and self._options.commit and _is_memorable(owner)
         with (
-            Saver(project, store=self._options.commit, events=self._events) as saver,
+            Saver(
+                project, store=self._options.commit, relink=self._options.relink, events=self._events
+            ) as saver,
             Saver(project, store=memorable, relink=False, events=self._events) as plain_saver,
         ):
             taken: list[Output] = []

@@ -62,6 +62,7 @@ class Tracking(NamedTuple):
         external: Legacy outputs outside of it: to report, never to touch.
         errors: What could not be loaded; empty when loading was strict.
         rev: The revision; None for the workspace.
+        pipelines: Paths of the ``dvc.yaml`` files from the root, also of those without stages.
     """
 
     owners: tuple[Owner, ...]
@@ -69,6 +70,7 @@ class Tracking(NamedTuple):
     external: tuple[Tracked, ...] = ()
     errors: tuple[FourfoldError, ...] = ()
     rev: CommitId | None = None
+    pipelines: tuple[str, ...] = ()
 
 
 def load_tracked(project: "Project", rev: str | None = None, *, strict: bool = True) -> Tracking:
@@ -223,6 +225,7 @@ class Collector:
         self.external: list[Tracked] = []
         self.errors: list[FourfoldError] = []
         self.paths: set[str] = set()
+        self._pipelines: list[str] = []
 
     def guard(self, act: Callable[[], object]) -> None:
         """Do ``act``; keep its error for later unless the collection is strict."""
@@ -235,7 +238,13 @@ class Collector:
 
     def load(self, path: str, read: Reader) -> None:
         """Add what the file at ``path`` declares."""
+        self.saw(path)
         self.guard(lambda: self.add(parse_file(self.root, path, read)))
+
+    def saw(self, path: str) -> None:
+        """Note that a file was met, whatever it declares."""
+        if os.path.basename(path) == PIPELINE_FILE:
+            self._pipelines.append(os.path.relpath(path, self.root).replace(os.sep, "/"))
 
     def add(self, owners: Iterable[Owner]) -> None:
         """Add owners that are loaded already."""
@@ -249,7 +258,14 @@ class Collector:
     def finish(self, rev: CommitId | None) -> Tracking:
         """Everything gathered, after the check that no two owners contradict."""
         self.guard(lambda: check_overlaps(self.outs, self.owners))
-        return Tracking(tuple(self.owners), tuple(self.outs), tuple(self.external), tuple(self.errors), rev)
+        return Tracking(
+            tuple(self.owners),
+            tuple(self.outs),
+            tuple(self.external),
+            tuple(self.errors),
+            rev,
+            tuple(self._pipelines),
+        )
 
 
 def _walk(project: "Project", collector: Collector) -> Iterator[str]:

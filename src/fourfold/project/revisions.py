@@ -88,6 +88,7 @@ def load_from_git(
 
     def load(relpath: str) -> None:
         key = keys[relpath]
+        collector.saw(os.path.join(root, relpath))
         if key not in cache:
             cache[key] = parse_file(
                 root,

@@ -76,6 +76,11 @@ def revisions(project: "Project", scope: Scope) -> dict[CommitId, str]:
         UnknownRevisionError: a revision does not exist.
         BadDateError: the date cannot be read.
     """
+    return {commit: names[0] for commit, names in revision_names(project, scope).items()}
+
+
+def revision_names(project: "Project", scope: Scope) -> dict[CommitId, list[str]]:
+    """Like `revisions`, with every name by which a commit was found."""
     if scope.is_workspace:
         return {}
     git = project.git
@@ -84,9 +89,11 @@ def revisions(project: "Project", scope: Scope) -> dict[CommitId, str]:
             "there are no revisions: the project is not in a Git repository",
             hint="leave out the options that name revisions",
         )
-    found: dict[CommitId, str] = {}
+    found: dict[CommitId, list[str]] = {}
     for name, commit in _named(git, scope):
-        found.setdefault(commit, name)
+        names = found.setdefault(commit, [])
+        if name not in names:
+            names.append(name)
     return found
 
 

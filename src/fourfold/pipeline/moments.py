@@ -1,0 +1,221 @@
+"""A moment of a project (the workspace, or a revision), as metrics and parameters are read from it.
+
+A file is read from where it is at that moment: the workspace or Git, else the cache, when it is an output
+or lies inside one. Nothing is checked out.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fourfold.base.errors import FourfoldError, NotFoundError, from_os_error
+from fourfold.base.ids import CommitId, is_tree
+from fourfold.formats.dvc import params, stages
+from fourfold.formats.dvc.stages import PipelineFile
+from fourfold.project.files import Tracking, load_tracked, read_owner_file
+from fourfold.project.outs import Tracked
+from fourfold.project.revisions import Parsed, load_revision
+from fourfold.project.scope import Scope, revision_names
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+WORKSPACE = "workspace"
+
+
+class FileAbsentError(NotFoundError):
+    """A file of metrics or parameters is nowhere at that moment, not in the cache either."""
+
+    code = "file-absent"
+
+
+class FileValue(NamedTuple):
+    """What one file holds, or why that is not known."""
+
+    data: Any = None
+    error: FourfoldError | None = None
+
+
+class Values(NamedTuple):
+    """Everything asked for at one moment.
+
+    Attributes:
+        files: By path from the project's root.
+        error: Why there is nothing, when what the moment tracks cannot be loaded.
+    """
+
+    files: dict[str, FileValue]
+    error: FourfoldError | None = None
+
+
+class Moment:
+    """What a project tracks at one moment, and the content of its files then."""
+
+    def __init__(self, project: "Project", tracking: Tracking) -> None:
+        self._project = project
+        self.tracking = tracking
+        self._outs = {out.relpath: out for out in tracking.outs}
+        git = project.git
+        self._prefix = ""
+        if git is not None and project.root != git.root:
+            self._prefix = os.path.relpath(project.root, git.root).replace(os.sep, "/") + "/"
+        self._pipelines: dict[str, PipelineFile] | None = None
+
+    @property
+    def _rev(self) -> CommitId | None:
+        return self.tracking.rev
+
+    def pipelines(self) -> dict[str, PipelineFile]:
+        """The ``dvc.yaml`` files, by path from the root."""
+        if self._pipelines is None:
+            self._pipelines = {
+                path: stages.parse(self._owner_bytes(path), path) for path in self.tracking.pipelines
+            }
+        return self._pipelines
+
+    def _owner_bytes(self, path: str) -> bytes:
+        if self._rev is None:
+            return read_owner_file(self._project.root, os.path.join(self._project.root, path)) or b""
+        return self._from_git(path) or b""
+
+    def _from_git(self, path: str) -> bytes | None:
+        git = self._project.git
+        if git is None or self._rev is None:
+            return None
+        return git.read_many(self._rev, [self._prefix + path]).get(self._prefix + path)
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file at a path from the root."""
+        try:
+            self.read(path)
+        except FourfoldError:
+            return False
+        return True
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            FileAbsentError: it is nowhere to be had here.
+            CorruptObjectError: the cache's copy is damaged.
+        """
+        data = self._plain(path)
+        if data is None:
+            data = self._cached(path)
+        if data is None:
+            raise FileAbsentError(f"'{path}' does not exist", hint="bring tracked data with: ff pull")
+        return data
+
+    def _plain(self, path: str) -> bytes | None:
+        if self._rev is not None:
+            return self._from_git(path)
+        try:
+            with open(os.path.join(self._project.root, path), "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise from_os_error(error, f"reading {path}") from error
+
+    def _cached(self, path: str) -> bytes | None:
+        out, inner = self._out_at(path)
+        if out is None or out.oid is None:
+            return None
+        store, legacy = self._project.store, out.output.legacy
+        oid = out.oid
+        if is_tree(oid):
+            if not inner or not store.has(oid, legacy=legacy):
+                return None
+            found = store.read_tree(oid, legacy=legacy).get(inner)
+            if found is None:
+                return None
+            oid = found
+        elif inner:
+            return None
+        return store.read(oid, legacy=legacy) if store.has(oid, legacy=legacy) else None
+
+    def _out_at(self, path: str) -> tuple[Tracked | None, str]:
+        """The output at, or around, a path, and the rest of the path."""
+        at = path
+        while at:
+            if at in self._outs:
+                return self._outs[at], path[len(at) + 1 :]
+            at = at.rpartition("/")[0]
+        return None, ""
+
+    def expand(self, path: str) -> list[str]:
+        """A file as it is, a folder as the files below it, sorted."""
+        found = self._below(path)
+        return found or [path]
+
+    def _below(self, path: str) -> list[str]:
+        root = self._project.root
+        if self._rev is None and os.path.isdir(os.path.join(root, path)):
+            return sorted(
+                self._project.relpath(os.path.join(folder, name))
+                for folder, _folders, names in os.walk(os.path.join(root, path))
+                for name in names
+            )
+        out, inner = self._out_at(path)
+        if out is not None and out.oid is not None and is_tree(out.oid):
+            if not self._project.store.has(out.oid, legacy=out.output.legacy):
+                return []
+            tree = self._project.store.read_tree(out.oid, legacy=out.output.legacy)
+            part = tree.subtree(inner) if inner and tree.span(inner) else None if inner else tree
+            return [f"{path}/{name}" for name in part.paths] if part is not None else []
+        if self._rev is not None and out is None and self._project.git is not None:
+            entries = self._project.git.ls_tree(self._rev, self._prefix + path)
+            names = [entry.path[len(self._prefix) :] for entry in entries]
+            return [name for name in names if name.startswith(path + "/")]
+        return []
+
+    def value(self, path: str) -> Any:
+        """The plain value of a file of parameters or metrics.
+
+        Raises:
+            FileAbsentError, InvalidFileError: it is not there, or cannot be understood.
+        """
+        return params.parse(self.read(path), os.path.basename(path), path)
+
+
+def moments(
+    project: "Project", scope: Scope, *, revs: Sequence[str] = ()
+) -> Iterator[tuple[str, Moment | FourfoldError]]:
+    """The moments that DVC would show, by name: the workspace first.
+
+    A project without revisions asked for gives one moment, called ``""``.
+
+    Args:
+        project: Whose.
+        scope: Branches, tags, commits.
+        revs: Names of revisions; ``workspace`` is one.
+
+    Raises:
+        NoHistoryError: revisions were asked for without Git.
+        UnknownRevisionError: Git has no such revision.
+    """
+    named = tuple(rev for rev in revs if rev != WORKSPACE)
+    asked = scope._replace(revs=(*scope.revs, *named))
+    alone = asked.is_workspace and not revs
+    yield "" if alone else WORKSPACE, _load(project, None, {})
+    if alone:
+        return
+    parsed: Parsed = {}
+    for commit, names in revision_names(project, asked).items():
+        yield ",".join(names), _load(project, commit, parsed)
+
+
+def _load(project: "Project", commit: CommitId | None, parsed: Parsed) -> Moment | FourfoldError:
+    try:
+        tracking = load_tracked(project) if commit is None else load_revision(project, commit, parsed=parsed)
+    except FourfoldError as error:
+        return error
+    return Moment(project, tracking)
+
+
+def hide_workspace(project: "Project", found: dict[str, Values]) -> dict[str, Values]:
+    """Leave the workspace out when it equals the branch that is checked out."""
+    branch = project.git.branch() if project.git is not None else None
+    if branch is not None and found.get(WORKSPACE) is not None and found.get(WORKSPACE) == found.get(branch):
+        return {name: values for name, values in found.items() if name != WORKSPACE}
+    return found

@@ -1,0 +1,32 @@
+"""Recording a stage as it is, without running it: what ``commit`` needs to know of pipelines."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fourfold.base.events import Sink, silent
+from fourfold.pipeline.execute import Options, Workshop
+from fourfold.pipeline.plan import refuse_templated
+from fourfold.project.changes import Examiner
+from fourfold.project.commit import StageRecorder
+from fourfold.project.oplog import Operation
+from fourfold.project.outs import Owner
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+
+def stage_recorder(project: "Project", *, events: Sink = silent) -> StageRecorder:
+    """What `fourfold.project.commit.commit` calls for each stage.
+
+    Args:
+        project: Whose.
+        events: Hears the phases.
+    """
+    examiner = Examiner(project, events)
+
+    def record(op: Operation, owner: Owner, relink: bool) -> Sequence[str]:
+        refuse_templated(project, [owner])
+        workshop = Workshop(project, op, Options(relink=relink), events=events)
+        return workshop.record(owner, examiner).files
+
+    return record
