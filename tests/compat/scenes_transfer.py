@@ -5,9 +5,10 @@ from tests.compat.scenes_files import TREE
 
 CLOUD = (*PROBES, "status --json -c")
 
-#: Three revisions with a branch and a tag: every one has content that no other has.
+#: Three revisions with a branch and a tag: every one has content that no other has. The remote's path is
+#: absolute: of a relative one, the real DVC pushes all revisions but the workspace to ``/remote``.
 HISTORY = (
-    "remote add -d store ../remote",
+    "remote add -d store {here}/remote",
     {"f": "one\n", "d": {"a": "one\n", "same": "always\n"}},
     "add f d",
     "@commit one",
