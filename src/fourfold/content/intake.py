@@ -56,6 +56,7 @@ class Intake:
         self._folders: dict[str, set[str]] = {}
         self._size = 0
         self._streams = 0
+        self._littered = False
         self._lock = threading.Lock()
         self._lease: int | None = None
         self._gate: int | None = None
@@ -122,6 +123,9 @@ class Intake:
             write_all(fd, data)
             if self._mode_is_masked:
                 os.fchmod(fd, self.store.file_mode)
+        except BaseException:
+            self._drop(temporary)
+            raise
         finally:
             os.close(fd)
         with self._lock:
@@ -267,13 +271,22 @@ class Intake:
     def abort(self) -> None:
         """Drop what arrived since the last commit; hidden files go, named objects stay."""
         for oid in self._pending:
-            _unlink_quietly(self._temporary(oid))
+            self._drop(self._temporary(oid))
         self._pending.clear()
         if self._lease is not None:
-            for name in _listdir_quietly(self._base):
+            try:
+                names = os.listdir(self._base)
+            except OSError:
+                names, self._littered = [], True
+            for name in names:
                 if name.endswith(f"{self._token}.tmp"):
-                    _unlink_quietly(f"{self._base}/{name}")
+                    self._drop(f"{self._base}/{name}")
             self._close()
+
+    def _drop(self, temporary: str) -> None:
+        """Remove a hidden file; where that fails, the lease stays behind for the next writer to sweep by."""
+        if not _unlink_quietly(temporary):
+            self._littered = True
 
     # -- the lease --------------------------------------------------------------------------------
 
@@ -320,7 +333,8 @@ class Intake:
 
     def _close(self) -> None:
         if self._lease is not None:
-            _unlink_quietly(f"{self._own}/{self._token}.lease")
+            if not self._littered:
+                _unlink_quietly(f"{self._own}/{self._token}.lease")
             os.close(self._lease)
             self._lease = None
             gate.leave(self._gate)

@@ -97,6 +97,11 @@ def read_state(path: str) -> tuple[bytes | None, int | None]:
 
 def log(project: "Project") -> list[Recorded]:
     """The recorded operations, the newest first; torn and foreign journals are left out."""
+    return newest(project, None)
+
+
+def newest(project: "Project", count: int | None) -> list[Recorded]:
+    """The last ``count`` recorded operations, or with None all of them; as `log`."""
     folder = os.path.join(project.own_dir, OPS)
     try:
         names = sorted((name for name in os.listdir(folder) if is_journal(name)), key=_number, reverse=True)
@@ -104,7 +109,7 @@ def log(project: "Project") -> list[Recorded]:
         return []
     except OSError as error:
         raise from_os_error(error, "reading the operation log") from error
-    found = (read_journal(project, OpId(name[: -len(SUFFIX)])) for name in names)
+    found = (read_journal(project, OpId(name[: -len(SUFFIX)])) for name in names[:count])
     return [recorded for recorded in found if recorded is not None]
 
 

@@ -26,6 +26,7 @@ from fourfold.project.journal import (
     read_state,
     remove_tree,
 )
+from fourfold.project.litter import sweep
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -217,8 +218,9 @@ class Operation:
         except OSError as error:
             raise from_os_error(error, "writing the operation log") from error
         finally:
-            os.close(self._journal)
-            self._journal = -1
+            if self._journal >= 0:
+                os.close(self._journal)
+                self._journal = -1
 
 
 @contextmanager
@@ -235,6 +237,7 @@ def operation(project: "Project", command: str, arguments: Sequence[str] = ()) -
     if project.operation is not None:
         yield project.operation
         return
+    sweep(project)
     running = Operation(project, command, arguments)
     project.operation = running
     try:

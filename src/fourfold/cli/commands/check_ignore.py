@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fourfold.base.errors import UsageError
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.project.ignore import Verdict
+from fourfold.formats.dvc.ignore import Verdict
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,38 @@
+"""Half-written files of commands that died go with the next command."""
+
+import os
+import time
+
+from tests.fixtures.sandbox import Sandbox
+
+
+def test_a_temporary_file_beside_what_a_killed_command_was_writing_goes_with_the_next_command(
+    ff_repo: Sandbox,
+) -> None:
+    ff_repo.gen({"data": "1"})
+    ff_repo.run("add", "data")
+    journal = max((ff_repo.path / ".dvc/fourfold/ops").iterdir())
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))  # as a killed command leaves it: without its end
+    beside = ff_repo.path / ".data.dvc.ff0123456789ab.tmp"
+    beside.write_bytes(b"half")
+    mine = ff_repo.path / ".notes.tmp"
+    mine.write_bytes(b"somebody else's")
+    old = ff_repo.path / ".dvc/fourfold/index/.x.ff0123456789ab.tmp"
+    old.write_bytes(b"half")
+    os.utime(old, (time.time() - 3600,) * 2)
+    ff_repo.gen({"other": "2"})
+    ff_repo.run("add", "other")
+    assert not beside.exists()
+    assert not old.exists()
+    assert mine.exists()
+
+
+def test_a_temporary_file_that_a_reader_may_be_writing_now_is_left(ff_repo: Sandbox) -> None:
+    ff_repo.gen({"data": "1"})
+    ff_repo.run("add", "data")
+    young = ff_repo.path / ".dvc/fourfold/index/.x.ff0123456789ab.tmp"
+    young.write_bytes(b"half")
+    ff_repo.gen({"other": "2"})
+    ff_repo.run("add", "other")
+    assert young.exists()
