@@ -1,5 +1,7 @@
 import io
 import math
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -380,6 +382,22 @@ def test_conflict_markers_are_named_in_the_hint() -> None:
     with pytest.raises(BadYamlError) as caught:
         yamlio.load(b"outs:\n<<<<<<< HEAD\n- md5: a\n=======\n- md5: b\n>>>>>>> x\n", "x.dvc")
     assert "merge conflict" in caught.value.hint
+
+
+def test_plain_files_are_read_and_written_without_ruamel() -> None:
+    code = """
+import sys
+from fourfold.formats.dvc import lock, pointer, stages
+data = b"outs:\\n- md5: d751713988987e9331980363e24189ce\\n  size: 12\\n  hash: md5\\n  path: 'a b'\\n"
+read = pointer.parse(data)
+pointer.update(data, read._replace(desc="some text"))
+pointer.render(read)
+stages.parse(b"# c\\nstages:\\n  a:\\n    cmd: python a.py   # run\\n\\n    deps: [a.py, 'b']\\n")
+entry = lock.LockEntry("python a.py --lr 0.1", outs=(pointer.Output("o"),))
+lock.update(lock.update(b"", "a", entry), "b", entry)
+assert "ruamel.yaml" not in sys.modules and "json" not in sys.modules, sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
 
 
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(

@@ -7,7 +7,6 @@ entry, alone in a file, is what the run cache keeps (`runcache`). No input or ou
 """
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import InvalidFileError
@@ -215,6 +214,8 @@ def entry_document(entry: LockEntry) -> dict[str, Any]:
     if entry.deps:
         full["deps"] = [_item_entry(dep) for dep in sorted(entry.deps, key=_by_path)]
     if entry.params:
+        from copy import deepcopy  # noqa: PLC0415 - what only reads never writes
+
         files = sorted(entry.params, key=lambda file: (file != DEFAULT_PARAMS, file))
         # A copy an entry: values that two stages share must not become YAML anchors.
         full["params"] = deepcopy({file: dict(sorted(entry.params[file].items())) for file in files})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
+from fourfold.formats.dvc.yaml_faults import SlowWayError
 from fourfold.formats.dvc.yaml_scalars import EASY, is_odd, is_text
 
 _WIDTH = 80
@@ -23,10 +24,6 @@ _ESCAPES = {"\n": "\\n", '"': '\\"', "\\": "\\\\"}
 _TO_ESCAPE = '[\n"\\\\]'
 
 
-class _SlowWayError(Exception):
-    """Part of the document is beyond the quick writer."""
-
-
 def emit(document: Any) -> bytes | None:
     """The bytes of ``document``; None when only ruamel can tell."""
     if type(document) is not dict or not document:
@@ -35,13 +32,13 @@ def emit(document: Any) -> bytes | None:
     try:
         _mapping(out, document, "", "", {id(document)}, 1)
         return "".join(out).encode()
-    except (_SlowWayError, UnicodeEncodeError):
+    except (SlowWayError, UnicodeEncodeError):
         return None
 
 
 def _enter(value: Any, seen: set[int], depth: int) -> None:
     if id(value) in seen or depth > _MAX_DEPTH:
-        raise _SlowWayError
+        raise SlowWayError
     seen.add(id(value))
 
 
@@ -93,10 +90,10 @@ def _key(key: Any, column: int) -> str:
     if type(key) is int:
         return str(key)
     if type(key) is not str or not key or len(key) >= _MAX_KEY or is_odd(key) or "\n" in key:
-        raise _SlowWayError
+        raise SlowWayError
     text = key if EASY.fullmatch(key) and is_text(key) else _text(key, column - 1, None)
     if column + len(text) > _WIDTH:
-        raise _SlowWayError
+        raise SlowWayError
     return text
 
 
@@ -111,7 +108,7 @@ def _scalar(value: Any, column: int, pad: str) -> str:
         return ""
     write = _WRITERS.get(kind)
     if write is None:
-        raise _SlowWayError
+        raise SlowWayError
     text = write(value)
     return text if column + len(text) < _WIDTH or value in ([], {}) else _folded(text, column, pad)
 
@@ -140,17 +137,17 @@ def _text(value: str, column: int, pad: str | None) -> str:
     if not value:
         return "''"
     if is_odd(value):
-        raise _SlowWayError
+        raise SlowWayError
     if is_text(value) and not _NOT_PLAIN.match(value):
         return value if pad is None or column + len(value) < _WIDTH else _folded(value, column, pad)
     if "'" in value or "\n" in value:
         quoted = '"' + re.sub(_TO_ESCAPE, lambda found: _ESCAPES[found[0]], value) + '"'
         if "\xa0" in value:
-            raise _SlowWayError
+            raise SlowWayError
     else:
         quoted = f"'{value}'"
     if column + len(quoted) >= _WIDTH:
-        raise _SlowWayError
+        raise SlowWayError
     return quoted
 
 

@@ -31,3 +31,7 @@ class BadYamlError(InvalidFileError):
         self.source = source
         self.line = line
         self.column = column
+
+
+class SlowWayError(Exception):
+    """Part of a document is beyond the quick reader or the quick writer: `yamlio` takes ruamel."""

@@ -8,10 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-
-class SlowWayError(Exception):
-    """Part of the document is beyond the quick reader."""
-
+from fourfold.formats.dvc.yaml_faults import SlowWayError
 
 _SINGLE_BODY = re.compile("(?:[^']|'')*")
 _DOUBLE_BODY = re.compile(r'(?:[^"\\]|\\.)*')

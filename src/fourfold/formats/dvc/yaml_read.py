@@ -9,8 +9,7 @@ reads or explains it. A test holds the two equal.
 import re
 from typing import Any, NamedTuple
 
-from fourfold.formats.dvc import yaml_quoted
-from fourfold.formats.dvc.yaml_quoted import SlowWayError
+from fourfold.formats.dvc.yaml_faults import SlowWayError
 from fourfold.formats.dvc.yaml_scalars import EASY, STARTS, WORDS, is_odd, is_text
 
 _MAX_DEPTH = 64
@@ -283,6 +282,8 @@ class _Reader:
         if first in "|>":
             return self.block(text, parent)
         if first in "'\"":
+            from fourfold.formats.dvc import yaml_quoted  # noqa: PLC0415 - most pointer files quote nothing
+
             value, comment = (yaml_quoted.single if first == "'" else yaml_quoted.double)(
                 text, lambda: self.next_line(parent)
             )
@@ -296,6 +297,8 @@ class _Reader:
         return value
 
     def flow(self, text: str) -> Any:
+        from fourfold.formats.dvc import yaml_quoted  # noqa: PLC0415 - most pointer files have no flow style
+
         value, comment = yaml_quoted.flow(text, self.word)
         self.bare = self.bare and not value and not comment
         return value

@@ -10,7 +10,7 @@ output, and no knowledge of what the documents mean.
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any, TypeGuard
 
-from fourfold.formats.dvc import yaml_emit, yaml_read
+from fourfold.formats.dvc import yaml_read
 from fourfold.formats.dvc.yaml_faults import MAX_BYTES, BadYamlError
 
 __all__ = [
@@ -70,6 +70,8 @@ def load(data: bytes, source: str = "") -> Any:
 
 def dump(value: Any) -> bytes:
     """Write a document, byte for byte as ruamel.yaml's round-trip emitter does on a first write."""
+    from fourfold.formats.dvc import yaml_emit  # noqa: PLC0415 - what only reads never writes
+
     quick = yaml_emit.emit(value)
     if quick is not None:
         return quick
@@ -110,8 +112,14 @@ def edit(old: bytes, change: Callable[[Document], Mapping[Any, Any]], source: st
     """
     text = decode(old, source)
     quick = yaml_read.read(text)
-    if quick is not None and quick.bare and type(quick.value) is dict:
-        new = yaml_emit.emit(change(quick.value))
+    document = None
+    if quick is not None:
+        # Comments of a document without content go away, as they do for DVC.
+        document = {} if quick.value is None else quick.value if quick.bare else None
+    if type(document) is dict:
+        from fourfold.formats.dvc import yaml_emit  # noqa: PLC0415 - what only reads never writes
+
+        new = yaml_emit.emit(change(document))
         if new is not None:
             return new
     from fourfold.formats.dvc import yaml_ruamel  # noqa: PLC0415 - only for what the quick ways leave
