@@ -45,8 +45,9 @@ def as_dvc(session: "Session", found: Mapping[str, Values]) -> dict[str, Any]:
 
 
 def _error(error: "FourfoldError") -> dict[str, str]:
-    kind = "FileNotFoundError" if isinstance(error, FileAbsentError) else type(error).__name__
-    return {"type": kind, "msg": error.message}
+    if isinstance(error, FileAbsentError):
+        return {"type": "FileNotFoundError", "msg": f"[Errno 2] No such file or directory: '{error.path}'"}
+    return {"type": type(error).__name__, "msg": error.message}
 
 
 def failed_names(found: Mapping[str, Values]) -> list[str]:

@@ -64,6 +64,10 @@ COMMANDS: dict[str, Command] = {
     "commit": Command("commit", "Record changes of tracked files and directories", "track", 1),
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "config": Command("config", "Show, set or unset configuration options", "settings", 251),
+    "coordinates": Command(
+        "coordinates", "Show the code, data, environment and randomness of the recorded runs", "pipeline"
+    ),
+    "dag": Command("dag", "Show how stages depend on each other", "pipeline"),
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "diff": Command("diff", "Compare tracked data between revisions", "look", 1),

@@ -28,6 +28,10 @@ class FileAbsentError(NotFoundError):
 
     code = "file-absent"
 
+    def __init__(self, path: str) -> None:
+        super().__init__(f"'{path}' does not exist", hint="bring tracked data with: ff pull")
+        self.path = path
+
 
 class FileValue(NamedTuple):
     """What one file holds, or why that is not known."""
@@ -103,7 +107,7 @@ class Moment:
         if data is None:
             data = self._cached(path)
         if data is None:
-            raise FileAbsentError(f"'{path}' does not exist", hint="bring tracked data with: ff pull")
+            raise FileAbsentError(path)
         return data
 
     def _plain(self, path: str) -> bytes | None:
