@@ -1,5 +1,6 @@
 """Every adapter, and every wrapper, against the one suite of promises."""
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from fourfold.storage.wrap.throttle import Throttle
 from fourfold.testing.blob_suite import BlobStoreSuite
 from fourfold.testing.faults import Fault, Faulty
 from tests.fixtures.http_files import HttpFiles
-from tests.fixtures.servers import S3Server
+from tests.fixtures.servers import FileServer, S3Server
 from tests.fixtures.sftp import SftpServer
 
 
@@ -101,3 +102,12 @@ class TestSftp(BlobStoreSuite):
     def store(self, sftp_server: SftpServer) -> BlobStore:
         environ = {"HOME": str(sftp_server.home)}
         return open_store(f"{sftp_server.url}/some/folder", sftp_server.options(), environ=environ)
+
+
+class TestWebdav(BlobStoreSuite):
+    @pytest.fixture
+    def store(self, rclone_webdav: FileServer) -> BlobStore:
+        options = {"user": rclone_webdav.user, "password": rclone_webdav.password}
+        url = f"{rclone_webdav.url}/{secrets.token_hex(6)}/some folder"
+        # Its server answers 423 while another request holds a folder.
+        return Retry(open_store(url, options, environ={}), Policy(first=0.05))

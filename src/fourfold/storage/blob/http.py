@@ -66,7 +66,7 @@ def open_http(url: str, options: Options, environ: Mapping[str, str], jobs: int 
     )
     context = tls_context(options.flag_or_text("ssl_verify"), environ) if where.scheme == "https" else None
     options.finish()
-    base = urlunsplit((where.scheme, where.netloc.rpartition("@")[2], where.path.rstrip("/"), "", ""))
+    base = base_of(url, where.scheme)
     wire = Wire(
         base,
         redact_url(url),
@@ -76,6 +76,13 @@ def open_http(url: str, options: Options, environ: Mapping[str, str], jobs: int 
         proxy=proxy_for(where.scheme, where.hostname or "", environ),
     )
     return HttpStore(base, wire, url=redact_url(url), query=where.query, method=method, jobs=jobs)
+
+
+def base_of(url: str, scheme: str) -> str:
+    """The URL of the folder: without login and query, with what a person typed escaped."""
+    parts = urlsplit(url)
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    return urlunsplit((scheme, parts.netloc.rpartition("@")[2], path, "", ""))
 
 
 class HttpStore:

@@ -170,7 +170,12 @@ class Wire:
             kept = connection.sock is not None
             try:
                 self._connect(connection)
-                connection.request(method, path, body() if body else None, dict(headers))
+                try:
+                    connection.request(method, path, body() if body else None, dict(headers))
+                except (BrokenPipeError, ConnectionResetError):
+                    if kept:
+                        raise
+                    # A server may answer before it has read a large body, and close: its answer counts.
                 return connection.getresponse(), connection
             except (OSError, http.client.HTTPException) as error:
                 sent = connection.sock is not None and body is not None
@@ -239,7 +244,7 @@ class Wire:
                 hint="run again later, or with a lower --jobs",
                 retry_after=_retry_after(response.getheader("retry-after")),
             )
-        if status >= 500 or status == 408:
+        if status >= 500 or status in {408, 423}:
             raise BlobUnavailableError(f"{self._url} failed: {said}", hint="run the same command again")
         raise BlobRefusedError(f"object {key!r} on {self._url}: the server refused: {said}")
 
