@@ -366,8 +366,14 @@ class _Job:
         return digests.name, digests.proof
 
     def _may_link(self, at: int) -> bool:
-        # An executable keeps an inode of its own: its mode must not become the object's.
-        return self.link_first and not self.scan.stats[at * WIDTH + 4] & 0o111 and at not in self.scan.links
+        # An executable keeps an inode of its own: its mode must not become the object's. So do empty files.
+        stats, start = self.scan.stats, at * WIDTH
+        return (
+            self.link_first
+            and stats[start] > 0
+            and not stats[start + 4] & 0o111
+            and at not in self.scan.links
+        )
 
     def _check_still(self, fd: int, path: str, at: int, size: int) -> None:
         now = row(os.fstat(fd), self.scan.device)

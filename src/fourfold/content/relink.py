@@ -110,6 +110,8 @@ class _Relinking:
             return not self.built.is_directory and self._shares_an_object(scan)
         if self.kind == "symlink":
             return True
+        if not scan.stats[at * WIDTH]:
+            return False  # empty files are not linked
         # A hard link to an object carries the object's mode, which nobody may write; asking each inode is
         # needed only where groups share a cache.
         if mode & _WRITABLE and not self.desk.store.shared:

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConflictError, InvalidFileError, NotFoundError, UsageError, from_os_error
 from fourfold.base.events import Sink, silent
 from fourfold.base.fs.walk import BadFileNameError
-from fourfold.base.ids import Oid, RelPath, UnsafePathError, safe_relpath
+from fourfold.base.ids import UnsafePathError, safe_relpath
 from fourfold.content.intake import Stored
-from fourfold.formats.dvc.pointer import Output, Pointer
+from fourfold.formats.dvc.pointer import Output
 from fourfold.project.files import Tracking, load_tracked
-from fourfold.project.gitignore import gitignore_of, ignore_all
 from fourfold.project.locks import project_lock
-from fourfold.project.oplog import Operation, operation
+from fourfold.project.oplog import operation
 from fourfold.project.outs import (
     POINTER_SUFFIX,
     OverlappingOutputError,
-    Owner,
     OwnerInsideOutputError,
     Tracked,
     folders_above,
@@ -30,7 +28,8 @@ from fourfold.project.outs import (
     is_owner_file,
 )
 from fourfold.project.placed import note_placed
-from fourfold.project.pointerfiles import refuse_ignored, write_pointer
+from fourfold.project.pointerfiles import refuse_ignored
+from fourfold.project.recording import Added, Aim, record, refuse_tracked_by_git
 from fourfold.project.saving import Saver
 from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.targets import expand_globs
@@ -63,38 +62,10 @@ class MadeByStageError(ConflictError):
     code = "made-by-stage"
 
 
-class TrackedByGitError(ConflictError):
-    """Git tracks the target already."""
-
-    code = "tracked-by-git"
-
-
 class PointerTakenError(ConflictError):
     """The pointer file of the target is there, and tracks something else."""
 
     code = "pointer-file-taken"
-
-
-class Added(NamedTuple):
-    """One target that is tracked now.
-
-    Attributes:
-        path: Absolute; the output that says so may be a directory above it.
-        file: The pointer file, absolute.
-        oid: The content of the output.
-        size: Bytes of the output, where the pointer file knows them.
-        nfiles: Files in it, when it is a directory.
-        new: It was not tracked before.
-        changed: The pointer file is not what it was.
-    """
-
-    path: str
-    file: str
-    oid: Oid
-    size: int | None
-    nfiles: int | None
-    new: bool
-    changed: bool
 
 
 class AddResult(NamedTuple):
@@ -109,30 +80,6 @@ class AddResult(NamedTuple):
     added: tuple[Added, ...]
     stored: Stored | None
     staged: Staged
-
-
-class Aim(NamedTuple):
-    """Where one target will be recorded.
-
-    Attributes:
-        path: Absolute.
-        file: The pointer file.
-        at: The number of the output in the pointer file's list.
-        output: What is said of it so far.
-        out_path: Absolute path of the output: ``path``, or the tracked directory that holds it.
-        inner: ``path`` relative to that directory; None for a whole output.
-        owner: The pointer file as it is; None for a new one.
-        new: Nothing tracked the path before.
-    """
-
-    path: str
-    file: str
-    at: int
-    output: Output
-    out_path: str
-    inner: RelPath | None
-    owner: Owner | None
-    new: bool
 
 
 def add(
@@ -200,45 +147,6 @@ def _take(project: "Project", saver: Saver, aims: Iterable[Aim]) -> dict[str, Ou
     return outputs
 
 
-def record(
-    project: "Project", op: Operation, aims: Iterable[Aim], outputs: dict[str, Output]
-) -> tuple[list[Added], list[str]]:
-    """Write ``.gitignore`` lines and pointer files for outputs whose content is safe.
-
-    Args:
-        project: Whose.
-        op: Is told before.
-        aims: Where each target is recorded.
-        outputs: What each output is now, by its path.
-
-    Returns:
-        One entry a target, and the files that belong into the next commit.
-    """
-    hidden = [aim.out_path for aim in aims if aim.output.cache]
-    if project.git is not None:
-        for file in {gitignore_of(path) for path in hidden}:
-            op.will_write(file)
-    changed = ignore_all(project, hidden)
-    pointers: dict[str, Pointer] = {}
-    sources: dict[str, bytes] = {}
-    for aim in aims:
-        known = aim.owner.pointer if aim.owner is not None else None
-        pointer = pointers.get(aim.file) or known or Pointer()
-        outs = list(pointer.outs)
-        outs[aim.at : aim.at + 1] = [outputs[aim.out_path]]
-        pointers[aim.file] = pointer._replace(outs=tuple(outs))
-        sources[aim.file] = aim.owner.source if aim.owner is not None else b""
-    written = {
-        file: write_pointer(project, op, file, pointer, sources[file]) for file, pointer in pointers.items()
-    }
-    added = []
-    for aim in aims:
-        now = outputs[aim.out_path]
-        oid = Oid(str(now.oid))
-        added.append(Added(aim.path, aim.file, oid, now.size, now.nfiles, aim.new, written[aim.file]))
-    return added, [*changed, *pointers]
-
-
 # --- judging targets --------------------------------------------------------------------------------------
 
 
@@ -248,7 +156,7 @@ def plan(project: "Project", names: Iterable[str], *, force: bool = False) -> li
     planner = _Planner(project, tracking, force=force)
     aims = {aim.path: aim for aim in (planner.aim(name) for name in names)}
     planner.refuse_overlaps(aims.values())
-    _refuse_git(project, [aim.path for aim in aims.values() if aim.output.cache])
+    refuse_tracked_by_git(project, [aim.path for aim in aims.values() if aim.output.cache])
     for aim in aims.values():
         if aim.new:
             refuse_ignored(project, aim.file)
@@ -370,20 +278,6 @@ class _Planner:
                         f"cannot add '{show(above)}': '{show(owned.file)}' lies in it",
                         hint="move that file out of the directory, or leave it out with .dvcignore",
                     )
-
-
-def _refuse_git(project: "Project", paths: list[str]) -> None:
-    """Refuse what Git tracks already: two tools must not own the same bytes."""
-    if project.git is None or not paths:
-        return
-    taken = sorted(project.git.tracked(paths))
-    if taken:
-        shown = project.display(taken[0])
-        raise TrackedByGitError(
-            f"output '{shown}' is already tracked by SCM (e.g. Git)",
-            hint=f"take it out of Git first: git rm -r --cached {shown}",
-            details=[project.display(path) for path in taken[1:]],
-        )
 
 
 def _missing(project: "Project", path: str) -> NothingToAddError:
