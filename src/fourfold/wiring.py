@@ -14,6 +14,7 @@ from fourfold.content.statindex import StatIndex
 from fourfold.project.config import Config, config_files
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import DVC_DIR, OWN_DIR, Project, find_root
+from fourfold.project.vetting import vet_store
 from fourfold.scm.refs import find_root as find_git_root
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def project_at(
     if config is None:
         home = environ.get("HOME") or environ.get("USERPROFILE") or ""
         config = Config.load(config_files(dvc_dir, environ), home=home)
-    return Project(
+    project = Project(
         root=root,
         cwd=root if cwd is None else os.path.normpath(cwd),
         scm_root=None if config.no_scm else find_git_root(root),
@@ -82,6 +83,8 @@ def project_at(
         environ=environ,
         wait_for_lock=wait_for_lock,
     )
+    vet_store(project, "read")
+    return project
 
 
 def open_git(root: str, *, environ: Mapping[str, str]) -> "Git":

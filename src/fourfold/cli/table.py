@@ -93,6 +93,9 @@ COMMANDS: dict[str, Command] = {
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
+    "trust": Command(
+        "trust", "Obey the committed configuration on places outside of the project", "settings", 251
+    ),
     "undo": Command("undo", "Take back what the last command did", "care"),
     "unfreeze": Command(
         "unfreeze", "Take the dependencies of imports or stages into account again", "track", 1

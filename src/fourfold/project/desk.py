@@ -8,6 +8,7 @@ from fourfold.content.checkout import Desk
 from fourfold.content.intake import Intake
 from fourfold.content.proofs import ProofBook
 from fourfold.project.outs import Tracked
+from fourfold.project.vetting import vet_store
 
 if TYPE_CHECKING:
     from fourfold.base.fs.walk import Prune
@@ -23,6 +24,7 @@ def proofs_of(project: "Project") -> ProofBook:
 
 def intake_of(project: "Project", *, legacy: bool = False) -> Intake:
     """A batch of objects on their way into the local cache; to be used in a ``with`` block."""
+    vet_store(project, "write")
     return Intake(project.store, proofs_of(project), legacy=legacy)
 
 

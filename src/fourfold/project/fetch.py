@@ -19,6 +19,7 @@ from fourfold.project.runs import RunsUnsupportedError, pull_runs
 from fourfold.project.scope import WORKSPACE, Scope
 from fourfold.project.troubles import Trouble, fetch_error, troubles_of
 from fourfold.project.versioned import refuse
+from fourfold.project.vetting import vet_store
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -109,6 +110,7 @@ def fetch(
         forgiving=True,
     )
     tell_skipped(found, events)
+    vet_store(project, "write")
     opened = Opened(project, jobs)
     if remote is not None:
         opened.get(remote)  # a name that does not exist is an error even when nothing is missing

@@ -31,6 +31,7 @@ from fourfold.project.push import Opened
 from fourfold.project.remotes import Remote
 from fourfold.project.scope import WORKSPACE, Scope, trackings
 from fourfold.project.versioned import refuse
+from fourfold.project.vetting import Access, vet_store
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -168,7 +169,9 @@ def gc(
     with ExitStack() as locks:
         for one in (project, *others):
             locks.enter_context(project_lock(one))
-        job = _Job(project, remote, jobs, events)
+        job = _Job(project, remote, jobs, events, "delete" if cloud else "read")
+        if not dry:
+            vet_store(project, "delete")
         for one in (*others, project):
             job.keep(one, scope, skip_failed=skip_failed)
         return job.run(cloud=cloud, not_in_remote=not_in_remote, dry=dry, keep_young=keep_young)
@@ -187,11 +190,13 @@ class _Kept:
 class _Job:
     """One collection: first everything that must stay, then what may go, then the removal."""
 
-    def __init__(self, project: "Project", remote: str | None, jobs: int | None, events: Sink) -> None:
+    def __init__(
+        self, project: "Project", remote: str | None, jobs: int | None, events: Sink, access: Access
+    ) -> None:
         self.project = project
         self.remote = remote
         self.events = events
-        self.opened = Opened(project, jobs)
+        self.opened = Opened(project, jobs, access)
         self.kept = _Kept()
         self.by_remote: dict[str | None, _Kept] = {}
         self.skipped: list[tuple[str, FourfoldError]] = []

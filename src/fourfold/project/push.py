@@ -17,6 +17,7 @@ from fourfold.project.scope import WORKSPACE, Scope
 from fourfold.project.targets import expand_globs
 from fourfold.project.troubles import Trouble, push_error, troubles_of
 from fourfold.project.versioned import refuse
+from fourfold.project.vetting import Access
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -102,7 +103,7 @@ def push(
         forgiving=True,
     )
     tell_skipped(found, events)
-    opened = Opened(project, jobs)
+    opened = Opened(project, jobs, "write")
     result = PushResult(runs=runs, failed=found.failed)
     for group in groups(found.wants):
         result = _push_group(project, group, opened.get(group.remote), result, events)
@@ -112,15 +113,16 @@ def push(
 class Opened:
     """The remotes of one verb, each opened once."""
 
-    def __init__(self, project: "Project", jobs: int | None) -> None:
+    def __init__(self, project: "Project", jobs: int | None, access: Access = "read") -> None:
         self._project = project
         self._jobs = jobs
+        self._access = access
         self._remotes: dict[str | None, Remote] = {}
 
     def get(self, name: str | None) -> Remote:
         """The remote of that name, or the default one."""
         if name not in self._remotes:
-            self._remotes[name] = open_remote(self._project, name, jobs=self._jobs)
+            self._remotes[name] = open_remote(self._project, name, jobs=self._jobs, access=self._access)
         return self._remotes[name]
 
     def opened(self) -> list[Remote]:
@@ -150,7 +152,7 @@ def tell_skipped(found: Collection, events: Sink) -> None:
 
 def _push_runs(project: "Project", remote: str | None, jobs: int | None, events: Sink) -> int:
     try:
-        return push_runs(project, open_remote(project, remote, jobs=jobs), events=events)
+        return push_runs(project, open_remote(project, remote, jobs=jobs, access="write"), events=events)
     except RunsUnsupportedError as error:
         events(Warned(error.code, error.message, error.hint))
         return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import UnsupportedError
 from fourfold.base.ids import Oid
+from fourfold.project.vetting import Access, vet_remote_of
 
 if TYPE_CHECKING:
     from fourfold.project.config import RemoteConfig
@@ -66,28 +67,36 @@ def object_key(oid: Oid, *, legacy: bool = False) -> str:
     return f"{oid[:2]}/{oid[2:]}" if legacy else f"{OBJECTS}{oid[:2]}/{oid[2:]}"
 
 
-def open_remote(project: "Project", name: str | None = None, *, jobs: int | None = None) -> Remote:
+def open_remote(
+    project: "Project", name: str | None = None, *, jobs: int | None = None, access: Access = "read"
+) -> Remote:
     """Open a remote of the configuration, by default the default one.
 
     Args:
         project: Whose configuration and environment.
         name: The remote's name.
         jobs: Requests at once; by default what the configuration says.
+        access: What it will be used for, at most.
 
     Raises:
+        UntrustedFolderError, UntrustedEndpointError: only the committed configuration names it, and it may
+            not be used so (docs/design/002-committed-config.md).
         NoRemoteError: none was named and none is the default.
         RemoteNotFoundError: there is none of that name.
         ConfigError: its settings cannot be understood.
         MissingPackageError: its protocol needs a package that is not installed.
     """
-    return open_configured(project, project.config.remote(name), jobs=jobs)
+    return open_configured(project, project.config.remote(name), jobs=jobs, access=access)
 
 
-def open_configured(project: "Project", config: "RemoteConfig", *, jobs: int | None = None) -> Remote:
+def open_configured(
+    project: "Project", config: "RemoteConfig", *, jobs: int | None = None, access: Access = "read"
+) -> Remote:
     """Open a remote whose settings are at hand; errors as `open_remote`."""
     from fourfold.storage.schemes import open_store  # noqa: PLC0415 - only verbs that transfer pay for it
     from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
 
+    config, _ignored = vet_remote_of(project, config, access)
     store = open_store(config.url, config.options, environ=project.environ, jobs=jobs or config.jobs)
     # A folder of this machine answers for good at once; what it refuses, it refuses again.
     return Remote(config.name, config, store if store.local_root else Retry(store, clock=project.clock))
