@@ -3,8 +3,10 @@
 import secrets
 from pathlib import Path
 
+import fsspec
 import pytest
 
+from fourfold.storage.blob.fsspec_store import FsspecStore
 from fourfold.storage.blob.local import LocalStore
 from fourfold.storage.blob.memory import MemoryStore
 from fourfold.storage.blob.protocol import BlobStore
@@ -111,3 +113,16 @@ class TestWebdav(BlobStoreSuite):
         url = f"{rclone_webdav.url}/{secrets.token_hex(6)}/some folder"
         # Its server answers 423 while another request holds a folder.
         return Retry(open_store(url, options, environ={}), Policy(first=0.05))
+
+
+class TestFsspecMemory(BlobStoreSuite):
+    @pytest.fixture
+    def store(self) -> BlobStore:
+        root = f"/{secrets.token_hex(6)}"
+        return FsspecStore(lambda: fsspec.filesystem("memory"), root, url="memory:", whole_files=True)
+
+
+class TestFsspecLocal(BlobStoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> BlobStore:
+        return FsspecStore(lambda: fsspec.filesystem("file"), str(tmp_path / "remote"), url="file:")

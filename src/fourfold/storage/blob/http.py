@@ -5,13 +5,12 @@ speaks HTTP by `http_wire`.
 """
 
 import http.client
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.errors import FourfoldError
 from fourfold.storage.blob import bulk
 from fourfold.storage.blob.http_login import Login, proxy_for, tls_context
 from fourfold.storage.blob.http_wire import Body, Timeouts, Wire
@@ -25,6 +24,7 @@ from fourfold.storage.blob.protocol import (
     too_large,
     wrong_length,
 )
+from fourfold.storage.blob.source import parts, reading, size_of
 from fourfold.storage.options import BadRemoteOptionError, Options
 from fourfold.storage.redact import redact_url
 
@@ -168,17 +168,8 @@ class HttpStore:
     def put_file(self, key: str, path: str) -> None:
         """See `BlobStore.put_file`; streamed, whatever its size."""
         check_key(key)
-        try:
-            with open(path, "rb") as source:
-                size = os.fstat(source.fileno()).st_size
-
-                def rewound() -> Iterable[bytes]:
-                    source.seek(0)
-                    return iter(lambda: source.read(CHUNK), b"")
-
-                self._send(key, rewound, size)
-        except OSError as error:
-            raise from_os_error(error, "reading the file to store") from error
+        with reading(path) as source:
+            self._send(key, lambda: parts(source), size_of(source))
 
     def _send(self, key: str, body: Body, size: int) -> None:
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}

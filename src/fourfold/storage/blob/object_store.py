@@ -6,7 +6,6 @@ bulk methods are plain threads: measured on loopback, that costs the client less
 for each object than an event loop does.
 """
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import obstore
 
-from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.errors import FourfoldError
 from fourfold.storage.blob import bulk
 from fourfold.storage.blob.object_errors import Place, no_bucket, typed
 from fourfold.storage.blob.protocol import (
@@ -29,6 +28,7 @@ from fourfold.storage.blob.protocol import (
     too_large,
     wrong_length,
 )
+from fourfold.storage.blob.source import parts, reading, size_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as NativeStore
@@ -163,23 +163,21 @@ class ObjectStore:
         """See `BlobStore.put_file`."""
         name = self._name(key)
         self._check_writable()
-        try:
-            source = open(path, "rb")  # noqa: SIM115 - closed by the with below; only the opening may fail here
-        except OSError as error:
-            raise from_os_error(error, "reading the file to store") from error
-        with source:
-            size = os.fstat(source.fileno()).st_size
+        with reading(path) as source:
+            size = size_of(source)
             if size <= PART:
-                self.put(key, source.read())
+                self.put(key, b"".join(parts(source)))
                 return
             try:
                 obstore.put(
-                    self._store, name, source, chunk_size=_part_size(size), max_concurrency=PARTS_AT_ONCE
+                    self._store,
+                    name,
+                    parts(source),
+                    chunk_size=_part_size(size),
+                    max_concurrency=PARTS_AT_ONCE,
                 )
             except _NATIVE as error:
                 raise self._write_failure(error, key) from error
-            except OSError as error:
-                raise from_os_error(error, "reading the file to store") from error
         self._bucket_seen = True
 
     def list(self, prefix: str = "") -> Iterator[Sequence[BlobInfo]]:

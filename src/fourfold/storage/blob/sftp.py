@@ -15,11 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import paramiko
 
-from fourfold.base.errors import ExhaustedError, FourfoldError, from_os_error
+from fourfold.base.errors import ExhaustedError, FourfoldError
 from fourfold.base.fs.atomic import temp_name
 from fourfold.storage.blob import bulk
 from fourfold.storage.blob.protocol import (
-    CHUNK,
     BlobDeniedError,
     BlobInfo,
     BlobRefusedError,
@@ -33,6 +32,7 @@ from fourfold.storage.blob.protocol import (
     wrong_length,
 )
 from fourfold.storage.blob.sftp_connect import Address, connect, failure
+from fourfold.storage.blob.source import parts, reading
 from fourfold.storage.options import Options, asked
 from fourfold.storage.redact import redact_url
 
@@ -209,11 +209,8 @@ class SftpStore:
     def put_file(self, key: str, path: str) -> None:
         """See `BlobStore.put_file`."""
         check_key(key)
-        try:
-            with open(path, "rb") as source:
-                self._write(key, lambda target: _write_parts(target, iter(lambda: source.read(CHUNK), b"")))
-        except OSError as error:
-            raise from_os_error(error, "reading the file to store") from error
+        with reading(path) as source:
+            self._write(key, lambda target: _write_parts(target, parts(source)))
 
     def _write(self, key: str, fill: Callable[[Any], int]) -> None:
         path = self._path(key)

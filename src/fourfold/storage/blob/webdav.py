@@ -4,11 +4,10 @@ Objects are written under a temporary name and moved over. What HTTP already doe
 failures) comes from `http`; no further package is needed.
 """
 
-import os
 import ssl
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -29,6 +28,7 @@ from fourfold.storage.blob.protocol import (
     check_prefix,
     not_found,
 )
+from fourfold.storage.blob.source import parts, reading, size_of
 from fourfold.storage.options import BadRemoteOptionError, Options, asked
 from fourfold.storage.redact import redact_url
 
@@ -146,16 +146,8 @@ class WebdavStore(HttpStore):
     def put_file(self, key: str, path: str) -> None:
         """See `BlobStore.put_file`."""
         check_key(key)
-        try:
-            with open(path, "rb") as source:
-
-                def rewound() -> Iterable[bytes]:
-                    source.seek(0)
-                    return iter(lambda: source.read(CHUNK), b"")
-
-                self._store(key, rewound, os.fstat(source.fileno()).st_size)
-        except OSError as error:
-            raise from_os_error(error, "reading the file to store") from error
+        with reading(path) as source:
+            self._store(key, lambda: parts(source), size_of(source))
 
     def _store(self, key: str, body: Body, size: int) -> None:
         target = self._target(key)
@@ -185,16 +177,14 @@ class WebdavStore(HttpStore):
     def _make_folders(self, folder: str) -> None:
         """Make the collections on the way to a folder, the remote's own among them."""
         base = urlsplit(self._base)
-        parts = [part for part in base.path.split("/") if part] + [
-            quote(part) for part in folder.split("/") if part
-        ]
+        steps = [step for step in f"{base.path}/{quote(folder)}".split("/") if step]
         with self._making:
-            for count in range(1, len(parts) + 1):
-                target = urlunsplit((base.scheme, base.netloc, "/" + "/".join(parts[:count]) + "/", "", ""))
+            for count in range(1, len(steps) + 1):
+                target = urlunsplit((base.scheme, base.netloc, "/" + "/".join(steps[:count]) + "/", "", ""))
                 with self._wire.ask("MKCOL", target, folder) as response:
                     # 405: it is there already. 403: above what is ours; the last one decides.
                     if response.status not in {201, 301, 405} and (
-                        response.status != 403 or count == len(parts)
+                        response.status != 403 or count == len(steps)
                     ):
                         self._wire.check(response, folder)
 
