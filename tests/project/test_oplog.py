@@ -14,7 +14,7 @@ import pytest
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import UnsafePathError
 from fourfold.project.journal import log, prune
-from fourfold.project.locks import project_lock
+from fourfold.project.locks import RepositoryLockedError, project_lock
 from fourfold.project.oplog import Operation, operation
 from fourfold.project.project import Project
 from fourfold.project.undo import (
@@ -287,6 +287,20 @@ def test_an_operation_that_was_killed_can_be_taken_back(work: Workplace) -> None
     assert states(work) == ["interrupted"]
     undo(project)
     assert (work.text("a.dvc"), work.text("data/x")) == ("before\n", "1")
+
+
+def test_an_operation_that_is_still_running_is_not_taken_back(work: Workplace) -> None:
+    project, other = work.open(), work.open()
+    with operation(project, "slow") as op:
+        op.will_write(work.path("a.dvc"))
+        assert states(work) == ["running"]
+        with pytest.raises(RepositoryLockedError, match="still running"):
+            undo(other)
+        with operation(other, "quick") as quick:
+            quick.will_create(work.path("b"))
+            assert quick.id == "000002"
+        work.gen({"a.dvc": "1"})
+    assert states(work) == ["done", "done"]
 
 
 def test_taking_back_can_be_killed_at_any_step_and_run_again(

@@ -12,7 +12,7 @@ from fourfold.pipeline.plan import choose, reasons, refuse_templated, steps
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
-from fourfold.project.oplog import operation
+from fourfold.project.oplog import operation, running
 from fourfold.project.outs import Owner, Tracked, place
 from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.status import address_from
@@ -164,11 +164,10 @@ class _Run:
         project, settings = self.project, self.settings
         with project_lock(project):
             graph, plan = self._plan(targets)
-        if project.operation is None:  # pragma: no cover - `repro` opened it
+        op = running(project)
+        if op is None:  # pragma: no cover - `repro` opened it
             raise AssertionError
-        workshop = Workshop(
-            project, project.operation, settings.execution, tell=self.tell, events=self.events
-        )
+        workshop = Workshop(project, op, settings.execution, tell=self.tell, events=self.events)
         current: dict[Key, Owner] = dict(graph.owners)
         forced = {key_of(owner) for owner in plan} if settings.force else set()
         skipped: set[Key] = set()

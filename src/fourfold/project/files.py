@@ -7,32 +7,27 @@ one file's name loads only that file (`load_file`) and pays for no walk. What th
 """
 
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from fourfold.base.errors import FourfoldError, InvalidFileError, NotFoundError, from_os_error
-from fourfold.base.ids import CommitId, UnsafePathError
-from fourfold.formats.dvc import pointer as pointers
-from fourfold.project.outs import (
-    LOCK_FILE,
-    PIPELINE_FILE,
-    POINTER_SUFFIX,
-    Owner,
-    Tracked,
-    check_overlaps,
-    check_parents,
-    is_owner_file,
-    place,
-    working_dir,
-)
+from fourfold.base.errors import InvalidFileError, NotFoundError
+from fourfold.project.outs import POINTER_SUFFIX, Owner, check_parents, is_owner_file, place
+from fourfold.project.owners import Collector, Reader, Tracking, parse_file, read_owner_file
 from fourfold.project.project import DVC_DIR
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
 
-#: One byte more than the YAML reader accepts, so that it is the one to refuse.
-_READ_MAX = 16 * 1024 * 1024 + 1
+__all__ = [
+    "BadOwnerNameError",
+    "OwnerFileNotFoundError",
+    "OwnerIgnoredByGitError",
+    "Tracking",
+    "git_ignored",
+    "load_file",
+    "load_tracked",
+    "read_owner_file",
+]
 
 
 class OwnerFileNotFoundError(NotFoundError):
@@ -51,26 +46,6 @@ class OwnerIgnoredByGitError(InvalidFileError):
     """A pointer file is git-ignored: what it tracks would be lost with the clone."""
 
     code = "pointer-file-git-ignored"
-
-
-class Tracking(NamedTuple):
-    """Everything that a project tracks, at one moment.
-
-    Attributes:
-        owners: Pointer files and stages, in the order of the walk.
-        outs: Their outputs that lie in the workspace, in the same order.
-        external: Legacy outputs outside of it: to report, never to touch.
-        errors: What could not be loaded; empty when loading was strict.
-        rev: The revision; None for the workspace.
-        pipelines: Paths of the ``dvc.yaml`` files from the root, also of those without stages.
-    """
-
-    owners: tuple[Owner, ...]
-    outs: tuple[Tracked, ...]
-    external: tuple[Tracked, ...] = ()
-    errors: tuple[FourfoldError, ...] = ()
-    rev: CommitId | None = None
-    pipelines: tuple[str, ...] = ()
 
 
 def load_tracked(project: "Project", rev: str | None = None, *, strict: bool = True) -> Tracking:
@@ -145,127 +120,8 @@ def git_ignored(project: "Project", path: str) -> bool:
     return GitRules(project.scm_root).is_ignored_deep(path)
 
 
-Reader = Callable[[str], bytes | None]
-
-
 def _reader(root: str) -> Reader:
     return lambda path: read_owner_file(root, path)
-
-
-def read_owner_file(root: str, path: str) -> bytes | None:
-    """The bytes of a pointer file, ``dvc.yaml`` or ``dvc.lock``; None when it is not there.
-
-    Raises:
-        UnsafePathError: it is a symbolic link that leaves the project.
-        DeniedError and other typed errors: the system refuses.
-    """
-    try:
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            real, home = os.path.realpath(path), os.path.realpath(root)
-            if not real.startswith(home + os.sep):
-                raise UnsafePathError(
-                    f"'{os.path.relpath(path, root)}' is a symbolic link out of the project"
-                )
-        with open(path, "rb") as file:
-            return file.read(_READ_MAX)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise from_os_error(error, "reading a pointer file") from error
-
-
-def parse_file(root: str, path: str, read: Reader) -> tuple[Owner, ...]:
-    """The owners of one file, wherever its bytes come from.
-
-    Args:
-        root: The project's root, also when ``read`` reads from Git.
-        path: Absolute path of the file (as it would be in the workspace).
-        read: Gives the bytes of a file, None when there is none.
-    """
-    relpath = os.path.relpath(path, root).replace(os.sep, "/")
-    data = read(path)
-    if data is None:
-        return ()
-    if os.path.basename(path) == PIPELINE_FILE:
-        from fourfold.project.stagefiles import stages_of  # noqa: PLC0415 - only for projects with pipelines
-
-        lock_path = os.path.join(os.path.dirname(path), LOCK_FILE)
-        return stages_of(root, path, relpath, data, read(lock_path))
-    pointer = pointers.parse(data, relpath)
-    wdir = working_dir(root, path, pointer.wdir)
-    return (
-        Owner(
-            file=path,
-            relpath=relpath,
-            name=None,
-            wdir=wdir,
-            outs=pointer.outs,
-            deps=pointer.deps,
-            frozen=pointer.frozen,
-            pointer=pointer,
-            always_changed=pointer.always_changed,
-            source=data,
-        ),
-    )
-
-
-class Collector:
-    """Gathers owners and outputs while a walk goes on, and knows which folders are outputs.
-
-    Attributes:
-        paths: Absolute paths of the outputs so far: folders among them are not walked into.
-    """
-
-    def __init__(self, root: str, *, strict: bool) -> None:
-        self.root = root
-        self.strict = strict
-        self.owners: list[Owner] = []
-        self.outs: list[Tracked] = []
-        self.external: list[Tracked] = []
-        self.errors: list[FourfoldError] = []
-        self.paths: set[str] = set()
-        self._pipelines: list[str] = []
-
-    def guard(self, act: Callable[[], object]) -> None:
-        """Do ``act``; keep its error for later unless the collection is strict."""
-        try:
-            act()
-        except FourfoldError as error:
-            if self.strict:
-                raise
-            self.errors.append(error)
-
-    def load(self, path: str, read: Reader) -> None:
-        """Add what the file at ``path`` declares."""
-        self.saw(path)
-        self.guard(lambda: self.add(parse_file(self.root, path, read)))
-
-    def saw(self, path: str) -> None:
-        """Note that a file was met, whatever it declares."""
-        if os.path.basename(path) == PIPELINE_FILE:
-            self._pipelines.append(os.path.relpath(path, self.root).replace(os.sep, "/"))
-
-    def add(self, owners: Iterable[Owner]) -> None:
-        """Add owners that are loaded already."""
-        for owner in owners:
-            placed = place(self.root, owner)
-            self.owners.append(owner)
-            for out in placed:
-                (self.external if out.external else self.outs).append(out)
-                self.paths.add(out.path)
-
-    def finish(self, rev: CommitId | None) -> Tracking:
-        """Everything gathered, after the check that no two owners contradict."""
-        self.guard(lambda: check_overlaps(self.outs, self.owners))
-        return Tracking(
-            tuple(self.owners),
-            tuple(self.outs),
-            tuple(self.external),
-            tuple(self.errors),
-            rev,
-            tuple(self._pipelines),
-        )
 
 
 def _walk(project: "Project", collector: Collector) -> Iterator[str]:

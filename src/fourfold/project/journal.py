@@ -12,7 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.fs.atomic import write_all
 from fourfold.base.ids import Oid, OpId
+from fourfold.project.locks import lock_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -61,7 +63,8 @@ class Recorded(NamedTuple):
         command: The verb.
         arguments: What it was given, without secrets.
         acts: What it did, in order.
-        state: ``done``, ``failed`` (it stopped at an error), ``interrupted`` (it was killed) or ``undone``.
+        state: ``running``, ``done``, ``failed`` (it stopped at an error), ``interrupted`` (it was killed) or
+            ``undone``.
         after_files: Metadata files that it wrote -> their bytes at its end, None for removed; without
             very large ones.
         after_paths: Workspace paths -> the content at its end, where the verb told.
@@ -104,7 +107,7 @@ def newest(project: "Project", count: int | None) -> list[Recorded]:
     """The last ``count`` recorded operations, or with None all of them; as `log`."""
     folder = os.path.join(project.own_dir, OPS)
     try:
-        names = sorted((name for name in os.listdir(folder) if is_journal(name)), key=_number, reverse=True)
+        names = sorted((name for name in os.listdir(folder) if is_journal(name)), key=number_of, reverse=True)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -118,7 +121,8 @@ def is_journal(name: str) -> bool:
     return name.endswith(SUFFIX) and name[: -len(SUFFIX)].isdecimal() and name.isascii()
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
+    """The number of the operation whose journal is called ``name``."""
     return int(name[: -len(SUFFIX)])
 
 
@@ -130,6 +134,7 @@ def read_journal(project: "Project", op: OpId) -> Recorded | None:
     try:
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")
+            held = b'"end":' not in lines[-2 if len(lines) > 1 else -1] and not lock_file(file.fileno())
     except OSError:
         return None
     entries: list[dict[str, Any]] = []
@@ -141,9 +146,12 @@ def read_journal(project: "Project", op: OpId) -> Recorded | None:
         if isinstance(entry, dict):
             entries.append(entry)
     try:
-        return _recorded(project, op, entries)
+        recorded = _recorded(project, op, entries)
     except (KeyError, TypeError, ValueError, FourfoldError):
         return None
+    if held and recorded is not None and recorded.state == "interrupted":
+        return recorded._replace(state="running")
+    return recorded
 
 
 def _recorded(project: "Project", op: OpId, entries: Sequence[Mapping[str, Any]]) -> Recorded | None:
@@ -233,7 +241,7 @@ def append(fd: int, entry: Mapping[str, Any]) -> None:
     import json  # noqa: PLC0415 - verbs that only read never come here
 
     try:
-        os.write(fd, json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n")
+        write_all(fd, json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n")
     except OSError as error:
         raise from_os_error(error, "writing the operation log") from error
 
@@ -259,7 +267,7 @@ def prune(project: "Project", *, keep: int = KEEP, days: float = TRASH_DAYS) -> 
     folder = os.path.join(project.own_dir, OPS)
     trash = os.path.join(project.own_dir, TRASH)
     try:
-        names = sorted((name for name in os.listdir(folder) if is_journal(name)), key=_number)
+        names = sorted((name for name in os.listdir(folder) if is_journal(name)), key=number_of)
     except OSError:
         return []
     old = [OpId(name[: -len(SUFFIX)]) for name in names[: max(0, len(names) - keep)]]

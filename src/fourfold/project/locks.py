@@ -239,6 +239,17 @@ class _Flock:
         return Holder(pid, command_of(pid)) if pid and is_alive(pid) else Holder(0, "")
 
 
+def lock_file(fd: int) -> bool:
+    """Lock an open file for this process until it is closed; False when another one holds it.
+
+    Where the file system has no locks everybody gets it.
+    """
+    try:
+        return _lock_fd(fd)
+    except LockUnsupportedError:
+        return True
+
+
 def _lock_fd(fd: int) -> bool:
     try:
         import fcntl  # noqa: PLC0415 - Windows has another lock

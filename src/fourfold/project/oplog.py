@@ -21,12 +21,15 @@ from fourfold.project.journal import (
     TRASH,
     Act,
     append,
+    is_journal,
+    number_of,
     pack,
     prune,
     read_state,
     remove_tree,
 )
 from fourfold.project.litter import sweep
+from fourfold.project.locks import lock_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -172,17 +175,21 @@ class Operation:
         if self._id is not None:
             return
         folder = self._project.make_own_dir(OPS)
-        names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]
-        number = max(
-            (int(name[: -len(SUFFIX)]) for name in names if name[: -len(SUFFIX)].isdigit()), default=0
-        )
-        self._id = OpId(f"{number + 1:06d}")
-        path = os.path.join(folder, self._id + SUFFIX)
-        try:
-            # Private: the bytes of config.local are among what is kept.
-            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        except OSError as error:
-            raise from_os_error(error, "starting the operation log") from error
+        number = max((number_of(name) for name in os.listdir(folder) if is_journal(name)), default=0) + 1
+        while True:
+            self._id = OpId(f"{number:06d}")
+            path = os.path.join(folder, self._id + SUFFIX)
+            try:
+                # Private: the bytes of config.local are among what is kept.
+                self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            except FileExistsError:
+                number += 1  # a command that runs without the repository lock took it
+            except OSError as error:
+                self._id = None
+                raise from_os_error(error, "starting the operation log") from error
+            else:
+                break
+        lock_file(self._journal)  # held until the end: what nobody holds and has no end was interrupted
         self._write(
             {
                 "version": 1,
@@ -234,23 +241,29 @@ def operation(project: "Project", command: str, arguments: Sequence[str] = ()) -
         command: The verb, as the user would type it.
         arguments: Its targets and options; secrets are masked.
     """
-    if project.operation is not None:
-        yield project.operation
+    outer = running(project)
+    if outer is not None:
+        yield outer
         return
     sweep(project)
-    running = Operation(project, command, arguments)
-    project.operation = running
+    own = Operation(project, command, arguments)
+    project.operation = own
     try:
-        yield running
+        yield own
     except BaseException:
         with suppress(FourfoldError):
-            running.finish("failed")
+            own.finish("failed")
         raise
     else:
-        running.finish("done")
+        own.finish("done")
         prune(project)
     finally:
         project.operation = None
+
+
+def running(project: "Project") -> Operation | None:
+    """The operation that the project is in; None outside of any `operation` block."""
+    return project.operation if isinstance(project.operation, Operation) else None
 
 
 def move_path(source: str, target: str) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from fourfold.content.statindex import StatIndex
     from fourfold.project.config import Config
     from fourfold.project.ignore import Ignore
-    from fourfold.project.oplog import Operation
     from fourfold.scm.git import Git
 
 DVC_DIR = ".dvc"
@@ -53,7 +52,7 @@ class Project:
         environ: The process environment as the caller gave it (credentials of remotes).
         wait_for_lock: Wait for other processes as long as it takes (``--wait-for-lock``).
         lock_depth: How many nested `locks.project_lock` blocks this process is in.
-        operation: The running entry of the operation log (see `oplog.operation`).
+        operation: The running entry of the operation log, which only `oplog.operation` reads and sets.
     """
 
     __slots__ = (
@@ -103,7 +102,7 @@ class Project:
         self.environ = environ
         self.wait_for_lock = wait_for_lock
         self.lock_depth = 0
-        self.operation: Operation | None = None
+        self.operation: object | None = None
 
     def __repr__(self) -> str:
         return f"Project({self.root!r})"

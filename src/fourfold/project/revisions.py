@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import UnsupportedError
-from fourfold.project.files import Collector, Tracking, parse_file
 from fourfold.project.outs import LOCK_FILE, PIPELINE_FILE, Owner, folders_above, is_owner_file
+from fourfold.project.owners import Collector, Tracking, parse_file
 from fourfold.project.project import DVC_DIR
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import Oid, UnsafePathError
 from fourfold.project.journal import TRASH, Act, Recorded, log, mark, read_state
-from fourfold.project.locks import project_lock
+from fourfold.project.locks import RepositoryLockedError, project_lock
 from fourfold.project.oplog import move_path
 from fourfold.project.outs import folders_above
 
@@ -73,6 +73,11 @@ def undo(project: "Project", *, force: bool = False, events: Sink = silent) -> U
         recorded = next((entry for entry in log(project) if not entry.is_undone), None)
         if recorded is None:
             raise NothingToUndoError("there is nothing to undo", hint="see what was done: ff op log")
+        if recorded.state == "running":
+            raise RepositoryLockedError(
+                f"'{recorded.command}' ({recorded.id}) is still running",
+                hint="wait for it to end, then run the same command again",
+            )
         taker = _Taker(project, recorded, events=events)
         taker.check(back=True, force=force)
         mark(project, recorded.id, "undoing")
