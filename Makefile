@@ -78,7 +78,7 @@ bench: envs
 # --- the first whole path ---------------------------------------------------------------------------------
 
 demo: $(DEMO_STAMP)
-	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" bash examples/churn/demo.sh
+	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" bash examples/breast-cancer/demo.sh
 
 clean:
 	rm -rf .venv .venv-dvc .venv-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo build dist

@@ -205,6 +205,12 @@ class Progress:
         if not self._quiet:
             self._line(plain(message))
 
+    def rest(self) -> None:
+        """Leave no line behind, and be silent for a while again: somebody else spoke."""
+        self.close()
+        self._born = self._clock.monotonic()
+        self._said = self._born + DELAY - STEP
+
     def close(self) -> None:
         """Leave no line behind."""
         self._phases.clear()

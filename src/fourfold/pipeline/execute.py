@@ -25,6 +25,7 @@ from fourfold.formats.dvc.pointer import Output, import_checksum
 from fourfold.pipeline import runcache
 from fourfold.pipeline.lockfile import current_dependencies, current_parameters, entry_of, write_entry
 from fourfold.pipeline.news import (
+    CommandEnded,
     CommandStarted,
     Listener,
     LockWritten,
@@ -260,6 +261,8 @@ class Workshop:
             code = run_command(command, cwd=owner.wdir, environ=environ, output=self._options.output)
         except OSError as error:
             raise from_os_error(error, "starting the shell") from error
+        finally:
+            self._tell(CommandEnded(command))
         if code:
             raise CommandFailedError(f"failed to run: {command}, exited with {code}")
 

@@ -40,6 +40,12 @@ class CommandStarted(NamedTuple):
     command: str
 
 
+class CommandEnded(NamedTuple):
+    """One command has ended, well or not."""
+
+    command: str
+
+
 class Restored(NamedTuple):
     """The results of a remembered run are taken instead of running."""
 
@@ -79,7 +85,16 @@ class Failed(NamedTuple):
 
 
 StageEvent = (
-    Unchanged | Frozen | Started | CommandStarted | Restored | Verified | Pulled | LockWritten | Failed
+    Unchanged
+    | Frozen
+    | Started
+    | CommandStarted
+    | CommandEnded
+    | Restored
+    | Verified
+    | Pulled
+    | LockWritten
+    | Failed
 )
 Listener = Callable[[StageEvent], None]
 

@@ -120,12 +120,12 @@ class _Teller:
         self._gap = False
 
     def __call__(self, event: news.StageEvent) -> None:
-        self._session.sink.close()
+        self._session.sink.rest()
         if isinstance(event, news.Frozen):
             self._session.warn(f"stage '{event.name}' is frozen: what it depends on is not looked at")
         elif isinstance(event, news.Failed):
             self._tell_failure(event)
-        elif isinstance(event, news.LockWritten):
+        elif isinstance(event, news.LockWritten | news.CommandEnded):
             return
         elif not self._silent:
             print_text(self._session.stdout, "".join(f"{line}\n" for line in self._lines(event)))
