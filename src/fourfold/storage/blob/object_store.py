@@ -7,6 +7,7 @@ for each object than an event loop does.
 """
 
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -40,7 +41,7 @@ PART = 8 << 20
 PARTS_AT_ONCE = 4
 #: S3 takes 10,000 parts; a little room is left.
 _MAX_PARTS = 9_000
-_UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NATIVE = (obstore.exceptions.BaseError, FileNotFoundError)
 
 
@@ -183,14 +184,32 @@ class ObjectStore:
     def list(self, prefix: str = "") -> Iterator[Sequence[BlobInfo]]:
         """See `BlobStore.list`."""
         start = self._base + check_prefix(prefix).removesuffix("/")
+        seen = False
         try:
             for page in obstore.list(self._store, start.removesuffix("/") or None, chunk_size=_PAGE):
-                self._bucket_seen = True
+                seen = True
                 infos = [self._info(meta) for meta in page if meta["path"].startswith(self._base)]
                 if infos:
                     yield infos
         except _NATIVE as error:
             raise self._typed(error, "") from error
+        if not seen:
+            self._prove_answers()
+
+    def _prove_answers(self) -> None:
+        """That an empty listing came from an object store: the client takes any page of HTML for one.
+
+        Raises:
+            BlobRefusedError: whatever answers there has every object that one asks for.
+        """
+        try:
+            obstore.head(self._store, f"{self._base}{secrets.token_hex(16)}")
+        except _NATIVE:
+            return
+        raise BlobRefusedError(
+            f"{self.url} does not answer like an object store",
+            hint="check the endpoint, and the network's log-in page",
+        )
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `BlobStore.delete`."""
@@ -230,10 +249,10 @@ class ObjectStore:
 
     def _name(self, key: str) -> str:
         check_key(key)
-        if not key.isprintable() and any(ord(char) < 32 or ord(char) == 127 for char in key):
+        if not key.isprintable() and _UNSENDABLE.search(key):
             raise BlobRefusedError(
-                f"an object store cannot hold a key with control characters: {key[:120]!r}",
-                hint="rename that file",
+                f"an object store cannot hold that key: {key[:120]!r}",
+                hint="rename the file: control characters and bytes that are no UTF-8 are not possible there",
             )
         return self._base + key
 
