@@ -71,10 +71,22 @@ COMMANDS: dict[str, Command] = {
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "diff": Command("diff", "Compare tracked data between revisions", "look", 1),
+    "doctor": Command("doctor", "Show versions and file systems, and what is wrong", "start", aliases=("version",)),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "gc": Command("gc", "Remove cached data that nothing in the chosen scope needs", "care"),
+    "git-hook merge-driver": Command(
+        "git_hook_merge_driver", "Merge pointer files for Git", "settings", hidden=True
+    ),
+    "git-hook post-checkout": Command(
+        "git_hook_post_checkout", "Run as the post-checkout hook", "settings", hidden=True
+    ),
+    "git-hook pre-commit": Command(
+        "git_hook_pre_commit", "Run as the pre-commit hook", "settings", 1, hidden=True
+    ),
+    "git-hook pre-push": Command("git_hook_pre_push", "Run as the pre-push hook", "settings", 1, hidden=True),
     "init": Command("init", "Begin a project", "start", 1),
+    "install": Command("install", "Install Git hooks and the merge driver", "start", 1),
     "metrics diff": Command("metrics_diff", "Compare metrics between revisions", "pipeline"),
     "metrics show": Command("metrics_show", "Show metrics", "pipeline"),
     "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),

@@ -1,0 +1,172 @@
+"""Merging pointer files and lock files three ways: what ``ff install`` teaches Git.
+
+A directory merges file by file, a lock file stage by stage; what both sides changed differently is a
+conflict, and is told by name. Pure over bytes, but for the manifests that it reads from and adds to the
+cache.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from fourfold.base.errors import ConflictError, FourfoldError
+from fourfold.base.ids import Oid
+from fourfold.content.build import save_tree
+from fourfold.content.tree import Tree
+from fourfold.formats.dvc import lock, pointer
+from fourfold.formats.dvc.pointer import Output, Pointer
+from fourfold.project.desk import intake_of
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+Value = TypeVar("Value")
+
+
+class MergeConflictError(ConflictError):
+    """Both sides changed the same thing differently; the details name each."""
+
+    code = "merge-conflict"
+
+
+class Merged(NamedTuple):
+    """The outcome of a clean merge: new bytes for our side's file."""
+
+    data: bytes
+
+
+def merge_file(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, *, name: str) -> Merged:
+    """Merge one ``.dvc`` file or ``dvc.lock``.
+
+    Args:
+        project: Whose cache has the manifests.
+        ancestor: What both sides began with; empty where both added the file.
+        ours: Our side.
+        theirs: The other side.
+        name: How messages call the file.
+
+    Raises:
+        MergeConflictError: the sides contradict; nothing was written.
+        InvalidFileError: one of the three cannot be understood.
+        ObjectMissingError: a directory's manifest is not in the cache, so that it cannot be merged.
+    """
+    if theirs in (ours, ancestor):
+        return Merged(ours)
+    if ours == ancestor:
+        return Merged(theirs)
+    if _is_lock(ours) or _is_lock(theirs):
+        return Merged(_merge_locks(ancestor, ours, theirs, name))
+    return Merged(_merge_pointers(project, ancestor, ours, theirs, name))
+
+
+def _is_lock(data: bytes) -> bool:
+    return data.startswith(b"schema:") or b"\nschema:" in data
+
+
+def _merge_maps(
+    ancestor: Mapping[str, Value], ours: Mapping[str, Value], theirs: Mapping[str, Value]
+) -> tuple[dict[str, Value], list[str]]:
+    """Three mappings as one, and the keys that both sides changed differently."""
+    merged: dict[str, Value] = {}
+    conflicts = []
+    for key in dict.fromkeys([*ours, *theirs]):
+        base, mine, other = ancestor.get(key), ours.get(key), theirs.get(key)
+        if other in (mine, base):
+            kept = mine
+        elif mine == base:
+            kept = other
+        else:
+            conflicts.append(key)
+            continue
+        if kept is not None:
+            merged[key] = kept
+    return merged, conflicts
+
+
+# -- lock files -------------------------------------------------------------------------------------
+
+
+def _merge_locks(ancestor: bytes, ours: bytes, theirs: bytes, name: str) -> bytes:
+    base = lock.parse(ancestor, name).stages if ancestor.strip() else {}
+    mine = lock.parse(ours, name).stages if ours.strip() else {}
+    other = lock.parse(theirs, name).stages if theirs.strip() else {}
+    merged, conflicts = _merge_maps(base, mine, other)
+    if conflicts:
+        raise MergeConflictError(
+            f"{len(conflicts)} stage{'s' * (len(conflicts) != 1)} of {name} ran differently on both sides",
+            hint="take one side, then run: ff repro",
+            details=conflicts,
+        )
+    data: bytes | None = ours
+    for stage in mine.keys() - merged.keys():
+        data = lock.remove(data, stage, name) if data is not None else None
+    fresh = {stage: entry for stage, entry in merged.items() if mine.get(stage) != entry}
+    return lock.update_many(data or b"", fresh, name) if fresh or data is None else data
+
+
+# -- pointer files ----------------------------------------------------------------------------------
+
+
+def _merge_pointers(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, name: str) -> bytes:
+    base = pointer.parse(ancestor, name) if ancestor.strip() else None
+    mine, other = pointer.parse(ours, name), pointer.parse(theirs, name)
+    outs = [_only_output(side, name) for side in (mine, other)]
+    old = _only_output(base, name) if base is not None and base.outs else None
+    if outs[0].path != outs[1].path:
+        raise MergeConflictError(f"the two sides of {name} track different paths", hint="take one side")
+    tree = _merge_trees(project, old, outs[0], outs[1], name)
+    size = _size_of(project, tree)
+    output = outs[0]._replace(oid=tree.oid, size=size, nfiles=len(tree), legacy=False)
+    with intake_of(project) as intake:
+        save_tree(tree, intake)
+        intake.commit()
+        intake.proofs.flush()
+    return pointer.update(ours, mine._replace(outs=(output,)), name)
+
+
+def _only_output(side: Pointer, name: str) -> Output:
+    if len(side.outs) != 1 or side.deps:
+        raise MergeConflictError(
+            f"{name} is an import, or has several outputs: both sides changed it", hint="take one side"
+        )
+    return side.outs[0]
+
+
+def _merge_trees(project: "Project", old: Output | None, mine: Output, other: Output, name: str) -> Tree:
+    trees = []
+    for side in (old, mine, other):
+        oid = side.oid if side is not None else None
+        if side is None or oid is None:
+            trees.append(Tree([], b""))
+        elif not oid.endswith(".dir"):
+            raise MergeConflictError(
+                f"both sides of {name} changed the file {mine.path}",
+                hint="take one side: git checkout --ours or --theirs",
+            )
+        else:
+            trees.append(project.store.read_tree(oid, legacy=side.legacy))
+    base, ours, theirs = (dict(tree.items()) for tree in trees)
+    merged, conflicts = _merge_maps(base, ours, theirs)
+    if conflicts:
+        raise MergeConflictError(
+            f"{len(conflicts)} file{'s' * (len(conflicts) != 1)} of {mine.path} changed on both sides",
+            hint="take one side, then add the other's changes by hand",
+            details=conflicts,
+        )
+    return Tree.of(merged.items())
+
+
+def _size_of(project: "Project", tree: Tree) -> int | None:
+    """Bytes of all files, if the cache has them all."""
+    total = 0
+    for oid in tree.digests():
+        try:
+            total += os.stat(project.store.path(Oid(oid))).st_size
+        except OSError:
+            return None
+    return total
+
+
+def reason(error: FourfoldError) -> str:
+    """A conflict in one line, for Git's output."""
+    return f"{error.message}: {', '.join(error.details[:5])}" if error.details else error.message
