@@ -101,7 +101,8 @@ class Wire:
         challenged = False
         for _ in range(_MAX_REDIRECTS + 2):
             sent = dict(headers or {}) | self._authorization(method, target)
-            response, connection = self._request(method, target, body, sent, key)
+            asked = target
+            response, connection = self._request(method, asked, body, sent, key)
             try:
                 again = None
                 if response.status == 401 and self._digest and not challenged and self._is_ours(target):
@@ -116,7 +117,7 @@ class Wire:
                     return
                 target = again
             finally:
-                self._keep(target, response, connection)
+                self._keep(asked, response, connection)
         raise BlobRefusedError(f"{self._url} redirects without end")
 
     def _keep(
@@ -124,7 +125,7 @@ class Wire:
     ) -> None:
         """Keep a connection whose answer was read to its end; close any other."""
         try:
-            if not response.isclosed() and (response.length or _DRAIN) < _DRAIN:
+            if not response.isclosed() and response.length is not None and response.length < _DRAIN:
                 response.read()
         except (OSError, http.client.HTTPException):
             connection.close()
@@ -168,8 +169,10 @@ class Wire:
         for fresh in (False, True):
             connection = self._connection(parts.scheme, parts.netloc, fresh=fresh)
             kept = connection.sock is not None
+            connected = False
             try:
                 self._connect(connection)
+                connected = True
                 try:
                     connection.request(method, path, body() if body else None, dict(headers))
                 except (BrokenPipeError, ConnectionResetError):
@@ -178,12 +181,11 @@ class Wire:
                     # A server may answer before it has read a large body, and close: its answer counts.
                 return connection.getresponse(), connection
             except (OSError, http.client.HTTPException) as error:
-                sent = connection.sock is not None and body is not None
                 connection.close()
                 # The server had closed a connection that we kept: that is no failure, and every
                 # request of this protocol may be repeated.
                 if not (isinstance(error, _GONE) and kept and not fresh):
-                    raise self._broken(error, key, writing=sent) from error
+                    raise self._broken(error, key, writing=connected and body is not None) from error
         raise AssertionError("the second try returns or raises")
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
@@ -244,7 +246,7 @@ class Wire:
                 hint="run again later, or with a lower --jobs",
                 retry_after=_retry_after(response.getheader("retry-after")),
             )
-        if status >= 500 or status in {408, 423}:
+        if status in {408, 423} or (status >= 500 and status != 501):
             raise BlobUnavailableError(f"{self._url} failed: {said}", hint="run the same command again")
         raise BlobRefusedError(f"object {key!r} on {self._url}: the server refused: {said}")
 
