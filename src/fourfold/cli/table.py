@@ -59,6 +59,7 @@ FAMILIES = {
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track files or directories", "track", 1),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
+    "cache migrate": Command("cache_migrate", "Move a cache of DVC 2 to the layout of DVC 3", "care"),
     "check-ignore": Command("check_ignore", "Say which paths .dvcignore excludes, and by which line", "look"),
     "checkout": Command("checkout", "Bring workspace files to what the pointer files say", "track"),
     "commit": Command("commit", "Record changes of tracked files and directories", "track", 1),

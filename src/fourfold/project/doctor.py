@@ -152,7 +152,7 @@ def _settings(project: "Project") -> Iterator[Finding]:
         command = f"ff config --unset {where}.{option} && ff config --local {where}.{option} <value>"
         yield Finding(
             "secret-in-committed-config",
-            f"{where}.{option} is a secret and stands in {os.path.relpath(file, project.cwd)}, a committed file",
+            f"{where}.{option} is a secret, and {os.path.relpath(file, project.cwd)} is committed",
             f"change the secret, then: {command}",
         )
     trust = Trust(state_dir(project.environ))
