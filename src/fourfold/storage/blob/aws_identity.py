@@ -180,10 +180,11 @@ def _single_sign_on(profile: Profile, values: Mapping[str, str], environ: Mappin
     if not start or not sso_region:
         raise AwsProfileError(f"AWS profile {profile.name!r} has no sso_start_url and sso_region")
     cache = expand_user("~/.aws/sso/cache", environ)
+    endpoint = environ.get("AWS_ENDPOINT_URL_SSO") or f"https://portal.sso.{sso_region}.amazonaws.com"
     account, role, name = values["sso_account_id"], values["sso_role_name"], profile.name
 
     def fetch() -> Keys:
-        return single_sign_on(cache, session or start, sso_region, account, role, name)
+        return single_sign_on(cache, session or start, endpoint, account, role, name)
 
     return Identity({}, fetch)
 

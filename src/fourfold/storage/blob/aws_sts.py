@@ -64,13 +64,13 @@ def assume_role(keys: Keys, values: Mapping[str, str], region: str, endpoint: st
     )
 
 
-def single_sign_on(cache: str, key: str, region: str, account: str, role: str, profile: str) -> Keys:
+def single_sign_on(cache: str, key: str, endpoint: str, account: str, role: str, profile: str) -> Keys:
     """Exchange the token that ``aws sso login`` left for the keys of a role.
 
     Args:
         cache: The folder of tokens.
         key: The session's name, or the start URL: its SHA-1 names the token's file.
-        region: Of the sign-on.
+        endpoint: URL of the portal.
         account: Account id.
         role: Role name.
         profile: For messages.
@@ -95,7 +95,7 @@ def single_sign_on(cache: str, key: str, region: str, account: str, role: str, p
     query = urlencode({"role_name": role, "account_id": account})
     status, answer = _ask(
         "GET",
-        f"https://portal.sso.{region}.amazonaws.com",
+        endpoint,
         f"/federation/credentials?{query}",
         b"",
         {"x-amz-sso_bearer_token": access},
