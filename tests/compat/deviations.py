@@ -64,6 +64,24 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"step 7 `\?fetch`: exit code",
         "a fetch that could not get everything fails; the real DVC warns and succeeds",
     ),
+    Deviation(
+        "D7",
+        "add-out-name",
+        r"step 2 .*/\.<random [0-9a-f]{8}>\.tmp: only in A",
+        "what comes from elsewhere leaves no temporary file in the cache",
+    ),
+    Deviation(
+        "D7",
+        "add-to-remote",
+        r"step 3 .*/\.<random [0-9a-f]{8}>\.tmp: only in A",
+        "what goes straight to a remote leaves no temporary file there",
+    ),
+    Deviation(
+        "",
+        "legacy-text-differs-only-in-line-ends",
+        r"step 5 `\?add text\.csv`: ws/text\.csv: content",
+        "adding a text whose line ends alone differ from the cached one leaves the user's file as it is",
+    ),
 )
 
 

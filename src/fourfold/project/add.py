@@ -150,10 +150,22 @@ def _take(project: "Project", saver: Saver, aims: Iterable[Aim]) -> dict[str, Ou
 # --- judging targets --------------------------------------------------------------------------------------
 
 
-def plan(project: "Project", names: Iterable[str], *, force: bool = False) -> list[Aim]:
-    """Judge every target before any is read; repetitions are dropped. Errors as `add`."""
+def plan(
+    project: "Project", names: Iterable[str], *, force: bool = False, must_exist: bool = True
+) -> list[Aim]:
+    """Judge every target before any is read; repetitions are dropped.
+
+    Args:
+        project: Whose.
+        names: Paths as typed.
+        force: Take over a pointer file that tracks something else.
+        must_exist: The targets are there already. Otherwise their folders must be.
+
+    Raises:
+        FourfoldError: as `add`.
+    """
     tracking = load_tracked(project)
-    planner = _Planner(project, tracking, force=force)
+    planner = _Planner(project, tracking, force=force, must_exist=must_exist)
     aims = {aim.path: aim for aim in (planner.aim(name) for name in names)}
     planner.refuse_overlaps(aims.values())
     refuse_tracked_by_git(project, [aim.path for aim in aims.values() if aim.output.cache])
@@ -166,9 +178,10 @@ def plan(project: "Project", names: Iterable[str], *, force: bool = False) -> li
 class _Planner:
     """Finds who owns a target, or will."""
 
-    def __init__(self, project: "Project", tracking: Tracking, *, force: bool) -> None:
+    def __init__(self, project: "Project", tracking: Tracking, *, force: bool, must_exist: bool) -> None:
         self.project = project
         self.force = force
+        self.must_exist = must_exist
         self.by_path = {out.path: out for out in tracking.outs}
         self.owners = tracking.owners
         self.by_file = {owner.file: owner for owner in tracking.owners if not owner.is_stage}
@@ -182,8 +195,14 @@ class _Planner:
                 return self._existing(name, path, out)
             if above == self.project.root:
                 break
-        if not os.path.lexists(path):
+        if self.must_exist and not os.path.lexists(path):
             raise _missing(self.project, path)
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise NothingToAddError(
+                f"the folder '{self.project.display(folder)}' does not exist",
+                hint=f"make it first: mkdir -p {self.project.display(folder)}",
+            )
         return self._fresh(path)
 
     def _check_kind(self, name: str, path: str) -> None:

@@ -78,6 +78,7 @@ def record(
     outputs: Mapping[str, Output],
     *,
     renew_checksums: bool = False,
+    hide: bool = True,
 ) -> tuple[list[Added], list[str]]:
     """Write ``.gitignore`` lines and pointer files for outputs whose content is safe.
 
@@ -87,11 +88,12 @@ def record(
         aims: Where each target is recorded.
         outputs: What each output is now, by its path.
         renew_checksums: Give imports the checksum of what they say now.
+        hide: Let Git ignore the outputs.
 
     Returns:
         One entry a target, and the files that belong into the next commit.
     """
-    hidden = [aim.out_path for aim in aims if aim.output.cache]
+    hidden = [aim.out_path for aim in aims if aim.output.cache and hide]
     if project.git is not None:
         for file in {gitignore_of(path) for path in hidden}:
             op.will_write(file)

@@ -223,13 +223,15 @@ def described(output: Output, built: Built, *, legacy: bool = False) -> Output:
     """An output as its pointer file describes it, with its content of now; its options stay."""
     if output.oid == built.oid and output.legacy == legacy and (output.files or output.cloud):
         return output  # the same content: what the cloud said of it still holds
-    return _without_cloud(output)._replace(
-        oid=built.oid,
-        legacy=legacy,
-        size=built.size,
-        nfiles=built.nfiles if built.is_directory else None,
-        isexec=built.isexec,
-    )
+    nfiles = built.nfiles if built.is_directory else None
+    return described_as(output, built.oid, built.size, nfiles, isexec=built.isexec, legacy=legacy)
+
+
+def described_as(
+    output: Output, oid: Oid, size: int, nfiles: int | None, *, isexec: bool = False, legacy: bool = False
+) -> Output:
+    """An output with content that is known by name; its options stay."""
+    return _without_cloud(output)._replace(oid=oid, legacy=legacy, size=size, nfiles=nfiles, isexec=isexec)
 
 
 def _without_files_above(tree: Tree, inner: str) -> Tree:
