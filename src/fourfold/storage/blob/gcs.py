@@ -33,13 +33,16 @@ def open_gcs(url: str, options: Options, environ: Mapping[str, str], jobs: int |
     where = urlsplit(url)
     bucket, prefix = where.netloc, where.path.strip("/")
     options.text("projectname")  # names who pays for a new bucket, and no bucket is made here
-    endpoint = options.text("endpointurl") or _emulator(environ)
-    config: dict[str, Any] = {}
-    if options.flag("allow_anonymous_login"):
-        options.text("credentialpath")
-        config["skip_signature"] = True
-    else:
-        config.update(_credentials(options, environ))
+    emulator = _emulator(environ)
+    endpoint = options.text("endpointurl") or emulator
+    anonymous = options.flag("allow_anonymous_login")
+    config: dict[str, Any] = _credentials(options, environ)
+    if anonymous or (emulator and not config):
+        config = {"skip_signature": True}
+        if endpoint:
+            # The client asks for a token before a write, whatever we say; another server than
+            # Google's does not look at it.
+            config["bearer_token"] = "anonymous"
     if endpoint:
         config["base_url"] = endpoint.rstrip("/")
     options.finish()
