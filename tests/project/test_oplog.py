@@ -190,6 +190,38 @@ def test_what_an_operation_deleted_is_deleted_again_and_comes_back_again(work: W
         assert (work.exists("f"), work.exists("g")) == (False, False)
 
 
+def test_a_damaged_object_is_seen_before_anything_is_touched(work: Workplace) -> None:
+    good, bad = work.track("f", b"old"), work.track("g", b"also old")
+    project = work.open()
+    with operation(project, "replace") as op:
+        for name, oid in (("f", good), ("g", bad)):
+            op.will_replace(work.path(name), oid)  # type: ignore[arg-type]
+            work.gen({name: "new"})
+    place = work.root / ".dvc/cache/files/md5" / bad[:2] / bad[2:]
+    place.chmod(0o644)
+    place.write_bytes(b"damaged!")
+    with pytest.raises(ContentGoneError) as caught:
+        undo(project)
+    assert caught.value.details == (f"g: {bad}",)
+    assert (work.text("f"), work.text("g")) == ("new", "new")
+    undo(project, force=True)
+    assert (work.text("f"), work.text("g")) == ("old", "new")
+
+
+def test_many_files_come_back_together(work: Workplace) -> None:
+    names = [f"d/{number}" for number in range(600)]
+    oids = [work.track(name, f"old {name}".encode()) for name in names]
+    project = work.open()
+    with operation(project, "replace") as op:
+        for name, oid in zip(names, oids, strict=True):
+            op.will_replace(work.path(name), oid)  # type: ignore[arg-type]
+            (work.root / name).write_text("new")
+    begin = time.perf_counter()
+    undo(project)
+    assert time.perf_counter() - begin < 10
+    assert all(work.text(name) == f"old {name}" for name in names)
+
+
 def test_files_that_were_created_moved_and_kept_go_back(work: Workplace) -> None:
     project = work.open()
     work.gen({"from": "m", "kept": "k"})

@@ -7,7 +7,7 @@ point and run again. What operations record is `oplog`.
 """
 
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConflictError, CorruptError, FourfoldError, NotFoundError, from_os_error
@@ -21,6 +21,7 @@ from fourfold.project.outs import folders_above
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
+    from fourfold.project.restoring import Restorer
 
 
 class NothingToUndoError(NotFoundError):
@@ -80,9 +81,11 @@ def undo(project: "Project", *, force: bool = False, events: Sink = silent) -> U
             )
         taker = _Taker(project, recorded, events=events)
         taker.check(back=True, force=force)
-        mark(project, recorded.id, "undoing")
-        for act in reversed(recorded.acts):
-            taker.back(act)
+        with taker.restorer() as restorer:
+            taker.check_made(restorer, force=force)
+            mark(project, recorded.id, "undoing")
+            for act in reversed(recorded.acts):
+                taker.back(act, restorer)
         mark(project, recorded.id, "undone")
         return taker.result()
 
@@ -143,17 +146,40 @@ class _Taker:
                     if lost:
                         self.lost.add(act.slot)
         if gone and not force:
-            raise ContentGoneError(
-                f"'{self.recorded.command}' cannot be taken back: what it replaced is gone",
-                details=gone,
-                hint="get it from a remote if it is there: ff fetch; or take back the rest: ff undo --force",
-            )
+            raise self._content_gone(gone)
         if changed and not force and not self.recorded.half_undone:
             raise ChangedSinceError(
                 f"files changed since '{self.recorded.command}' ({self.recorded.id})",
                 details=changed,
                 hint=f"to overwrite them (into the trash), run: ff {'undo' if back else 'redo'} --force",
             )
+
+    def _content_gone(self, gone: list[str]) -> ContentGoneError:
+        return ContentGoneError(
+            f"'{self.recorded.command}' cannot be taken back: what it replaced is gone",
+            details=gone,
+            hint="get it from a remote if it is there: ff fetch; or take back the rest: ff undo --force",
+        )
+
+    def restorer(self) -> "Restorer | nullcontext[None]":
+        """What makes the files that were replaced; nothing when none were."""
+        acts = [act for act in self.recorded.acts if act.kind == "replace" and act.slot not in self.lost]
+        if not acts:
+            return nullcontext()
+        from fourfold.project.restoring import Restorer, Wanted  # noqa: PLC0415 - few operations replaced content
+
+        wanted = {act.slot: Wanted(act.oid, act.legacy, act.isexec) for act in acts if act.oid is not None}
+        return Restorer(self.project, wanted, events=self.events)
+
+    def check_made(self, restorer: "Restorer | None", *, force: bool) -> None:
+        """Refuse when the cache has damaged objects where the content before should be."""
+        if restorer is None or not restorer.missing:
+            return
+        if not force:
+            raise self._content_gone(
+                [f"{act.path}: {act.oid}" for act in self.recorded.acts if act.slot in restorer.missing]
+            )
+        self.lost |= restorer.missing
 
     def _check_way(self, relpath: str) -> None:
         for folder in folders_above(self._path(relpath)):
@@ -207,7 +233,7 @@ class _Taker:
         return store.missing(tree.digests(), legacy=legacy)[:10]
 
     def _identity(self, path: str, act: Act) -> Oid | None:
-        from fourfold.content.build import identify  # noqa: PLC0415 - metadata alone needs no hashing
+        from fourfold.content.identity import identify  # noqa: PLC0415 - metadata alone needs no hashing
         from fourfold.content.statindex import StatIndex  # noqa: PLC0415 - likewise
 
         # A single file may be one of many of an output: it has no record of its own.
@@ -219,7 +245,7 @@ class _Taker:
 
     # --- acting ----------------------------------------------------------------------------------------
 
-    def back(self, act: Act) -> None:
+    def back(self, act: Act, restorer: "Restorer | None") -> None:
         """Take one act back."""
         path = self._path(act.path)
         if act.slot in self.lost:
@@ -234,11 +260,17 @@ class _Taker:
                 self._shift(self._slot(act), path)
         elif act.kind == "create":
             self._set_aside(path, act)
-        elif act.oid is not None:
-            if not os.path.lexists(path):
-                self._note_nothing(act)
-            self._set_aside(path, act)
-            self._restore(path, act.oid, act)
+        elif restorer is not None:
+            self._put_back(act, path, restorer)
+
+    def _put_back(self, act: Act, path: str, restorer: "Restorer") -> None:
+        aside = os.path.lexists(self._slot(act, "u")) or os.path.lexists(self._slot(act, "n"))
+        if aside and self.recorded.half_undone and os.path.lexists(path):
+            return  # an earlier run that was killed came this far
+        if not os.path.lexists(path):
+            self._note_nothing(act)
+        self._set_aside(path, act)
+        restorer.put(act.slot, path)
 
     def forth(self, act: Act) -> None:
         """Do one act again."""
@@ -313,14 +345,6 @@ class _Taker:
         """Remember, for redo, that the operation had left nothing at the path."""
         if not os.path.lexists(self._slot(act, "u")):
             write_atomic(self._slot(act, "n"), b"", durable=False)
-
-    def _restore(self, path: str, oid: Oid, act: Act) -> None:
-        from fourfold.content.checkout import checkout  # noqa: PLC0415 - few operations replaced content
-        from fourfold.project.desk import desk_for  # noqa: PLC0415 - likewise
-
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        desk = desk_for(self.project, path)
-        checkout(oid, path, desk, legacy=act.legacy, isexec=act.isexec, events=self.events)
 
     def _shift(self, source: str, target: str) -> None:
         if not os.path.lexists(source) or os.path.lexists(target):
