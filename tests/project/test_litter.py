@@ -1,8 +1,6 @@
 """Half-written files of commands that died go with the next command."""
 
-import os
-import time
-
+from fourfold.base.fs.platform import try_flock
 from tests.fixtures.sandbox import Sandbox
 
 
@@ -20,7 +18,6 @@ def test_a_temporary_file_beside_what_a_killed_command_was_writing_goes_with_the
     mine.write_bytes(b"somebody else's")
     old = ff_repo.path / ".dvc/fourfold/index/.x.ff0123456789ab.tmp"
     old.write_bytes(b"half")
-    os.utime(old, (time.time() - 3600,) * 2)
     ff_repo.gen({"other": "2"})
     ff_repo.run("add", "other")
     assert not beside.exists()
@@ -32,7 +29,11 @@ def test_a_temporary_file_that_a_reader_may_be_writing_now_is_left(ff_repo: Sand
     ff_repo.gen({"data": "1"})
     ff_repo.run("add", "data")
     young = ff_repo.path / ".dvc/fourfold/index/.x.ff0123456789ab.tmp"
-    young.write_bytes(b"half")
-    ff_repo.gen({"other": "2"})
-    ff_repo.run("add", "other")
-    assert young.exists()
+    with young.open("wb") as file:
+        assert try_flock(file.fileno())  # as its writer does, for as long as it lives
+        ff_repo.gen({"other": "2"})
+        ff_repo.run("add", "other")
+        assert young.exists()
+    ff_repo.gen({"third": "3"})
+    ff_repo.run("add", "third")
+    assert not young.exists()

@@ -14,7 +14,13 @@ from typing import NamedTuple, Self
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
-from fourfold.base.fs.platform import clone_file, current_umask, sync_directory, sync_filesystem
+from fourfold.base.fs.platform import (
+    clone_file,
+    current_umask,
+    sync_directory,
+    sync_filesystem,
+    try_flock,
+)
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import gate
 from fourfold.content.hashing import folded_digest
@@ -23,6 +29,8 @@ from fourfold.content.proofs import ProofBook
 
 #: Up to this many new objects are fsynced one by one; more share one flush of the file system.
 _FEW = 8
+#: What the name of a lease ends with until it is locked.
+_NEW = ".new"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -344,12 +352,34 @@ class Intake:
             return
         os.makedirs(self.store.root, exist_ok=True)
         self._gate = gate.enter(self.store.root)  # whoever removes objects finishes first
-        os.makedirs(self._own, exist_ok=True)
         sweep(self.store)
         self._mode_is_masked = self.store.shared or bool(current_umask() & self.store.file_mode)
-        path = f"{self._own}/{self._token}.lease"
-        self._lease = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-        _try_flock(self._lease)
+        while self._lease is None:
+            self._lease = self._take_lease()
+
+    def _take_lease(self) -> int | None:
+        """A lease that bears its name only once it is locked, so that no sweep takes it for a dead one's.
+
+        Returns:
+            The open handle; None when another writer swept the folder or the new file at that moment.
+        """
+        os.makedirs(self._own, exist_ok=True)
+        new = f"{self._own}/{self._token}{_NEW}"
+        try:
+            fd = os.open(new, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except FileNotFoundError:
+            return None
+        try:
+            try_flock(fd, wait=True)  # a sweep may be looking at it
+            os.rename(new, f"{self._own}/{self._token}.lease")
+        except FileNotFoundError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            _unlink_quietly(new)
+            raise
+        return fd
 
     _mode_is_masked = True
 
@@ -361,30 +391,35 @@ class Intake:
             self._lease = None
             gate.leave(self._gate)
             self._gate = None
-            try:
-                os.rmdir(self._own)
-            except OSError:
-                return
+            _rmdir_quietly(self._own)
 
 
 def live_leases(store: ObjectStore) -> list[str]:
     """The tokens of the writers that are at work in the store at this moment, this process included."""
-    return [token for token in _leases(store) if not _is_dead(store, token)]
+    own = f"{store.root}/{OWN_DIRECTORY}"
+    return [token for token in _leases(store) if not _is_dead(f"{own}/{token}.lease")]
 
 
 def sweep(store: ObjectStore) -> int:
-    """Remove the hidden files of writers that died; returns how many."""
-    dead = [token for token in _leases(store) if _is_dead(store, token)]
+    """Remove what writers that died left: their hidden files and leases; returns how many files.
+
+    Costs one look at a folder that is there only while somebody writes, or died writing. May be called at
+    any time: the living hold locks.
+    """
+    own = f"{store.root}/{OWN_DIRECTORY}"
+    names = _listdir_quietly(own)
+    dead = [name for name in names if name.endswith((".lease", _NEW)) and _is_dead(f"{own}/{name}")]
     removed = 0
-    if dead:
-        suffixes = tuple(f".{token}.tmp" for token in dead)
+    if suffixes := tuple(f".{name[:-6]}.tmp" for name in dead if name.endswith(".lease")):
         for base in (store.base(), store.base(legacy=True)):
             for folder in (base, *(f"{base}/{prefix}" for prefix in PREFIXES)):
                 for name in _listdir_quietly(folder):
                     if name.endswith(suffixes) and is_temp_name(name):
                         removed += _unlink_quietly(f"{folder}/{name}")
-        for token in dead:
-            _unlink_quietly(f"{store.root}/{OWN_DIRECTORY}/{token}.lease")
+    for name in dead:
+        _unlink_quietly(f"{own}/{name}")
+    if len(dead) == len(names) and os.path.isdir(own):
+        _rmdir_quietly(own)
     return removed
 
 
@@ -394,28 +429,16 @@ def _leases(store: ObjectStore) -> list[str]:
     ]
 
 
-def _is_dead(store: ObjectStore, token: str) -> bool:
+def _is_dead(path: str) -> bool:
     """Whether the writer of a lease is gone: the kernel gave its lock to us."""
     try:
-        fd = os.open(f"{store.root}/{OWN_DIRECTORY}/{token}.lease", os.O_RDWR)
+        fd = os.open(path, os.O_RDWR)
     except OSError:
         return False
     try:
-        return _try_flock(fd)
+        return try_flock(fd)
     finally:
         os.close(fd)
-
-
-def _try_flock(fd: int) -> bool:
-    try:
-        import fcntl  # noqa: PLC0415 - absent on Windows, where litter is swept by age in gc alone
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _listdir_quietly(path: str) -> list[str]:
@@ -431,3 +454,10 @@ def _unlink_quietly(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _rmdir_quietly(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except OSError:
+        return

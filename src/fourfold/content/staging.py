@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from fourfold.base.fs.atomic import is_temp_name, temp_name
-from fourfold.base.fs.platform import sync_filesystem
+from fourfold.base.fs.platform import sync_filesystem, try_flock
 
 #: Up to this many files are fsynced one by one.
 _FEW = 8
@@ -38,7 +38,7 @@ class Staging:
     def __enter__(self) -> Self:
         os.mkdir(self.path, 0o700)
         self._fd = os.open(self.path, os.O_RDONLY)
-        _lock(self._fd)
+        try_flock(self._fd)
         return self
 
     def __exit__(
@@ -90,19 +90,7 @@ def sweep(parent: str) -> None:
         except OSError:
             continue
         try:
-            if _lock(fd):
+            if try_flock(fd):
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        import fcntl  # noqa: PLC0415 - absent on Windows, where directories cannot be opened either
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

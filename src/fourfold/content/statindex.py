@@ -18,7 +18,8 @@ from array import array
 from typing import NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
-from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.atomic import is_temp_name, temp_name, write_all, write_atomic
+from fourfold.base.fs.platform import try_flock
 from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
 
@@ -162,10 +163,10 @@ class StatIndex:
         path = self._path(root, legacy=legacy)
         try:
             try:
-                write_atomic(path, b"".join((head, body, proofs)), durable=False)
+                _replace(path, b"".join((head, body, proofs)))
             except FileNotFoundError:
                 _make_index_directory(self.directory)
-                write_atomic(path, b"".join((head, body, proofs)), durable=False)
+                _replace(path, b"".join((head, body, proofs)))
         except OSError:
             return
 
@@ -178,6 +179,18 @@ class StatIndex:
                 os.unlink(self._path(root, legacy=legacy))
             except OSError:
                 continue
+
+    def sweep(self) -> int:
+        """Remove half-written files whose writers died; returns how many. The living hold locks on theirs."""
+        removed = 0
+        try:
+            names = os.listdir(self.directory) if self.directory is not None else []
+        except OSError:
+            return 0
+        for name in names:
+            if is_temp_name(name):
+                removed += _sweep_one(f"{self.directory}/{name}")
+        return removed
 
     def roots(self) -> list[tuple[str, str]]:
         """Every (root, oid) on record, the folders of the cache left out; in no order."""
@@ -213,6 +226,47 @@ def settle(stats: "array[int]", clock: Clock) -> int:
         clock.sleep(gap / 1e9)
         now = clock.now_ns()
     return now
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Give the file of a record new bytes: not durable, but never half of them.
+
+    Raises:
+        OSError: it has its old bytes. FileNotFoundError also when a sweep came in a moment without a lock.
+    """
+    folder, name = os.path.split(path)
+    temporary = f"{folder}/{temp_name(name)}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        try:
+            try_flock(fd)
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        _unlink_quietly(temporary)
+        raise
+
+
+def _sweep_one(path: str) -> bool:
+    """Remove a temporary file if the kernel gives its lock to us."""
+    try:
+        fd = os.open(path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return try_flock(fd) and _unlink_quietly(path)
+    finally:
+        os.close(fd)
+
+
+def _unlink_quietly(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def _make_index_directory(path: str) -> None:

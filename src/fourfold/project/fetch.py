@@ -12,6 +12,7 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import transfer
 from fourfold.project.collect import Filter, Group, collect, groups, of_types, smaller_than
+from fourfold.project.litter import sweep_transfer
 from fourfold.project.outs import Tracked
 from fourfold.project.push import Opened, tell_skipped
 from fourfold.project.remotes import Remote
@@ -111,6 +112,7 @@ def fetch(
     )
     tell_skipped(found, events)
     vet_store(project, "write")
+    sweep_transfer(project)
     opened = Opened(project, jobs)
     if remote is not None:
         opened.get(remote)  # a name that does not exist is an error even when nothing is missing

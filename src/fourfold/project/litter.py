@@ -1,9 +1,9 @@
 """Litter: hidden half-written files that a killed or failed command left behind, swept by the next one.
 
-Objects and staged files are found by their leases (`content.intake`, `content.staging`). Metadata is
-written beside the file that it replaces; which files those were is in the journal of the command that never
-ended, so that no walk of the workspace is needed. Only names that are ours by their token are removed, and
-only while the repository lock is held.
+Objects and staged files are found by their leases (`content.intake`, `content.staging`), index files by
+their locks. Metadata is written beside the file that it replaces; which files those were is in the journal
+of the command that never ended, so that no walk of the workspace is needed. Only names that are ours by
+their token are removed.
 """
 
 import os
@@ -11,41 +11,42 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fourfold.base.fs.atomic import is_temp_name
+from fourfold.content import intake
+from fourfold.content.objects import ObjectStore
 from fourfold.project.journal import newest
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
 
-#: Folders of our own in which files are replaced; the index may be written by readers at this moment.
-_OWN = ("ops",)
-_INDEX = "index"
-#: A reader's half-written index file is older than this only when its writer is gone.
-_READER_NS = 60_000_000_000
+#: The folder of our own in which files are replaced under the repository lock.
+_OWN = "ops"
 #: Every command sweeps, so what is older was swept before.
 _LOOK_BACK = 3
 
 
 def sweep(project: "Project") -> int:
-    """Remove what commands that died left beside the files they were writing; returns how many.
+    """Remove what commands that died left in the cache and beside the files they were writing; how many.
 
     The repository lock is held. What cannot be removed now is left for the next time.
     """
-    folders = {os.path.join(project.own_dir, name): 0 for name in _OWN}
-    folders[os.path.join(project.own_dir, _INDEX)] = project.clock.now_ns() - _READER_NS
+    folders = {os.path.join(project.own_dir, _OWN): None}
     for recorded in newest(project, _LOOK_BACK):
         if recorded.state not in {"done", "undone"}:
             for act in recorded.acts:
-                path = os.path.join(project.root, act.path)
-                folders.setdefault(os.path.dirname(path), 0)
-    return sum(_sweep_folder(folder, before) for folder, before in folders.items())
+                folders[os.path.dirname(os.path.join(project.root, act.path))] = None
+    return sweep_transfer(project) + sum(map(_sweep_folder, folders))
 
 
-def _sweep_folder(folder: str, before: int) -> int:
+def sweep_transfer(project: "Project", remote: str | None = None) -> int:
+    """The same for verbs that hold no lock: the cache, the index, and a remote that is a folder, if named."""
+    removed = project.index.sweep() + intake.sweep(project.store)
+    return removed + (intake.sweep(ObjectStore(remote)) if remote else 0)
+
+
+def _sweep_folder(folder: str) -> int:
     removed = 0
     for path in _temporaries(folder):
         try:
-            if before and os.lstat(path).st_mtime_ns > before:
-                continue
             os.unlink(path)
         except OSError:
             continue

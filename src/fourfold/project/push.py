@@ -11,6 +11,7 @@ from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.content import transfer
 from fourfold.project.collect import Collection, Group, collect, groups
+from fourfold.project.litter import sweep_transfer
 from fourfold.project.remotes import Remote, open_remote
 from fourfold.project.runs import RunsUnsupportedError, push_runs
 from fourfold.project.scope import WORKSPACE, Scope
@@ -163,6 +164,7 @@ def _push_group(
 ) -> PushResult:
     if remote.version_aware:
         raise refuse(remote, "push")
+    sweep_transfer(project, remote.store.local_root)
     done = transfer.push(
         group.oids,
         project.store,

@@ -215,3 +215,24 @@ def capabilities(path: str) -> Capabilities:
         openat2=beneath,
         dir_fd=HAS_DIR_FD,
     )
+
+
+def try_flock(fd: int, *, wait: bool = False) -> bool:
+    """Lock an open file or directory for this process until it is closed or its process dies.
+
+    Args:
+        fd: The open handle.
+        wait: Wait while somebody else has it.
+
+    Returns:
+        False when somebody else has it, and where there are no such locks (Windows, some network mounts).
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
