@@ -21,6 +21,10 @@ def main() -> int:
         from fourfold.cli.main import run  # noqa: PLC0415 - the parser loads only when it is needed
     except KeyboardInterrupt:
         return 252  # as `failure` has it, which is not loaded yet
+    except OSError as error:  # no file handles left, or no permission to read our own modules
+        if sys.stderr is not None:
+            sys.stderr.write(f"error: ff cannot load its modules: {error}\n")
+        return 255
     return run(argv)
 
 

@@ -127,11 +127,24 @@ class Invocation:
         return USAGE if short else 0
 
     def _fail(self, error: BaseException) -> int:
-        from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
+        try:
+            from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
 
-        if self.session is not None:
-            self.session.sink.close()
-        return failure.report(error, self._scene())
+            if self.session is not None:
+                self.session.sink.close()
+            return failure.report(error, self._scene())
+        except (OSError, ImportError, MemoryError):
+            return self._last_words(error)
+
+    def _last_words(self, error: BaseException) -> int:
+        """Tell of a failure when not even the modules that tell of failures can be loaded (no handles left)."""
+        from contextlib import suppress  # noqa: PLC0415 - loaded by the interpreter itself
+
+        told = str(getattr(error, "message", "") or getattr(error, "strerror", "") or type(error).__name__)
+        if self.stderr is not None:
+            with suppress(OSError, ValueError):
+                self.stderr.write(f"error: {told[:500]}\n")
+        return self.command.failure_code if self.command is not None else 255
 
     def _scene(self) -> "Scene":
         from fourfold.cli import failure  # noqa: PLC0415 - only a failure pays for it
