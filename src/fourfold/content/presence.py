@@ -13,7 +13,7 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silen
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.objects import ObjectStore
-from fourfold.storage.blob.protocol import BlobInfo, BlobStore
+from fourfold.storage.blob.protocol import BlobInfo, BlobStore, NoListingError
 
 #: Up to this many objects are asked for one by one without thinking.
 _FEW = 64
@@ -98,10 +98,13 @@ def _in_folder(store: ObjectStore, wanted: Sequence[Oid], *, legacy: bool) -> di
 def _worth_listing(remote: BlobStore, wanted: Sequence[Oid], *, legacy: bool) -> bool:
     """Whether a listing of everything costs less than a question for each."""
     sample = 0
-    for page in remote.list("00" if legacy else "files/md5/00"):
-        sample += len(page)
-        if sample * 256 / _PAGE > len(wanted) / _ASKERS:
-            return False
+    try:
+        for page in remote.list("00" if legacy else "files/md5/00"):
+            sample += len(page)
+            if sample * 256 / _PAGE > len(wanted) / _ASKERS:
+                return False
+    except NoListingError:
+        return False
     return True
 
 

@@ -4,6 +4,7 @@ Openers take what they know; `Options.finish` refuses the rest, so that no optio
 ignored. Which options exist is DVC's list (`dvc config` reference, "remote").
 """
 
+import os
 from collections.abc import Mapping
 
 from fourfold.base.errors import ConfigError
@@ -123,6 +124,15 @@ class Options:
                 f"a {self._kind} remote has no option {names}",
                 hint=f"remove it with: ff remote modify --unset <name> {min(self._left)}",
             )
+
+
+def expand_user(path: str, environ: Mapping[str, str]) -> str:
+    """``~`` by the environment that was passed in."""
+    if path == "~" or path.startswith(("~/", "~\\")):
+        home = environ.get("HOME") or environ.get("USERPROFILE")
+        if home:
+            return os.path.join(home, path[2:])
+    return path
 
 
 class PasswordNeededError(ConfigError):

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
-from fourfold.storage.blob.aws_profile import AwsProfileError, Profile, expand_user
+from fourfold.storage.blob.aws_profile import AwsProfileError, Profile
 from fourfold.storage.blob.aws_sts import Keys, assume_role, read_time, single_sign_on
 from fourfold.storage.blob.protocol import BlobDeniedError
-from fourfold.storage.options import BadRemoteOptionError, Options
+from fourfold.storage.options import BadRemoteOptionError, Options, expand_user
 
 _PROCESS_TIMEOUT = 120
 _OUTSIDE = (

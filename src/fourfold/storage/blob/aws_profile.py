@@ -6,11 +6,11 @@ Format: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 """
 
 import configparser
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from fourfold.base.errors import ConfigError, from_os_error
+from fourfold.storage.options import expand_user
 
 _MAX_BYTES = 4 << 20
 
@@ -41,15 +41,6 @@ class Profile(NamedTuple):
     trusted: bool
     sections: Mapping[str, Mapping[str, str]]
     services: Mapping[str, Mapping[str, str]]
-
-
-def expand_user(path: str, environ: Mapping[str, str]) -> str:
-    """``~`` by the environment that was passed in."""
-    if path == "~" or path.startswith(("~/", "~\\")):
-        home = environ.get("HOME") or environ.get("USERPROFILE")
-        if home:
-            return os.path.join(home, path[2:])
-    return path
 
 
 def read_profile(

@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 from obstore.store import AzureStore
 
-from fourfold.storage.blob.aws_profile import expand_user
 from fourfold.storage.blob.object_errors import Place
 from fourfold.storage.blob.object_store import ObjectStore
 from fourfold.storage.blob.protocol import BlobDeniedError
 from fourfold.storage.blob.s3 import QUICK_RETRY, client_options
-from fourfold.storage.options import BadRemoteOptionError, Options
+from fourfold.storage.options import BadRemoteOptionError, Options, expand_user
 from fourfold.storage.redact import redact_url
 
 _CREDENTIALS = "account_name with account_key, sas_token or client_secret, or connection_string of the remote"

@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 from obstore.store import GCSStore
 
 from fourfold.base.errors import from_os_error
-from fourfold.storage.blob.aws_profile import expand_user
 from fourfold.storage.blob.object_errors import Place
 from fourfold.storage.blob.object_store import ObjectStore
 from fourfold.storage.blob.s3 import QUICK_RETRY, client_options
-from fourfold.storage.options import BadRemoteOptionError, Options
+from fourfold.storage.options import BadRemoteOptionError, Options, expand_user
 from fourfold.storage.redact import redact_url
 
 _CREDENTIALS = "credentialpath of the remote, or GOOGLE_APPLICATION_CREDENTIALS"

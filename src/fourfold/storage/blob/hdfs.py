@@ -7,9 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import fsspec
 
-from fourfold.storage.blob.aws_profile import expand_user
 from fourfold.storage.blob.fsspec_store import FsspecStore
-from fourfold.storage.options import Options
+from fourfold.storage.options import Options, expand_user
 from fourfold.storage.redact import redact_url
 
 _WEBHDFS_PORT = 50070

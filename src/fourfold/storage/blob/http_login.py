@@ -14,8 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from fourfold.base.errors import from_os_error
-from fourfold.storage.blob.aws_profile import expand_user
-from fourfold.storage.options import BadRemoteOptionError
+from fourfold.storage.options import BadRemoteOptionError, expand_user
 
 
 class Login(NamedTuple):

@@ -16,10 +16,10 @@ from obstore.store import S3Store
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.storage.blob.aws_identity import Identity, as_provider, find_identity
-from fourfold.storage.blob.aws_profile import Profile, expand_user, read_profile
+from fourfold.storage.blob.aws_profile import Profile, read_profile
 from fourfold.storage.blob.object_errors import Place
 from fourfold.storage.blob.object_store import ObjectStore
-from fourfold.storage.options import Options
+from fourfold.storage.options import Options, expand_user
 from fourfold.storage.redact import redact_url
 
 _CREDENTIALS = "access_key_id, secret_access_key, session_token or profile of the remote"

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import paramiko
 
 from fourfold.base.errors import FourfoldError
-from fourfold.storage.blob.aws_profile import expand_user
 from fourfold.storage.blob.protocol import (
     BlobDeniedError,
     BlobTimeoutError,
     BlobUnavailableError,
 )
+from fourfold.storage.options import expand_user
 
 _TIMEOUT = 60.0
 _KEEP_ALIVE = 30

@@ -14,7 +14,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import temp_name
-from fourfold.storage.blob.aws_profile import expand_user
 from fourfold.storage.blob.http import HttpStore, base_of
 from fourfold.storage.blob.http_login import Login, proxy_for, tls_context
 from fourfold.storage.blob.http_wire import Body, Timeouts, Wire
@@ -29,7 +28,7 @@ from fourfold.storage.blob.protocol import (
     not_found,
 )
 from fourfold.storage.blob.source import parts, reading, size_of
-from fourfold.storage.options import BadRemoteOptionError, Options, asked
+from fourfold.storage.options import BadRemoteOptionError, Options, asked, expand_user
 from fourfold.storage.redact import redact_url
 
 _TIMEOUT = 30.0
