@@ -14,9 +14,11 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silen
 from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.walk import WIDTH, Prune, row
 from fourfold.base.ids import Oid, safe_relpaths
-from fourfold.content.build import SMALL, ChangedDuringReadError, look
-from fourfold.content.hashing import CHUNK, Digests, digest_bytes
+from fourfold.content.build import SMALL, ChangedDuringReadError
+from fourfold.content.hashing import Digests, digest_bytes
+from fourfold.content.identity import look
 from fourfold.content.intake import Intake
+from fourfold.content.naming import CHUNK
 from fourfold.content.presence import key_of
 from fourfold.content.staging import Staging
 from fourfold.content.tree import Tree

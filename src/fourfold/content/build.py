@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from fourfold.base.errors import ConflictError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import write_all
-from fourfold.base.fs.walk import WIDTH, Prune, Scan, row, scan_directory, scan_file
+from fourfold.base.fs.walk import WIDTH, Prune, Scan, row
 from fourfold.base.ids import Oid
 from fourfold.base.pool import map_batches
-from fourfold.content.hashing import digest_bytes, digest_stream, folded_bytes_digest, folded_digest
+from fourfold.content.hashing import digest_bytes, digest_stream, folded_digest
+from fourfold.content.identity import Built, look, match
 from fourfold.content.intake import Intake
+from fourfold.content.naming import folded_bytes_digest
 from fourfold.content.statindex import Record, StatIndex, settle
 from fourfold.content.tree import Tree
 
@@ -36,64 +38,6 @@ class ChangedDuringReadError(ConflictError):
     """A file changed between the start and the end of its reading."""
 
     code = "changed-during-read"
-
-
-class Built:
-    """What a path is: its identity, and the columns from which it follows.
-
-    Attributes:
-        oid: A file's object, or a directory's tree.
-        scan: What was seen.
-        packed: MD5 digests in the order of the scan.
-        is_directory: Whether the path is a directory.
-    """
-
-    __slots__ = ("_tree", "is_directory", "oid", "packed", "scan")
-
-    def __init__(self, scan: Scan, packed: bytes, *, is_directory: bool, oid: Oid | None = None) -> None:
-        self.scan = scan
-        self.packed = packed
-        self.is_directory = is_directory
-        self._tree: Tree | None = None
-        if oid is None:
-            oid = self.tree.oid if is_directory else Oid(packed.hex())
-        self.oid = oid
-
-    @property
-    def tree(self) -> Tree:
-        """The directory's manifest; built when first asked for."""
-        if self._tree is None:
-            self._tree = Tree.from_unsorted(self.scan.names, self.packed)
-        return self._tree
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return self.scan.size
-
-    @property
-    def nfiles(self) -> int:
-        """How many files."""
-        return len(self.scan.names)
-
-    @property
-    def isexec(self) -> bool:
-        """Whether it is a file that somebody may execute."""
-        return not self.is_directory and bool(self.scan.stats[4] & 0o111)
-
-
-def look(
-    path: str, *, skip_file: Prune | None = None, skip_directory: Prune | None = None
-) -> tuple[Scan, bool]:
-    """Scan a path, whichever it is; also says whether it is a directory.
-
-    Raises:
-        FileNotFoundError: there is nothing.
-        FourfoldError: what `base.fs.walk` refuses.
-    """
-    if os.path.isdir(path):
-        return scan_directory(path, skip_file=skip_file, skip_directory=skip_directory), True
-    return scan_file(path), False
 
 
 def identify(
@@ -122,9 +66,9 @@ def identify(
     """
     for attempt in (1, 2, 3):
         scan, is_directory = look(path, skip_file=skip_file, skip_directory=skip_directory)
-        record = index.load(path, legacy=legacy)
-        if record is not None and record.matches(scan) and record.oid.endswith(".dir") == is_directory:
-            return Built(scan, record.packed, is_directory=is_directory, oid=Oid(record.oid))
+        known = match(scan, index.load(path, legacy=legacy), is_directory=is_directory)
+        if known is not None:
+            return known
         job = _Job(path, scan, legacy=legacy, intake=None, link_types=())
         try:
             return job.run(index, is_directory=is_directory, events=events)

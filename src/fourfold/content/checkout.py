@@ -17,7 +17,8 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silen
 from fourfold.base.fs.walk import WIDTH, Prune
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
-from fourfold.content.build import Built, identify, look
+from fourfold.content.build import identify
+from fourfold.content.identity import Built, look
 from fourfold.content.links import Linker
 from fourfold.content.objects import ObjectStore
 from fourfold.content.placing import Placer

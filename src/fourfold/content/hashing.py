@@ -10,14 +10,9 @@ from io import FileIO
 
 from blake3 import blake3
 
-from fourfold.base.ids import Oid
-
-#: What one read asks for; also the unit in which DVC 2 folds line ends.
-CHUNK = 1 << 20
+from fourfold.content.naming import CHUNK, folded_chunk
 
 _md5 = hashlib.md5
-_TEXT = frozenset(bytes(range(32, 127)) + b"\n\r\t\f\b")
-_SNIFF = 512
 
 
 class Digests:
@@ -52,11 +47,6 @@ def digest_bytes(data: bytes) -> tuple[bytes, bytes]:
     return _md5(data, usedforsecurity=False).digest(), blake3(data).digest()
 
 
-def name_of(data: bytes) -> Oid:
-    """The object name of ``data``."""
-    return Oid(_md5(data, usedforsecurity=False).hexdigest())
-
-
 def digest_stream(fd: int, each: Callable[[memoryview], None] | None = None) -> Digests:
     """Digest an open file from where it stands to its end, handing each chunk to ``each`` as well.
 
@@ -74,17 +64,6 @@ def digest_stream(fd: int, each: Callable[[memoryview], None] | None = None) -> 
     return digests
 
 
-def folded_chunk(chunk: bytes) -> bytes:
-    """One chunk as DVC 2 hashed it: CRLF becomes LF where the chunk looks like text.
-
-    Text is: no NUL among the first 512 bytes and at most 30 % of them outside printable ASCII.
-    """
-    head = chunk[:_SNIFF]
-    if b"\0" in head or sum(byte not in _TEXT for byte in head) > 0.30 * len(head):
-        return chunk
-    return chunk.replace(b"\r\n", b"\n")
-
-
 def folded_digest(fd: int) -> tuple[bytes, bytes, int]:
     """DVC 2's ``md5-dos2unix`` of an open file, the BLAKE3 of its true bytes, and its size.
 
@@ -98,14 +77,6 @@ def folded_digest(fd: int) -> tuple[bytes, bytes, int]:
         proof.update(chunk)
         size += len(chunk)
     return name.digest(), proof.digest(), size
-
-
-def folded_bytes_digest(data: bytes) -> bytes:
-    """DVC 2's ``md5-dos2unix`` of bytes in memory."""
-    name = _md5(usedforsecurity=False)
-    for start in range(0, len(data), CHUNK):
-        name.update(folded_chunk(data[start : start + CHUNK]))
-    return name.digest()
 
 
 def _read_full(fd: int, size: int) -> bytes:

@@ -11,7 +11,8 @@ import threading
 from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.platform import clone_file
 from fourfold.base.ids import Oid
-from fourfold.content.hashing import CHUNK, digest_bytes, digest_stream, folded_bytes_digest, folded_digest
+from fourfold.content.hashing import digest_bytes, digest_stream, folded_digest
+from fourfold.content.naming import CHUNK, folded_bytes_digest
 from fourfold.content.objects import ObjectStore
 from fourfold.content.proofs import ProofBook
 

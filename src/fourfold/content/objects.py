@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from fourfold.base.errors import CorruptError, NotFoundError, from_os_error
 from fourfold.base.ids import Oid, is_tree
-from fourfold.content.hashing import folded_bytes_digest, name_of
+from fourfold.content.naming import folded_bytes_digest, name_of
 from fourfold.content.tree import Tree
 
 #: Below the root of a store; DVC does not look there.

@@ -16,8 +16,9 @@ from fourfold.base.fs.platform import current_umask
 from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
-from fourfold.content.build import Built, look, remember
+from fourfold.content.build import remember
 from fourfold.content.checkout import Desk
+from fourfold.content.identity import Built, look
 from fourfold.content.links import Linker
 from fourfold.content.placing import Placer
 from fourfold.content.staging import Staging
@@ -25,6 +26,7 @@ from fourfold.content.staging import Staging
 _BATCH = 256
 _WRITABLE = 0o222
 _EXECUTABLE = 0o111
+_COPIES = frozenset({"copy", "reflink"})
 
 
 def relink(path: str, built: Built, desk: Desk, *, legacy: bool = False, events: Sink = silent) -> int:
@@ -87,6 +89,8 @@ class _Relinking:
         """Rows of the scan of now that are still what was saved, and not linked as they should be."""
         linked = set(scan.links)
         share = self.kind in {"hardlink", "symlink"}
+        if self.built.is_directory and not _COPIES.isdisjoint(self.desk.link_types):
+            share = False  # a copy is as good as any: the files of a directory may stay what they are
         if not share and not linked and (self.built.is_directory or not self._shares_an_object(scan)):
             return []
         same_order = scan.names == self.built.scan.names
@@ -98,8 +102,9 @@ class _Relinking:
             start, before = at * WIDTH, was * WIDTH
             if was < 0 or stats[start : start + 2] != old[before : before + 2]:
                 continue
-            if stats[start + 3] == old[before + 3] and self._wants_link(scan, at, was, is_link=at in linked):
-                rows.append(at)
+            is_link = at in linked
+            if (share or is_link or not self.built.is_directory) and stats[start + 3] == old[before + 3]:
+                rows += [at] if self._wants_link(scan, at, was, is_link=is_link) else []
         return rows
 
     def _wants_link(self, scan: Scan, at: int, was: int, *, is_link: bool) -> bool:
@@ -180,7 +185,7 @@ class _Relinking:
             return False
         mode = stat.S_IMODE(info.st_mode)
         usual = 0o666 & ~current_umask() | (0o100 if mode & _EXECUTABLE else 0)
-        wanted = usual & (mode | 0o600)
+        wanted = usual & (mode | 0o700)
         if wanted == mode:
             return False
         os.chmod(self.path, wanted)

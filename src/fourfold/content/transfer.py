@@ -16,8 +16,9 @@ from fourfold.base.fs.atomic import write_all
 from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import SMALL
-from fourfold.content.hashing import digest_bytes, digest_stream, folded_bytes_digest, folded_digest
+from fourfold.content.hashing import digest_bytes, digest_stream, folded_digest
 from fourfold.content.intake import Intake
+from fourfold.content.naming import folded_bytes_digest
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError, ObjectStore
 from fourfold.content.presence import key_of, whole_on
 from fourfold.content.proofs import ProofBook

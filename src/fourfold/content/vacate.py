@@ -12,8 +12,9 @@ from fourfold.base.errors import from_os_error
 from fourfold.base.events import Sink, silent
 from fourfold.base.fs.walk import WIDTH
 from fourfold.base.ids import Oid, is_tree
-from fourfold.content.build import Built, identify
+from fourfold.content.build import identify
 from fourfold.content.checkout import Before, Desk, Plan
+from fourfold.content.identity import Built
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError
 
 

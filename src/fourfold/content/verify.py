@@ -15,15 +15,8 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silen
 from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import SMALL
-from fourfold.content.hashing import (
-    CHUNK,
-    Digests,
-    digest_stream,
-    folded_bytes_digest,
-    folded_chunk,
-    folded_digest,
-    name_of,
-)
+from fourfold.content.hashing import Digests, digest_stream, folded_digest
+from fourfold.content.naming import CHUNK, folded_bytes_digest, folded_chunk, name_of
 from fourfold.content.objects import ObjectStore
 from fourfold.content.presence import key_of
 from fourfold.content.proofs import ProofBook

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid, RelPath, is_tree
-from fourfold.content.build import Built, identify
+from fourfold.content.identity import Built, recall
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError
 from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is_external
 from fourfold.project.outs import Owner, Tracked
@@ -64,19 +64,28 @@ class Examiner:
         """What ``path`` is now; None when there is nothing."""
         key = (path, legacy)
         if key not in self._seen:
-            skip_file, skip_directory = self._project.ignore.pruning(path)
             try:
-                self._seen[key] = identify(
-                    path,
-                    self._project.index,
-                    legacy=legacy,
-                    skip_file=skip_file,
-                    skip_directory=skip_directory,
-                    events=self._events,
-                )
+                self._seen[key] = self._identify(path, legacy=legacy)
             except FileNotFoundError:
                 self._seen[key] = None
         return self._seen[key]
+
+    def _identify(self, path: str, *, legacy: bool) -> Built:
+        index = self._project.index
+        skip_file, skip_directory = self._project.ignore.pruning(path)
+        known = recall(path, index, legacy=legacy, skip_file=skip_file, skip_directory=skip_directory)
+        if known is not None:
+            return known
+        from fourfold.content.build import identify  # noqa: PLC0415 - where nothing moved, nothing is hashed
+
+        return identify(
+            path,
+            index,
+            legacy=legacy,
+            skip_file=skip_file,
+            skip_directory=skip_directory,
+            events=self._events,
+        )
 
     def changes(self, owner: Owner, outs: Iterable[Tracked], inner: RelPath | None = None) -> list[Change]:
         """Every reason, in the order in which DVC gives them.

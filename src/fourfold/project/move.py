@@ -169,7 +169,8 @@ def _written(plan: _Plan) -> str:
 
 def _remember(project: "Project", source: str, target: str) -> None:
     """What is known of the files stays known under their new name: a rename moves no content."""
-    from fourfold.content.build import Built, look, remember  # noqa: PLC0415 - not when only the pointer moves
+    from fourfold.content.build import remember  # noqa: PLC0415 - not when only the pointer moves
+    from fourfold.content.identity import Built, look  # noqa: PLC0415 - not when only the pointer moves
 
     record = project.index.load(source)
     project.index.forget(source)

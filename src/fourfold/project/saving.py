@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from fourfold.base.errors import ConflictError, UnsupportedError
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid, RelPath, is_tree
-from fourfold.content.build import Built, identify, ingest, save_tree
+from fourfold.content.build import identify, ingest, save_tree
+from fourfold.content.identity import Built
 from fourfold.content.intake import Intake, Stored
 from fourfold.content.tree import Tree
 from fourfold.formats.dvc.pointer import Output

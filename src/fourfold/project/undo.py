@@ -233,7 +233,7 @@ class _Taker:
         return store.missing(tree.digests(), legacy=legacy)[:10]
 
     def _identity(self, path: str, act: Act) -> Oid | None:
-        from fourfold.content.identity import identify  # noqa: PLC0415 - metadata alone needs no hashing
+        from fourfold.content.build import identify  # noqa: PLC0415 - metadata alone needs no hashing
         from fourfold.content.statindex import StatIndex  # noqa: PLC0415 - likewise
 
         # A single file may be one of many of an output: it has no record of its own.

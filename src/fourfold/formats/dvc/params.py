@@ -5,19 +5,12 @@ as a syntax tree and never executed: assignments of literals at the top level, i
 mapping), and to ``self`` in ``__init__``; what is not a literal is passed over. No input or output.
 """
 
-import ast
 import json
 import os
-import tomllib
-import warnings
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fourfold.base.errors import InvalidFileError
 from fourfold.formats.dvc import yamlio
-
-#: Python sources above this are refused: a syntax tree costs a hundred times its text.
-MAX_PYTHON_BYTES = 1024 * 1024
 
 
 class BadParamsError(InvalidFileError):
@@ -47,8 +40,12 @@ def parse(data: bytes, name: str, source: str = "") -> Any:
         if suffix == ".json":
             return json.loads(text) or {}
         if suffix == ".toml":
+            import tomllib  # noqa: PLC0415 - most projects keep their parameters in YAML
+
             return tomllib.loads(text)
-        return _python(text, source)
+        from fourfold.formats.dvc.params_python import parse_python  # noqa: PLC0415 - likewise
+
+        return parse_python(text)
     except SyntaxError as error:
         where = f"{source}:{error.lineno}:{error.offset}" if error.lineno else source
         raise BadParamsError(f"{where}: {error.msg}") from None
@@ -58,45 +55,3 @@ def parse(data: bytes, name: str, source: str = "") -> Any:
         raise BadParamsError(f"{source}: {error}") from None
     except (RecursionError, MemoryError):
         raise BadParamsError(f"{source}: nested too deep") from None
-
-
-def _python(text: str, source: str) -> dict[str, Any]:
-    if len(text) > MAX_PYTHON_BYTES:
-        raise BadParamsError(f"{source}: larger than {MAX_PYTHON_BYTES} bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the user's own doubtful escapes are no news of ours
-        tree = ast.parse(text)
-    return _body(tree.body, only_self=False)
-
-
-def _body(statements: Sequence[ast.stmt], *, only_self: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for statement in statements:
-        if isinstance(statement, ast.ClassDef):
-            found[statement.name] = _body(statement.body, only_self=False)
-        elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            found.update(_body(statement.body, only_self=True))
-        elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            found.update(_assigned(statement, only_self=only_self))
-    return found
-
-
-def _assigned(statement: ast.Assign | ast.AnnAssign, *, only_self: bool) -> Iterator[tuple[str, Any]]:
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    if len(targets) != 1 or statement.value is None:
-        return
-    name = _name(targets[0], only_self=only_self)
-    if name is None:
-        return
-    try:
-        yield name, ast.literal_eval(statement.value)
-    except (ValueError, TypeError):
-        return
-
-
-def _name(target: ast.expr, *, only_self: bool) -> str | None:
-    if isinstance(target, ast.Name):
-        return None if only_self else target.id
-    if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self":
-        return target.attr
-    return None
