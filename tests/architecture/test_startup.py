@@ -9,6 +9,7 @@ first name. To allow one more is a decision: add the line, and say in the commit
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def test_a_command_loads_nothing_that_its_list_does_not_allow(path: Path, ff: To
     repo = tmp_path / "repo"
     (repo / ".dvc" / "tmp").mkdir(parents=True)
     (repo / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
+    for name in ("data.csv", "images/1.png"):
+        (repo / name).parent.mkdir(exist_ok=True)
+        (repo / name).write_text(name)
+    ff("add", "data.csv", "images", cwd=repo)
+    time.sleep(0.05)  # a file younger than a tick of the clock is read again
+    ff("status", cwd=repo)
     report = tmp_path / "loaded.json"
     probe = PROBE.replace("REPORT", repr(str(report)))
     done = subprocess.run(
