@@ -6,8 +6,9 @@ own have their own bulk methods (`object_store`).
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from fourfold.base.errors import FourfoldError
@@ -16,6 +17,8 @@ from fourfold.base.errors import FourfoldError
 MAX_BYTES = 64 << 20
 #: Threads, where nobody says.
 DEFAULT_JOBS = 16
+#: Results that a thread hands over together, and calls that wait for each thread.
+_HANDFUL = 8
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -27,7 +30,8 @@ class _Crew(Generic[_In, _Out]):
     def __init__(self, work: Callable[[_In], _Out], jobs: int) -> None:
         self._work = work
         self._inbox: SimpleQueue[_In | None] = SimpleQueue()
-        self.outbox: SimpleQueue[tuple[_In, _Out | BaseException]] = SimpleQueue()
+        self._outbox: SimpleQueue[list[tuple[_In, _Out | BaseException]]] = SimpleQueue()
+        self._taken: deque[tuple[_In, _Out | BaseException]] = deque()
         self._jobs = jobs
         self._threads: list[threading.Thread] = []
         self._stopped = False
@@ -40,13 +44,32 @@ class _Crew(Generic[_In, _Out]):
             self._threads.append(thread)
             thread.start()
 
+    def take(self) -> tuple[_In, _Out | BaseException]:
+        """The next result, waiting for it."""
+        if not self._taken:
+            self._taken.extend(self._outbox.get())
+        return self._taken.popleft()
+
     def _run(self) -> None:
         while (item := self._inbox.get()) is not None and not self._stopped:
-            try:
-                result: _Out | BaseException = self._work(item)
-            except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, raised there
-                result = error
-            self.outbox.put((item, result))
+            results = [(item, self._call(item))]
+            # Results go out a few at a time: to wake the caller for each costs as much as the call.
+            while len(results) < _HANDFUL:
+                try:
+                    item = self._inbox.get_nowait()
+                except Empty:
+                    break
+                if item is None or self._stopped:
+                    self._outbox.put(results)
+                    return
+                results.append((item, self._call(item)))
+            self._outbox.put(results)
+
+    def _call(self, item: _In) -> _Out | BaseException:
+        try:
+            return self._work(item)
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, raised there
+            return error
 
     def close(self) -> None:
         """Stop after the calls that are under way."""
@@ -66,7 +89,7 @@ def get_many(
     """
     crew = _Crew(get, jobs)
     pending = iter(keys)
-    in_flight, window, largest = 0, jobs * 4, 1
+    in_flight, window, largest = 0, jobs * _HANDFUL, 1
     more = True
     try:
         while more or in_flight:
@@ -78,7 +101,7 @@ def get_many(
                 crew.submit(key)
                 in_flight += 1
             if in_flight:
-                key, result = crew.outbox.get()
+                key, result = crew.take()
                 in_flight -= 1
                 if isinstance(result, bytes):
                     largest = max(largest, len(result))
@@ -108,7 +131,7 @@ def put_many(
 
     def take() -> tuple[str, FourfoldError | None]:
         nonlocal in_flight, weight
-        (key, data), result = crew.outbox.get()
+        (key, data), result = crew.take()
         in_flight -= 1
         weight -= len(data)
         if result is None or isinstance(result, FourfoldError):
@@ -117,7 +140,7 @@ def put_many(
 
     try:
         for item in items:
-            while in_flight and (in_flight >= jobs * 4 or weight + len(item[1]) > max_bytes):
+            while in_flight and (in_flight >= jobs * _HANDFUL or weight + len(item[1]) > max_bytes):
                 yield take()
             crew.submit(item)
             in_flight += 1
