@@ -9,10 +9,12 @@ and after the commands, not while they run. Which owners run, and why, is `plan`
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import (
     ConflictError,
+    FourfoldError,
     InvalidFileError,
     NotFoundError,
     UnsupportedError,
@@ -23,7 +25,14 @@ from fourfold.content.checkout import checkout
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Output, import_checksum
 from fourfold.pipeline import runcache
-from fourfold.pipeline.lockfile import current_dependencies, current_parameters, entry_of, write_entry
+from fourfold.pipeline.lockfile import (
+    DependencyMissingError,
+    ParameterMissingError,
+    current_dependencies,
+    current_parameters,
+    entry_of,
+    write_entry,
+)
 from fourfold.pipeline.news import (
     CommandEnded,
     CommandStarted,
@@ -36,7 +45,7 @@ from fourfold.pipeline.news import (
 )
 from fourfold.pipeline.process import run_command
 from fourfold.project.changes import Change, Examiner
-from fourfold.project.desk import desk_for
+from fourfold.project.desk import desk_for, journal
 from fourfold.project.gitignore import gitignore_of, ignore_all
 from fourfold.project.locks import project_lock
 from fourfold.project.oplog import Operation
@@ -45,6 +54,7 @@ from fourfold.project.placed import note_placed
 from fourfold.project.pointerfiles import write_pointer
 from fourfold.project.recording import TrackedByGitError
 from fourfold.project.saving import Saver
+from fourfold.project.stagelock import using
 from fourfold.project.unprotect import detach
 
 if TYPE_CHECKING:
@@ -92,7 +102,7 @@ class Options(NamedTuple):
         commit: Save outputs into the cache.
         run_cache: Take remembered runs.
         dry: Tell, and do nothing.
-        allow_missing: Outputs may be missing where nothing runs.
+        pull: Bring what a remembered run made from the default remote.
         relink: Let the workspace share bytes with the cache, where that is configured.
         output: Where the standard output of commands goes: a file descriptor; None for ours.
     """
@@ -100,7 +110,7 @@ class Options(NamedTuple):
     commit: bool = True
     run_cache: bool = True
     dry: bool = False
-    allow_missing: bool = False
+    pull: bool = False
     relink: bool = True
     output: int | None = None
 
@@ -174,29 +184,40 @@ class Workshop:
     # -- a stage with a command -------------------------------------------------------------------
 
     def _run(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
-        project, dry = self._project, self._options.dry
-        with project_lock(project):
-            examiner = Examiner(project, self._events)
-            outs = self._placed(owner)
-            remembered = None if force else self._remembered(owner, examiner)
-            if remembered is not None:
-                self._tell(Restored(name, owner, reasons))
-                if not dry:
+        project = self._project
+        if self._options.dry:
+            return self._pretend(owner, name, reasons, force=force)
+        with ExitStack() as use:
+            with project_lock(project):
+                examiner = Examiner(project, self._events)
+                outs = self._placed(owner)
+                remembered = None if force else self._remembered(owner, examiner)
+                if remembered is not None:
+                    self._tell(Restored(name, owner, reasons))
                     self._restore(outs, remembered, examiner)
                     done = self.record(owner, Examiner(project, self._events))
                     return done._replace(how="restored")
-            self._tell(Started(name, owner, reasons))
-            if not dry:
+                self._tell(Started(name, owner, reasons))
                 self._check(owner, outs, examiner)
+                reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]
+                use.enter_context(using(project, reads=reads, writes=[out.path for out in outs]))
                 self._clear(outs, examiner)
+            for command in _commands(owner):
+                self._tell(CommandStarted(command))
+                self._run_one(owner, name, command)
+            with project_lock(project):
+                return self.record(owner, Examiner(project, self._events))
+
+    def _pretend(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
+        """Tell what would happen; what is missing now may be there once the stages before have run."""
+        with suppress(DependencyMissingError, ParameterMissingError):
+            if not force and self._remembered(owner, Examiner(self._project, self._events)) is not None:
+                self._tell(Restored(name, owner, reasons))
+                return Done(owner, "restored")
+        self._tell(Started(name, owner, reasons))
         for command in _commands(owner):
             self._tell(CommandStarted(command))
-            if not dry:
-                self._run_one(owner, name, command)
-        if dry:
-            return Done(owner, "ran")
-        with project_lock(project):
-            return self.record(owner, Examiner(project, self._events))
+        return Done(owner, "ran")
 
     def _placed(self, owner: Owner) -> list[Tracked]:
         return [out for out in place(self._project.root, owner) if not out.external]
@@ -232,7 +253,25 @@ class Workshop:
             if not self._options.run_cache or entry is None:
                 return None
             entry = runcache.find(self._project, entry)
+        if self._options.pull and not self._options.dry and entry and not runcache.is_whole(entry, examiner):
+            self._fetch(entry)
         return entry if entry is not None and runcache.is_whole(entry, examiner) else None
+
+    def _fetch(self, entry: LockEntry) -> None:
+        """Try to have what came out of a remembered run from the default remote."""
+        from fourfold.content import transfer  # noqa: PLC0415 - only --pull needs a remote
+        from fourfold.project.push import Opened  # noqa: PLC0415 - likewise
+
+        project = self._project
+        try:
+            remote = Opened(project, None).get(None)
+            for legacy in {out.legacy for out in entry.outs}:
+                oids = [out.oid for out in entry.outs if out.oid is not None and out.legacy == legacy]
+                transfer.fetch(
+                    oids, project.store, remote.store, project.index, legacy=legacy, events=self._events
+                )
+        except FourfoldError as error:
+            self._events(Warned(error.code, error.message, error.hint))
 
     def _clear(self, outs: Iterable[Tracked], examiner: Examiner) -> None:
         """Make room for the outputs of a run: old ones go where they can be had back from."""
@@ -274,10 +313,7 @@ class Workshop:
             current = examiner.current(out.path, legacy=content.legacy)
             if current is not None and current.oid == content.oid:
                 continue
-            if os.path.lexists(out.path):
-                take_away(self._project, self._op, out.path, examiner)
-            self._op.will_create(out.path)
-            desk = desk_for(self._project, out)
+            desk = desk_for(self._project, out, announce=journal(self._op))
             if not out.output.cache:
                 desk = desk._replace(link_types=("copy",))  # Git's files are nobody's links
             os.makedirs(os.path.dirname(out.path), exist_ok=True)

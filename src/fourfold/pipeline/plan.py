@@ -12,7 +12,7 @@ from fourfold.pipeline.graph import Graph, Key, active, component, key_of, posto
 from fourfold.project.changes import DELETED, NOT_IN_CACHE, Change, Examiner
 from fourfold.project.files import OwnerFileNotFoundError, load_file, read_owner_file
 from fourfold.project.outs import PIPELINE_FILE, Owner, Tracked
-from fourfold.project.targets import GlobMatchesNothingError, named_owners, parse_target
+from fourfold.project.targets import GlobMatchesNothingError, StageNotFoundError, named_owners, parse_target
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -53,6 +53,8 @@ def choose(
         if recursive and os.path.isdir(path):
             inside = path + os.sep
             found = [owner for owner in everything if owner.file.startswith(inside)]
+            if not found:
+                raise StageNotFoundError(f"there is no stage below '{target}'")
         elif glob:
             found = _matching(project, target)
         else:

@@ -104,6 +104,10 @@ def _end(process: "subprocess.Popen[bytes]", *, interrupted: bool, group: bool) 
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM), group=group)
         process.wait()
+    if group:
+        _signal(
+            process, signal.SIGTERM, group=True
+        )  # shells let what runs in the background ignore an interrupt
 
 
 def _signal(process: "subprocess.Popen[bytes]", number: int, *, group: bool) -> None:

@@ -1,10 +1,11 @@
 """Repro: run the stages that are out of date, each after what it needs, one at a time."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
-from fourfold.base.events import Sink, silent
+from fourfold.base.events import Sink, Warned, silent
 from fourfold.pipeline.execute import Done, Options, Workshop
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
 from fourfold.pipeline.news import Failed, Frozen, Listener, Pulled, Unchanged, deaf
@@ -164,6 +165,8 @@ class _Run:
         project, settings = self.project, self.settings
         with project_lock(project):
             graph, plan = self._plan(targets)
+        if settings.pull and settings.execution.run_cache and not settings.execution.dry:
+            self._pull_runs()
         op = running(project)
         if op is None:  # pragma: no cover - `repro` opened it
             raise AssertionError
@@ -238,6 +241,8 @@ class _Run:
                 pulled = self._pull(owner, name)
                 if pulled is not None:
                     return pulled
+        if settings.pull and not force and owner.is_stage and not settings.execution.dry:
+            self._pull_dependencies(owner)
         if self.confirm is not None and not self.confirm(
             f"Going to reproduce stage '{name}'. Are you sure you want to continue?"
         ):
@@ -254,8 +259,44 @@ class _Run:
 
     def _pull(self, owner: Owner, name: str) -> Step | None:
         """Bring the missing outputs of an owner from the remote; None when not all of them came."""
+        if self.settings.execution.dry:
+            return None
         self.tell(Pulled(name, owner))
-        return None
+        if not self._bring(name):
+            return None
+        self.examiner = Examiner(self.project, self.events)
+        outs = [out for out in place(self.project.root, owner) if not out.external]
+        return None if self._why(owner, outs, (), allow_missing=False) else Step(name, owner, "pulled")
+
+    def _pull_dependencies(self, owner: Owner) -> None:
+        """Bring what an owner depends on and is not there, where it is tracked."""
+        for dep in owner.deps:
+            path = os.path.normpath(os.path.join(owner.wdir, dep.path))
+            if not os.path.lexists(path) and self.project.contains(path):
+                self._bring(self.project.display(path))
+        self.examiner = Examiner(self.project, self.events)
+
+    def _bring(self, target: str) -> bool:
+        """Pull one target; whether all of it came. Why not is told as a warning."""
+        from fourfold.project.pull import pull  # noqa: PLC0415 - only --pull needs a remote
+
+        try:
+            error = pull(self.project, [target], events=self.events).error
+        except FourfoldError as raised:
+            error = raised
+        if error is not None:
+            self.events(Warned(error.code, error.message, error.hint))
+        return error is None
+
+    def _pull_runs(self) -> None:
+        from fourfold.project.push import Opened  # noqa: PLC0415 - only --pull needs a remote
+        from fourfold.project.runs import pull_runs  # noqa: PLC0415 - likewise
+
+        try:
+            pull_runs(self.project, Opened(self.project, None).get(None), events=self.events)
+        except FourfoldError as error:
+            message = f"remembered runs could not be pulled: {error.message}"
+            self.events(Warned(error.code, message, error.hint))
 
     def _failed(self, graph: Graph, key: Key, step: Step) -> set[Key]:
         """Tell of a failure; what cannot run because of it.

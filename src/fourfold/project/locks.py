@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import UnavailableError, UnsupportedError, from_os_error
 
@@ -85,21 +85,42 @@ def project_lock(
         os.makedirs(tmp, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, f"creating {tmp}") from error
-    path = os.path.join(tmp, "lock")
     patient = project.wait_for_lock if wait is None else wait
     deadline = None if patient else project.clock.monotonic() + PATIENCE
-    hard = project.config.hardlink_lock
-    held: _Flock | _HardLink = _HardLink(path, tmp, project.clock) if hard else _Flock(path)
-    while not held.try_take():
-        if deadline is not None and project.clock.monotonic() >= deadline:
-            raise _refusal(held.holder(), path, hard=hard)
-        project.clock.sleep(_PAUSE)
+    held = _take(project, "lock", deadline)
     project.lock_depth = 1
     try:
         _wait_for_stages(project, writes, deadline)
         yield
     finally:
         project.lock_depth = 0
+        held.release()
+
+
+def _take(project: "Project", name: str, deadline: float | None) -> "_Flock | _HardLink":
+    """Take a lock file of ``.dvc/tmp``, as it is configured."""
+    tmp = project.tmp_dir
+    path = os.path.join(tmp, name)
+    hard = project.config.hardlink_lock
+    held: _Flock | _HardLink = _HardLink(path, tmp, project.clock) if hard else _Flock(path)
+    while not held.try_take():
+        if deadline is not None and project.clock.monotonic() >= deadline:
+            raise _refusal(held.holder(), path, hard=hard)
+        project.clock.sleep(_PAUSE)
+    return held
+
+
+@contextmanager
+def guard(project: "Project", name: str) -> Iterator[None]:
+    """Hold the lock of one file of ``.dvc/tmp`` for a moment, as DVC does around ``rwlock``.
+
+    Raises:
+        RepositoryLockedError: somebody holds it for longer than a moment.
+    """
+    held = _take(project, name, project.clock.monotonic() + PATIENCE)
+    try:
+        yield
+    finally:
         held.release()
 
 
@@ -128,33 +149,41 @@ def _wait_for_stages(project: "Project", writes: Iterable[str] | None, deadline:
         project.clock.sleep(_PAUSE)
 
 
-def blockers(tmp_dir: str, writes: Sequence[str]) -> list[tuple[Holder, str]]:
-    """Live processes whose ``rwlock`` entries overlap with ``writes``, each with the path it uses.
+def blockers(tmp_dir: str, writes: Sequence[str], reads: Sequence[str] = ()) -> list[tuple[Holder, str]]:
+    """Live processes whose ``rwlock`` entries are in the way, each with the path it uses.
 
-    A torn or foreign file, and entries of processes that are gone, block nobody.
+    What others write must be neither read nor written, what they read must not be written. A torn or
+    foreign file, and entries of processes that are gone, block nobody.
     """
+    document = read_rwlock(tmp_dir)
+    found: list[tuple[Holder, str]] = []
+    for mode, ours in (("write", (*writes, *reads)), ("read", tuple(writes))):
+        for path, infos in document.get(mode, {}).items():
+            for info in infos if isinstance(infos, list) else [infos]:
+                holder = _holder_of(info)
+                if holder is not None and any(_overlap(path, other) for other in ours):
+                    found.append((holder, path))
+    return found
+
+
+def read_rwlock(tmp_dir: str) -> dict[str, dict[str, Any]]:
+    """What running stages say that they use: ``read`` and ``write``, each by path; empty when it is torn."""
     try:
         with open(os.path.join(tmp_dir, "rwlock"), "rb") as file:
             data = file.read(_RWLOCK_MAX)
     except OSError:
-        return []
+        return {}
     if not data.strip() or data.strip() == b"{}":
-        return []
-    import json  # noqa: PLC0415 - only while a real DVC runs is there anything to read
+        return {}
+    import json  # noqa: PLC0415 - only while a stage runs is there anything to read
 
     try:
         document = json.loads(data)
     except ValueError:
-        return []
-    found: list[tuple[Holder, str]] = []
-    for mode in ("write", "read"):
-        entries = document.get(mode) if isinstance(document, dict) else None
-        for path, infos in (entries if isinstance(entries, dict) else {}).items():
-            for info in infos if isinstance(infos, list) else [infos]:
-                holder = _holder_of(info)
-                if holder is not None and any(_overlap(path, other) for other in writes):
-                    found.append((holder, path))
-    return found
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {mode: entries for mode, entries in document.items() if isinstance(entries, dict)}
 
 
 def _holder_of(info: object) -> Holder | None:

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             commit=not args.no_commit,
             run_cache=not args.no_run_cache,
             dry=args.dry,
-            allow_missing=args.allow_missing,
+            pull=args.pull,
             output=_STDERR if session.settings.json else None,
         ),
     )
