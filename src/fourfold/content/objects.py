@@ -78,16 +78,10 @@ class ObjectStore:
         """Those of ``oids`` that are not there, in their order; by listing folders when there are many."""
         if len(oids) < 512:
             return [oid for oid in oids if not self.has(oid, legacy=legacy)]
-        folders: dict[str, set[str]] = {}
-        absent = []
-        for oid in oids:
-            prefix = oid[:2]
-            names = folders.get(prefix)
-            if names is None:
-                names = folders[prefix] = self.folder(prefix, legacy=legacy)
-            if oid[2:] not in names:
-                absent.append(oid)
-        return absent
+        there: set[str] = set()
+        for prefix in {oid[:2] for oid in oids}:
+            there.update([prefix + name for name in self.folder(prefix, legacy=legacy)])
+        return [oid for oid in oids if oid not in there]
 
     def listing(self, *, legacy: bool = False) -> Iterator[Oid]:
         """Every object name of a layout, folder by folder; names that are not objects are left out."""

@@ -13,6 +13,12 @@ from fourfold.base.ids import DIR_SUFFIX, Oid
 from fourfold.formats.dvc import manifest
 
 
+def unpack(packed: bytes) -> list[Oid]:
+    """Object names from a column of 16 bytes a row."""
+    text = packed.hex()
+    return [Oid(text[at : at + 32]) for at in range(0, len(text), 32)]
+
+
 class Tree:
     """An immutable directory manifest.
 
@@ -86,8 +92,7 @@ class Tree:
 
     def digests(self) -> list[Oid]:
         """The object names of all rows, in the order of the paths."""
-        text = self.packed.hex()
-        return [Oid(text[at : at + 32]) for at in range(0, len(text), 32)]
+        return unpack(self.packed)
 
     def items(self) -> Iterator[tuple[str, Oid]]:
         """(path, object name) of each row."""

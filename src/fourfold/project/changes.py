@@ -12,6 +12,7 @@ from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid, RelPath, is_tree
 from fourfold.content.identity import Built, recall
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError
+from fourfold.content.tree import unpack
 from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is_external
 from fourfold.project.outs import Owner, Tracked
 
@@ -126,7 +127,7 @@ class Examiner:
         if inner is not None and out.is_dir:
             yield from self._inner(out, inner)
             return
-        if out.output.cache and out.oid is not None and not self.in_cache(out.oid, legacy=out.output.legacy):
+        if out.output.cache and out.oid is not None and not self._is_saved(out, out.oid):
             yield Change("output", out.output.path, NOT_IN_CACHE, old=out.oid)
             return
         state = self._state(out.path, out.output)
@@ -161,6 +162,19 @@ class Examiner:
         if was != now:
             state = NEW if was is None else DELETED if now is None else MODIFIED
             yield Change("output", out.output.path, state, old=was, new=now)
+
+    def _is_saved(self, out: Tracked, oid: Oid) -> bool:
+        """As `in_cache`; where the workspace is what is recorded, its rows spare reading the manifest's."""
+        legacy = out.output.legacy
+        current = self.current(out.path, legacy=legacy) if is_tree(oid) else None
+        if current is None or current.oid != oid:
+            return self.in_cache(oid, legacy=legacy)
+        store = self._project.store
+        try:
+            store.read(oid, legacy=legacy)  # proven, and not parsed
+        except (ObjectMissingError, CorruptObjectError):
+            return False
+        return not store.missing(unpack(current.packed), legacy=legacy)
 
     def in_cache(self, oid: Oid, *, legacy: bool = False) -> bool:
         """Whether the cache has the object, and every file of it when it is a tree."""
