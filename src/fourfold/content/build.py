@@ -228,8 +228,9 @@ class _Job:
         """Those rows whose object is not in the store, or is there without proof."""
         if self.intake is None:
             return []
-        settled = self.intake.settled
-        return [at for at in rows if not settled(Oid(packed[at * 16 : at * 16 + 16].hex()))]
+        text = packed.hex()
+        oids = [Oid(text[at * 32 : at * 32 + 32]) for at in rows]
+        return [rows[at] for at in self.intake.unsettled(oids)]
 
     def _read(self, rows: Sequence[int]) -> list[_Row]:
         """Hash (and save) one batch."""

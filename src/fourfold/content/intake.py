@@ -9,6 +9,7 @@ here: this module names what its callers proved.
 
 import os
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -29,6 +30,8 @@ from fourfold.content.proofs import ProofBook
 
 #: Up to this many new objects are fsynced one by one; more share one flush of the file system.
 _FEW = 8
+#: From so many objects of one folder on, looking at the whole folder is cheaper than at each.
+_MANY = 16
 #: What the name of a lease ends with until it is locked.
 _NEW = ".new"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -112,6 +115,26 @@ class Intake:
             if proven:
                 self._present[oid] = None
         return proven
+
+    def unsettled(self, oids: Sequence[Oid]) -> list[int]:
+        """The positions of those of many objects that are not `settled`; looks at each folder once."""
+        by_folder: dict[str, list[int]] = {}
+        for at, oid in enumerate(oids):
+            by_folder.setdefault(oid[:2], []).append(at)
+        found: list[int] = []
+        for prefix, rows in by_folder.items():
+            if len(rows) < _MANY:
+                found += [at for at in rows if not self.settled(oids[at])]
+                continue
+            self._existing(prefix)
+            proven = self.proofs.proven_in(prefix, legacy=self._legacy)
+            for at in rows:
+                if oids[at][2:] in proven:
+                    self._present[oids[at]] = None
+                elif oids[at] not in self._pending:
+                    found.append(at)
+        found.sort()
+        return found
 
     def add_bytes(self, oid: Oid, data: bytes, proof: bytes) -> None:
         """Take in a small object whose name was computed from ``data``."""
@@ -334,10 +357,8 @@ class Intake:
     def _make_folder(self, prefix: str) -> None:
         path = f"{self._base}/{prefix}"
         if self.store.shared:
-            for folder in (self.store.root, f"{self.store.root}/files", f"{self.store.root}/files/md5", path):
-                if not os.path.isdir(folder):
-                    os.makedirs(folder, exist_ok=True)
-                    os.chmod(folder, self._folder_mode)
+            for folder in (f"{self.store.root}/files", f"{self.store.root}/files/md5", path):
+                self._make_shared(folder)
         else:
             try:
                 os.mkdir(path)
@@ -346,14 +367,21 @@ class Intake:
             except FileNotFoundError:
                 os.makedirs(path, exist_ok=True)
 
+    def _make_shared(self, folder: str) -> None:
+        """A folder in which everybody of its group may write; no more than a folder without ``shared``."""
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
+            if self.store.shared:
+                os.chmod(folder, self._folder_mode)
+
     def _open(self) -> None:
         """Take the lease before the first hidden file; sweep the litter of writers that died."""
         if self._lease is not None:
             return
-        os.makedirs(self.store.root, exist_ok=True)
+        self._make_shared(self.store.root)
         self._gate = gate.enter(self.store.root)  # whoever removes objects finishes first
         sweep(self.store)
-        self._mode_is_masked = self.store.shared or bool(current_umask() & self.store.file_mode)
+        self._mode_is_masked = bool(current_umask() & self.store.file_mode)
         while self._lease is None:
             self._lease = self._take_lease()
 
@@ -363,7 +391,7 @@ class Intake:
         Returns:
             The open handle; None when another writer swept the folder or the new file at that moment.
         """
-        os.makedirs(self._own, exist_ok=True)
+        self._make_shared(self._own)
         new = f"{self._own}/{self._token}{_NEW}"
         try:
             fd = os.open(new, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)

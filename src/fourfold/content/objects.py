@@ -38,7 +38,7 @@ class ObjectStore:
 
     Args:
         root: The directory; it need not exist yet.
-        shared: Objects and folders are writable by their group (``cache.shared = group``).
+        shared: Folders are writable by their group (``cache.shared = group``).
     """
 
     __slots__ = ("root", "shared")
@@ -52,8 +52,8 @@ class ObjectStore:
 
     @property
     def file_mode(self) -> int:
-        """The permission bits of an object."""
-        return 0o664 if self.shared else 0o444
+        """The permission bits of an object: nobody writes it, in a shared cache either."""
+        return 0o444
 
     def base(self, *, legacy: bool = False) -> str:
         """The directory that holds the 256 folders of a layout."""

@@ -49,6 +49,24 @@ class ProofBook:
         # The mode is left out: it says nothing about bytes, and a change of it moves ctime anyway.
         return entry is not None and entry[0][:4] == row(info, info.st_dev)[:4]
 
+    def proven_in(self, prefix: str, *, legacy: bool = False) -> set[str]:
+        """The names (less their first two digits) of every proven object of one folder of the store."""
+        entries = self._folder(prefix, legacy)
+        proven: set[str] = set()
+        if not entries:
+            return proven
+        try:
+            with os.scandir(f"{self._store.base(legacy=legacy)}/{prefix}") as found:
+                for item in found:
+                    entry = entries.get(item.name)
+                    if entry is not None:
+                        info = item.stat(follow_symlinks=False)
+                        if entry[0][:4] == row(info, info.st_dev)[:4]:
+                            proven.add(item.name)
+        except OSError:
+            return set()
+        return proven
+
     def blake3(self, oid: Oid, *, legacy: bool = False) -> bytes | None:
         """The BLAKE3 digest that was taken with the last proof, if one was."""
         entry = self._folder(oid[:2], legacy).get(oid[2:])

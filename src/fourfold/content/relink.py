@@ -66,6 +66,8 @@ class _Relinking:
 
     def run(self) -> dict[str, os.stat_result]:
         desk = self.desk
+        if self.built.is_directory and not self._shares and not self.built.scan.links:
+            return {}  # nothing to share and no link to follow: no need to look again
         try:
             scan, _ = look(self.path, skip_file=desk.skip_file, skip_directory=desk.skip_directory)
         except FileNotFoundError:
@@ -88,9 +90,7 @@ class _Relinking:
     def _rows(self, scan: Scan) -> list[int]:
         """Rows of the scan of now that are still what was saved, and not linked as they should be."""
         linked = set(scan.links)
-        share = self.kind in {"hardlink", "symlink"}
-        if self.built.is_directory and not _COPIES.isdisjoint(self.desk.link_types):
-            share = False  # a copy is as good as any: the files of a directory may stay what they are
+        share = self._shares
         if not share and not linked and (self.built.is_directory or not self._shares_an_object(scan)):
             return []
         same_order = scan.names == self.built.scan.names
@@ -107,6 +107,13 @@ class _Relinking:
                 rows += [at] if self._wants_link(scan, at, was, is_link=is_link) else []
         return rows
 
+    @property
+    def _shares(self) -> bool:
+        """Whether files are to become one with their objects."""
+        if self.built.is_directory and not _COPIES.isdisjoint(self.desk.link_types):
+            return False  # a copy is as good as any: the files of a directory may stay what they are
+        return self.kind in {"hardlink", "symlink"}
+
     def _wants_link(self, scan: Scan, at: int, was: int, *, is_link: bool) -> bool:
         mode = scan.stats[at * WIDTH + 4]
         if is_link:
@@ -117,11 +124,7 @@ class _Relinking:
             return True
         if not scan.stats[at * WIDTH]:
             return False  # empty files are not linked
-        # A hard link to an object carries the object's mode, which nobody may write; asking each inode is
-        # needed only where groups share a cache.
-        if mode & _WRITABLE and not self.desk.store.shared:
-            return True
-        return self.desk.store.shared and not os.path.samefile(self._full(scan.names[at]), self._object(was))
+        return bool(mode & _WRITABLE)  # a hard link to an object carries the object's mode
 
     def _shares_an_object(self, scan: Scan) -> bool:
         """Whether a single file is one inode with its object."""
