@@ -9,7 +9,6 @@ outlives us by our doing: an interrupt or a request to end is passed on, then en
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -85,7 +84,7 @@ def _ending_on_request() -> Iterator[None]:
         return
 
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
-        sys.exit(_TERMINATED)
+        raise SystemExit(_TERMINATED)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
