@@ -6,6 +6,7 @@ own have their own bulk methods (`object_store`).
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
@@ -19,6 +20,10 @@ MAX_BYTES = 64 << 20
 DEFAULT_JOBS = 16
 #: Results that a thread hands over together, and calls that wait for each thread.
 _HANDFUL = 8
+#: Seconds below which a call is quick.
+_QUICK = 0.01
+#: Seconds that a caller who leaves early waits for calls under way.
+_PATIENCE = 1.0
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -52,9 +57,11 @@ class _Crew(Generic[_In, _Out]):
 
     def _run(self) -> None:
         while (item := self._inbox.get()) is not None and not self._stopped:
+            start = time.monotonic()
             results = [(item, self._call(item))]
-            # Results go out a few at a time: to wake the caller for each costs as much as the call.
-            while len(results) < _HANDFUL:
+            # Where calls are quick, results go out a few at a time: to wake the caller for each costs
+            # as much as the call. Where they are not, nobody waits for a slow one beside them.
+            while len(results) < _HANDFUL and time.monotonic() - start < _QUICK * len(results):
                 try:
                     item = self._inbox.get_nowait()
                 except Empty:
@@ -72,12 +79,17 @@ class _Crew(Generic[_In, _Out]):
             return error
 
     def close(self) -> None:
-        """Stop after the calls that are under way."""
+        """Stop after the calls that are under way; one that hangs is left behind, for nobody waits for it.
+
+        Only a caller that leaves early (an interrupt) can meet such a call: it may be an upload, which
+        either completes or leaves nothing under its key.
+        """
         self._stopped = True
         for _ in self._threads:
             self._inbox.put(None)
+        patience = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, patience - time.monotonic()))
 
 
 def get_many(

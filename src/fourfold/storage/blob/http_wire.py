@@ -69,6 +69,8 @@ class Wire:
         context: ssl.SSLContext | None,
         proxy: str,
     ) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
         self._base = base
         self._url = url
         self._login = login
@@ -76,8 +78,6 @@ class Wire:
         self._timeouts = timeouts
         self._context = context
         self._proxy = proxy
-        self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
 
     def __del__(self) -> None:
         for kept in self._idle.values():
