@@ -24,7 +24,7 @@ from fourfold.base.fs.platform import (
 )
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import gate
-from fourfold.content.hashing import folded_digest
+from fourfold.content.hashing import digest_stream, folded_digest
 from fourfold.content.objects import OWN_DIRECTORY, PREFIXES, ObjectStore
 from fourfold.content.proofs import ProofBook
 
@@ -166,7 +166,7 @@ class Intake:
 
     def _same(self, oid: Oid, data: bytes, proof: bytes) -> bool:
         """Whether the object that is there without a proof holds exactly ``data``."""
-        if self._legacy and self._is_sound_legacy(oid):
+        if self._legacy and self._is_sound(oid):
             return True
         path = f"{self._base}/{oid[:2]}/{oid[2:]}"
         try:
@@ -181,8 +181,8 @@ class Intake:
             self._present[oid] = None
         return True
 
-    def _is_sound_legacy(self, oid: Oid) -> bool:
-        """Whether the 2.x object that is there hashes to its name; line ends may differ from ours."""
+    def _is_sound(self, oid: Oid) -> bool:
+        """Whether the object that is there hashes to its name; a 2.x one may have other line ends."""
         if oid[2:] not in self._existing(oid[:2]):
             return False
         try:
@@ -190,11 +190,15 @@ class Intake:
         except OSError:
             return False
         try:
-            name, proof, _size = folded_digest(fd)
-            if is_tree(oid) or name.hex() != oid:
+            if self._legacy and not is_tree(oid):
+                name, proof, _size = folded_digest(fd)
+            else:
+                digests = digest_stream(fd)
+                name, proof = digests.name, digests.proof
+            if name.hex() != oid[:32]:
                 return False
             with self._lock:
-                self.proofs.note(oid, os.fstat(fd), proof, legacy=True)
+                self.proofs.note(oid, os.fstat(fd), proof, legacy=self._legacy)
                 self._present[oid] = None
         finally:
             os.close(fd)
@@ -235,7 +239,7 @@ class Intake:
         """Take in a large object: the hidden file was written whole and hashed to ``oid``."""
         if self._mode_is_masked:
             os.fchmod(fd, self.store.file_mode)
-        if self.settled(oid) or (self._legacy and self._is_sound_legacy(oid)):
+        if self.settled(oid) or (self._legacy and self._is_sound(oid)):
             self.drop_stream(fd, path)
             return
         os.close(fd)
@@ -257,7 +261,7 @@ class Intake:
         Returns:
             False when the store lies on another device or cannot link: the caller copies.
         """
-        if self.settled(oid) or (self._legacy and self._is_sound_legacy(oid)):
+        if self.settled(oid) or self._is_sound(oid):
             return True
         self._existing(oid[:2])
         try:
