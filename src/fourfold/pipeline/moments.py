@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, NotFoundError, from_os_error
+from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import CommitId, is_tree
 from fourfold.formats.dvc import params, stages
 from fourfold.formats.dvc.stages import PipelineFile
@@ -114,8 +115,7 @@ class Moment:
         if self._rev is not None:
             return self._from_git(path)
         try:
-            with open(os.path.join(self._project.root, path), "rb") as file:
-                return file.read()
+            return read_file(os.path.join(self._project.root, path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import ConfigError, from_os_error
+from fourfold.base.fs.reading import read_file
 from fourfold.formats.dvc.config import Key, Sections, Value, is_path_option, parse
 from fourfold.project.config_schema import (
     LINK_TYPES,
@@ -321,8 +322,7 @@ def _as_text(value: Value) -> str:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConfigError, NotAProjectError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.reading import read_file
 from fourfold.formats.dvc.config import Key, Sections, Value, is_path_option, parse, rewrite, stored_path
 from fourfold.project.config import (
     LEVELS,
@@ -147,8 +148,7 @@ def _logged(desk: Desk, path: str, command: str) -> "AbstractContextManager[Oper
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except FileNotFoundError:
         return b""
     except OSError as error:

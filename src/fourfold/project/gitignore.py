@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import UnsafeError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.reading import read_file
 from fourfold.formats.gitignore import add_line, remove_line
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def _read(file: str) -> bytes | None:
             f"{file} is a symbolic link", hint="Git does not follow it: replace it by a regular file"
         )
     try:
-        with open(file, "rb") as opened:
-            return opened.read()
+        return read_file(file)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -8,6 +8,8 @@ the folder. Writing ``.gitignore`` is `gitignore`.
 
 import os
 
+from fourfold.base.errors import InvalidFileError
+from fourfold.base.fs.reading import read_file
 from fourfold.formats.dvc.ignore import BadIgnoreFileError, Rule, RuleSet, parse
 
 _NAME = ".gitignore"
@@ -68,9 +70,8 @@ class GitRules:
 def _read(path: str) -> RuleSet | None:
     """The rules of one file; None when there are none, or when Git could not read it either."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_READ_MAX)
-    except OSError:
+        data = read_file(path, _READ_MAX)
+    except (OSError, InvalidFileError):
         return None
     try:
         rules = parse(data, path)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, from_os_error
+from fourfold.base.fs.reading import read_file
 
 if TYPE_CHECKING:
     from fourfold.formats.dvc.ignore import RuleSet, Verdict
@@ -129,8 +130,7 @@ class Ignore:
         if self._contents is not None:
             return self._contents.get(file)
         try:
-            with open(self._prefix + file, "rb") as opened:
-                return opened.read()
+            return read_file(self._prefix + file)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import CommitId, UnsafePathError
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.project.outs import (
@@ -65,8 +66,7 @@ def read_owner_file(root: str, path: str) -> bytes | None:
                 raise UnsafePathError(
                     f"'{os.path.relpath(path, root)}' is a symbolic link out of the project"
                 )
-        with open(path, "rb") as file:
-            return file.read(_READ_MAX)
+        return read_file(path, _READ_MAX)
     except FileNotFoundError:
         return None
     except OSError as error:
