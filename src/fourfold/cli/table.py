@@ -72,10 +72,15 @@ COMMANDS: dict[str, Command] = {
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "diff": Command("diff", "Compare tracked data between revisions", "look", 1),
-    "doctor": Command("doctor", "Show versions and file systems, and what is wrong", "start", aliases=("version",)),
+    "doctor": Command(
+        "doctor", "Show versions and file systems, and what is wrong", "start", aliases=("version",)
+    ),
+    "du": Command("du", "Show how much space tracked data takes", "look"),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
+    "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),
     "gc": Command("gc", "Remove cached data that nothing in the chosen scope needs", "care"),
+    "get": Command("get", "Download a file or directory of a repository", "elsewhere", 1),
     "git-hook merge-driver": Command(
         "git_hook_merge_driver", "Merge pointer files for Git", "settings", hidden=True
     ),
@@ -86,8 +91,10 @@ COMMANDS: dict[str, Command] = {
         "git_hook_pre_commit", "Run as the pre-commit hook", "settings", 1, hidden=True
     ),
     "git-hook pre-push": Command("git_hook_pre_push", "Run as the pre-push hook", "settings", 1, hidden=True),
+    "import": Command("import_", "Download from a repository, and remember the source", "elsewhere", 1),
     "init": Command("init", "Begin a project", "start", 1),
     "install": Command("install", "Install Git hooks and the merge driver", "start", 1),
+    "list": Command("list", "List the files of a repository, tracked data too", "look", 1, aliases=("ls",)),
     "metrics diff": Command("metrics_diff", "Compare metrics between revisions", "pipeline"),
     "metrics show": Command("metrics_show", "Show metrics", "pipeline"),
     "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),
@@ -103,6 +110,7 @@ COMMANDS: dict[str, Command] = {
     "remote remove": Command("remote_remove", "Remove a remote from the configuration", "share", 251),
     "remote rename": Command("remote_rename", "Rename a remote", "share", 251),
     "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
+    "repair": Command("repair", "Heal damaged or missing objects from any good copy", "care", 1),
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
@@ -134,6 +142,10 @@ def names() -> dict[str, str]:
 def members(family: str) -> list[str]:
     """The second words of a family's commands, sorted; hidden ones included."""
     return sorted(name.partition(" ")[2] for name in COMMANDS if name.startswith(family + " "))
+
+
+#: Commands of DVC that we do not have, nor anything near them.
+DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
 
 
 def families() -> list[str]:

@@ -82,6 +82,12 @@ class ProofBook:
         if self._folder(oid[:2], legacy).pop(oid[2:], None) is not None:
             self._touched.add((oid[:2], legacy))
 
+    def doubt(self, oid: Oid, *, legacy: bool = False) -> None:
+        """Void the proof of an object that was found damaged: until it is healed, every check reads it."""
+        digest = self.blake3(oid, legacy=legacy) or bytes(32)
+        self._folder(oid[:2], legacy)[oid[2:]] = ((-1, 0, 0, 0, 0), digest)  # no file has this size
+        self._touched.add((oid[:2], legacy))
+
     def flush(self) -> None:
         """Write the folders that changed; failing to is no failure."""
         newest: array[int] = array("q", (0, 0, 0, 0, 0))

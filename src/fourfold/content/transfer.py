@@ -104,6 +104,7 @@ def push(
     index: StatIndex,
     *,
     legacy: bool = False,
+    again: Iterable[Oid] = (),
     pick: Pick | None = None,
     events: Sink = silent,
 ) -> Transferred:
@@ -118,6 +119,7 @@ def push(
         remote: Where they go.
         index: Keeps the proofs when the remote is a folder of this machine.
         legacy: Objects of the 2.x layout.
+        again: Objects to send although the remote has them: damaged ones, to heal them.
         pick: Chooses the files of a tree that are wanted; all by default. The tree itself follows them.
         events: Hears "querying remote" and "pushing".
 
@@ -135,7 +137,7 @@ def push(
         if tree is not None:
             trees[oid] = list(tree.digests() if pick is None else pick(oid, tree))
             files.update(dict.fromkeys(trees[oid]))
-    there = whole_on(remote, [*files, *trees], store, legacy=legacy, events=events)
+    there = whole_on(remote, [*files, *trees], store, legacy=legacy, events=events) - set(again)
     pending = [oid for oid in files if oid not in there]
     tally.present = len(files) - len(pending)
     send = _folder_sender(store, remote, index) if remote.local_root else _network_sender(store, remote)
@@ -445,7 +447,10 @@ def _copy(
     with Intake(target, proofs, legacy=legacy) as intake:
 
         def work(rows: range) -> list[tuple[Oid, str, int]]:
-            return [(oids[at], *_copy_one(oids[at], source, intake, legacy=legacy)) for at in rows]
+            return [
+                (oid, *copy_in(oid, source.path(oid, legacy=legacy), intake, legacy=legacy))
+                for oid in (oids[at] for at in rows)
+            ]
 
         events(PhaseStarted(phase, len(oids), unit="objects"))
         done: list[Oid] = []
@@ -465,12 +470,19 @@ def _copy(
     proofs.flush()
 
 
-def _copy_one(oid: Oid, source: ObjectStore, intake: Intake, *, legacy: bool) -> tuple[str, int]:
-    path = source.path(oid, legacy=legacy)
+def copy_in(oid: Oid, path: str, intake: Intake, *, legacy: bool = False) -> tuple[str, int]:
+    """Take a file of this machine in as an object, if its bytes are what the name says.
+
+    Returns:
+        ``"done"``, ``"missing"`` or ``"corrupt"``, and the bytes that were taken.
+
+    Raises:
+        FourfoldError: the file cannot be read, or the store cannot be written.
+    """
     folded = legacy and not is_tree(oid)
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "missing", 0
     except OSError as error:
         raise from_os_error(error, "reading objects") from error

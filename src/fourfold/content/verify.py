@@ -146,7 +146,7 @@ def _read_all(
             done += got.size
             damage = _judge(oid, got, proofs, legacy)
             if damage is not None:
-                proofs.forget(oid, legacy=legacy)
+                proofs.doubt(oid, legacy=legacy)
                 damages.append(damage)
             else:
                 proofs.note(oid, info, got.proof, legacy=legacy)

@@ -233,11 +233,21 @@ def groups(wants: Iterable[Want]) -> list[Group]:
 
 
 def names_of(
-    wants: Iterable[Want], oids: Iterable[Oid], store: "ObjectStore", *, legacy: bool = False
+    wants: Iterable[Want],
+    oids: Iterable[Oid],
+    store: "ObjectStore",
+    *,
+    legacy: bool = False,
+    known: Mapping[Oid, Tree] | None = None,
 ) -> dict[Oid, str]:
     """What objects are, for messages: the path of one place where each belongs, from the project's root.
 
-    An object that only an unreadable manifest names gets no entry.
+    Args:
+        wants: What the places are known from.
+        oids: The objects.
+        store: Has the manifests.
+        legacy: Of the 2.x layout.
+        known: Manifests that the store lacks. An object that only an unknown manifest names gets no entry.
     """
     left = set(oids)
     found: dict[Oid, str] = {}
@@ -249,8 +259,9 @@ def names_of(
             found[want.oid] = want.out.relpath
         if not is_tree(want.oid) or not left:
             continue
+        tree = (known or {}).get(want.oid)
         try:
-            tree = store.read_tree(want.oid, legacy=legacy)
+            tree = tree or store.read_tree(want.oid, legacy=legacy)
         except FourfoldError:
             continue
         for path, oid in tree.items():
