@@ -228,11 +228,12 @@ def _known(name: str) -> str:
     known = (
         [full.removeprefix(family + " ") for full in names if full.startswith(family + " ")]
         if family
-        else names
+        else [*names, *table.families()]
     )
-    raise UnknownCommandError(
-        f"{prog} has no command '{word}'", hint=did_you_mean(word, known, f"see: {prog} --help")
-    )
+    hint = did_you_mean(word, known, f"see: {prog} --help")
+    if not family and word in table.DVC_ALONE:
+        hint = f"Fourfold does not have it yet; DVC's works on the same files: dvc {word}"
+    raise UnknownCommandError(f"{prog} has no command '{word}'", hint=hint)
 
 
 def _needs_member(family: str) -> "UsageError":
@@ -243,6 +244,13 @@ def _needs_member(family: str) -> "UsageError":
     )
 
 
+def _environ() -> Mapping[str, str]:
+    """The environment, with the home of the system's list of users where none is set (services, cron)."""
+    if os.environ.get("HOME") or os.name == "nt":
+        return os.environ
+    return {**os.environ, "HOME": os.path.expanduser("~")}
+
+
 def run(argv: Sequence[str]) -> int:
     """Run ``ff`` with these arguments in this process, and return its exit code."""
-    return Invocation(argv, environ=os.environ, stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr).run()
+    return Invocation(argv, environ=_environ(), stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr).run()

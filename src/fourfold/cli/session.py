@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from fourfold.base.clock import SYSTEM
-from fourfold.base.errors import FourfoldError, NotFoundError
+from fourfold.base.errors import ConflictError, FourfoldError, NotFoundError
 from fourfold.cli.progress import Progress
 from fourfold.cli.render import Style, is_terminal, wants_color, write
 
@@ -19,6 +19,12 @@ class NoSuchDirectoryError(NotFoundError):
     """The directory of ``--cd`` does not exist, or the current one was removed."""
 
     code = "no-such-directory"
+
+
+class NotConfirmedError(ConflictError):
+    """A question was answered with no, or nobody was there to answer it."""
+
+    code = "not-confirmed"
 
 
 class Session:
@@ -64,7 +70,9 @@ class Session:
         self.opening_error: FourfoldError | None = None
         self._project: Project | None = None
         if settings.cd and not os.path.isdir(self.cwd):
-            self.opening_error = NoSuchDirectoryError(f"no such directory: {settings.cd}")
+            self.opening_error = NoSuchDirectoryError(
+                f"no such directory: {settings.cd}", hint="give --cd a folder that exists"
+            )
             raise self.opening_error
 
     @property

@@ -148,6 +148,10 @@ def members(family: str) -> list[str]:
 DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
 
 
+#: Commands of DVC that we do not have, nor anything near them.
+DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
+
+
 def families() -> list[str]:
     """The families that have a command."""
     return [family for family in FAMILIES if members(family)]

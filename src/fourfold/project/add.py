@@ -309,4 +309,7 @@ def _missing(project: "Project", path: str) -> NothingToAddError:
         names = []
     close = difflib.get_close_matches(os.path.basename(path), names, n=3, cutoff=0.6)
     near = " or ".join(repr(os.path.join(os.path.dirname(shown), name)) for name in close)
-    return NothingToAddError(f"'{shown}' does not exist", hint=f"did you mean {near}?" if near else "")
+    return NothingToAddError(
+        f"'{shown}' does not exist",
+        hint=f"did you mean {near}?" if near else "check the name, and where you are",
+    )

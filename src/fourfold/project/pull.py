@@ -16,6 +16,8 @@ from fourfold.project.checkout import (
     checkout,
 )
 from fourfold.project.fetch import FetchResult, fetch
+from fourfold.project.locks import project_lock
+from fourfold.project.oplog import operation
 from fourfold.project.scope import WORKSPACE, Scope
 from fourfold.project.targets import expand_globs
 
@@ -94,18 +96,19 @@ def pull(
         )
 
     def place() -> tuple[CheckoutResult, FourfoldError | None]:
-        try:
-            return checkout(
-                project,
-                names,
-                with_deps=with_deps,
-                recursive=recursive,
-                force=force,
-                allow_missing=allow_missing,
-                events=events,
-            ), None
-        except (CheckoutIncompleteError, DamagedCacheError) as error:
-            return error.result, error
+        with project_lock(project), operation(project, "pull", names):  # what undo and the log call it
+            try:
+                return checkout(
+                    project,
+                    names,
+                    with_deps=with_deps,
+                    recursive=recursive,
+                    force=force,
+                    allow_missing=allow_missing,
+                    events=events,
+                ), None
+            except (CheckoutIncompleteError, DamagedCacheError) as error:
+                return error.result, error
 
     fetched = get()
     done, error = place()

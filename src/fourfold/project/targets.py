@@ -229,7 +229,7 @@ class _Search:
         hint = _did_you_mean(target, names)
         if not hint and self._given is None and os.path.lexists(path) and self.project.contains(path):
             return f"it is not tracked yet; to track it, run: ff add {target}"
-        return hint
+        return hint or "see what is tracked with: ff dag"
 
 
 def named_owners(project: "Project", target: str, *, groups: bool = True) -> list[Owner]:

@@ -2,16 +2,9 @@
 
 import argparse
 
-from fourfold.base.errors import ConflictError
 from fourfold.cli.outcome import Outcome
-from fourfold.cli.session import Session
+from fourfold.cli.session import NotConfirmedError, Session
 from fourfold.project.destroy import destroy
-
-
-class NotConfirmedError(ConflictError):
-    """Nobody said yes."""
-
-    code = "not-confirmed"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from fourfold.cli.failure import describe
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.progress import amount
-from fourfold.cli.session import Session
+from fourfold.cli.session import NotConfirmedError, Session
 from fourfold.project.gc import GcResult, check_scope, gc
 from fourfold.project.scope import Scope
 
@@ -74,8 +74,10 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     if not (args.force or args.dry):
         session.warn(_question(args))
         if not session.confirm("Are you sure you want to proceed?"):
-            session.news("nothing was removed; to go ahead without a question: --force")
-            return Outcome(data=_data(GcResult((), dry=True)), exit_code=1)
+            raise NotConfirmedError(
+                "nothing was removed: nobody confirmed it",
+                hint="to see what would go, add --dry; to go ahead without being asked, --force",
+            )
     result = gc(
         project,
         scope,

@@ -1,6 +1,7 @@
 """``ff undo``: take back what the last command did."""
 
 import argparse
+import os
 
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
@@ -23,7 +24,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 def outcome(result: UndoResult, word: str, session: Session) -> Outcome:
     """What was taken back, or done again, for people and programs."""
     recorded = result.operation
-    files = [session.display(path) for path in result.files]
+    own = session.project.own_dir + os.sep  # our own notes come along, and are nothing to tell
+    files = [session.display(path) for path in result.files if not path.startswith(own)]
     paths = [session.display(path) for path in result.paths]
     line = " ".join((recorded.command, *recorded.arguments))
     text = [f"{word}: ff {line}", *(f"  {path}" for path in sorted({*files, *paths}))]
