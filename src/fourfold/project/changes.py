@@ -109,7 +109,7 @@ class Examiner:
         if owner.is_stage and owner.locked and owner.locked_cmd != owner.cmd:
             found.append(Change("command", old=owner.locked_cmd, new=owner.cmd))
         recorded = owner.pointer.md5 if owner.pointer is not None else None
-        if owner.pointer is not None and recorded and import_checksum(owner.pointer) != recorded:
+        if owner.pointer is not None and (recorded or owner.deps) and import_checksum(owner.pointer) != recorded:
             found.append(Change("checksum"))
         return found
 
