@@ -167,6 +167,26 @@ def test_a_templated_stage_is_refused_with_its_line(work: Workplace) -> None:
     assert how(run(work, "ok")) == {"ok": "ran"}
 
 
+def test_a_templated_stage_that_never_ran_is_never_left_out_in_silence(work: Workplace) -> None:
+    template = (
+        "  each:\n    foreach: [a]\n    do:\n      cmd: echo 1 > ${item}.txt\n      outs: ['${item}.txt']\n"
+    )
+    plain = "  use:\n    cmd: cp a.txt b\n    deps: [a.txt]\n    outs: [b]\n"
+    work.gen(
+        {"sub/dvc.yaml": "stages:\n" + template + plain, "dvc.yaml": "stages:\n  ok:\n    cmd: echo 1\n"}
+    )
+    work.gen({"sub/a.txt": "stale"})
+    for targets, settings in (
+        ((), {"all_pipelines": True}),
+        (("sub",), {"recursive": True}),
+        (("sub/dvc.yaml:use",), {}),
+        (("sub/dvc.yaml",), {}),
+    ):
+        with pytest.raises(TemplatedRunError, match=r"sub/dvc\.yaml:2: stage 'each'"):
+            run(work, *targets, **settings)
+    assert how(run(work)) == {"ok": "ran"}
+
+
 def test_targets_that_name_nothing_are_refused(line: Workplace) -> None:
     with pytest.raises(StageNotFoundError, match="frist"):
         run(line, "frist")

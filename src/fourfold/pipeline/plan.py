@@ -4,6 +4,7 @@ What differs is found by `project.changes`; what of it counts for a run is decid
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,10 @@ from fourfold.project.outs import PIPELINE_FILE, Owner, Tracked
 from fourfold.project.targets import GlobMatchesNothingError, StageNotFoundError, named_owners, parse_target
 
 if TYPE_CHECKING:
+    from fourfold.formats.dvc.stages import StageSpec
     from fourfold.project.project import Project
+
+_TEMPLATE = re.compile(r"\$\{[^}]*\}")
 
 
 class TemplatedRunError(UnsupportedError):
@@ -114,6 +118,44 @@ def refuse_templated(project: "Project", owners: Iterable[Owner]) -> None:
         data = read_owner_file(project.root, path) or b""
         for name in sorted(names):
             _refuse_in(data, project.display(path), name)
+
+
+def refuse_unresolved(project: "Project", pipelines: Iterable[str], owners: Sequence[Owner] | None) -> None:
+    """Refuse to leave out, in silence, templated stages that never ran and are therefore unknown.
+
+    Args:
+        project: Whose.
+        pipelines: Paths of all ``dvc.yaml`` files from the root.
+        owners: What is about to run; only a template that may make what these need is refused. None
+            stands for everything: any template is refused.
+
+    Raises:
+        TemplatedRunError: there is one; the stage and its line are named.
+    """
+    from fourfold.formats.dvc import stages  # noqa: PLC0415 - status never comes here
+
+    needed = None
+    if owners is not None:
+        paths = (os.path.join(owner.wdir, dep.path) for owner in owners for dep in owner.deps)
+        needed = "\n".join(project.relpath(os.path.normpath(path)) for path in paths)
+    for relpath in pipelines:
+        path = os.path.join(project.root, relpath)
+        data = read_owner_file(project.root, path) or b""
+        for spec in stages.parse(data, project.display(path)).stages.values():
+            if spec.templated and (needed is None or _may_make(spec, needed)):
+                _refuse_in(data, project.display(path), spec.name)
+
+
+def _may_make(spec: "StageSpec", needed: str) -> bool:
+    """Whether an output of a template can have one of the paths, one a line."""
+    from fourfold.formats.dvc.stages import parse_stage  # noqa: PLC0415 - as above
+
+    shape = parse_stage(spec.name, spec.raw["do"], ()) if "do" in spec.raw else spec
+    for out in shape.outs:
+        literal = [re.escape(part) for part in _TEMPLATE.split(os.path.normpath(out.path))]
+        if re.search(f"(?:^|/){'.*'.join(literal)}(?:/|$)", needed, re.MULTILINE):
+            return True
+    return False
 
 
 def _refuse_in(data: bytes, shown: str, name: str | None) -> None:
