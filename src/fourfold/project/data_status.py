@@ -20,7 +20,6 @@ from fourfold.project.snapshot import (
     recorded,
     root_relative,
     rows,
-    share_trees,
 )
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def data_status(
     git = project.git
     head = git.head() if git is not None else None
     before = recorded(project, load_tracked(project, head, strict=False)) if head is not None else {}
-    filled, _there = share_trees(now, there)  # what the last commit names may be whole in the workspace only
-    committed = _compare(before, filled, granular=granular, roots=roots) if git is not None else Changes()
+    committed = _compare(before, now, granular=granular, roots=roots) if git is not None else Changes()
     same = set(uncommitted.unchanged)
     if git is not None:
         same &= set(committed.unchanged)
@@ -120,7 +118,6 @@ def data_status(
 
 
 def _compare(old: Snapshot, new: Snapshot, *, granular: bool, roots: list[str]) -> Changes:
-    old, new = share_trees(old, new)
     before = {path: oid for path, oid, _legacy in rows(old, granular=granular)}
     after = {path: oid for path, oid, _legacy in rows(new, granular=granular)}
     hidden = hidden_folders(old, new)

@@ -7,7 +7,7 @@ arrives all the same. Imports from other repositories come from there, not from 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import FourfoldError
+from fourfold.base.errors import AuthError, FourfoldError, NotFoundError, UnavailableError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import transfer
@@ -119,10 +119,24 @@ def fetch(
     result = FetchResult(failed=found.failed, imports=_absent_imports(project, found.imports))
     if run_cache:
         result = result._replace(runs=_pull_runs(project, opened, remote, events))
-    for group in groups(found.wants):
+    wanted = list(groups(found.wants))
+    for group in wanted:
         heal = list((again or {}).get(group.legacy, ()))
-        result = _fetch_group(project, group, opened, heal, result, events)
+        try:
+            result = _fetch_group(project, group, opened, heal, result, events)
+        except (NotFoundError, UnavailableError, AuthError) as error:
+            if len(wanted) == 1:
+                raise
+            result = _unreachable(project, group, error, result)  # the other remotes are asked all the same
     return result
+
+
+def _unreachable(project: "Project", group: Group, error: FourfoldError, before: FetchResult) -> FetchResult:
+    """A remote that cannot be asked fails what only it could have given."""
+    absent = project.store.missing(list(group.oids), legacy=group.legacy)
+    failed = transfer.Transferred(failed=tuple((oid, error) for oid in absent))
+    troubles = troubles_of(failed, group, project.store, group.remote or "the default remote")
+    return before._replace(troubles=before.troubles + tuple(troubles))
 
 
 def _filter(project: "Project", max_size: int | None, types: list[str]) -> Filter | None:
