@@ -1,4 +1,4 @@
-"""Add, commit and checkout beside the real DVC: the same start, the same command, the same bytes and modes."""
+"""Add, commit and checkout beside the real DVC: the same start, the same command, the same bytes."""
 
 import json
 import shlex
@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import Tool, find_dvc, find_ff
 from tests.compat.snapshot import Snapshot, compare, take
-from tests.fixtures.sandbox import make_home
+from tests.conftest import find_dvc, find_ff
+from tests.fixtures.sandbox import Tool, make_home
+from tests.project import test_twins
 from tests.project.test_twins import DRIVER, Case, Twin, prepared
-from tests.project.test_twins import start as start
+
+#: The fixture: a repository with one of each kind, made by the real DVC.
+start = test_twins.start
 
 LINKED = "printf '[cache]\\n    type = {}\\n' > .dvc/config; "
 GONE = "rm -rf .dvc/cache; "
@@ -200,17 +203,28 @@ CASES = [
 ]
 
 
+def meaning(root: Path) -> dict[str, bytes | str]:
+    """What every path outside of the cache says: its bytes, or where the user's own link leads."""
+    found: dict[str, bytes | str] = {}
+    for path, entry in take(root).items():
+        if entry.kind == "folder" or path.startswith(".dvc/cache/"):
+            continue
+        is_own_link = entry.kind == "symlink"
+        found[path] = entry.link if is_own_link else (root / path).read_bytes()
+    return found
+
+
 class Left(NamedTuple):
     """What a command left: its exit code, the files, and Git's index."""
 
     code: int
     files: Snapshot
-    index: str
+    git: str
 
 
 def seen(twin: Twin, code: int) -> Left:
-    index = Tool(["git"], twin.tool.home)("ls-files", "--stage", cwd=twin.root).stdout
-    return Left(code, take(twin.root), index)
+    git = Tool(["git"], twin.tool.home)("ls-files", "--stage", cwd=twin.root).stdout
+    return Left(code, take(twin.root), git)
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +246,13 @@ def test_the_same_command_leaves_the_same_bytes_and_can_be_undone(
     tmp_path: Path, start: Path, theirs: dict[str, Left], case: Case
 ) -> None:
     ours = prepared(start, Twin(tmp_path, find_ff(), "ours"), case)
-    before = seen(ours, 0)
+    before = meaning(ours.root)
     ran = ours.tool(*shlex.split(case.command), cwd=ours.root / case.cwd, check=False)
     expected = theirs[case.name]
     after = seen(ours, ran.code)
     assert (expected.code, ran.code) == (case.code, case.code), str(ran)
     assert not compare(after.files, expected.files), "\n".join(map(str, compare(after.files, expected.files)))
-    assert after.index == expected.index
+    assert after.git == expected.git
+    if list((ours.root / ".dvc").glob("fourfold/ops/*")):
+        ours.tool("undo", cwd=ours.root)
+        assert meaning(ours.root) == before

@@ -17,7 +17,7 @@ from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import remember
-from fourfold.content.checkout import Desk
+from fourfold.content.checkout import Desk, Plan
 from fourfold.content.identity import Built, look
 from fourfold.content.links import Linker
 from fourfold.content.placing import Placer
@@ -35,7 +35,7 @@ def relink(path: str, built: Built, desk: Desk, *, legacy: bool = False, events:
     Args:
         path: Absolute; what was saved.
         built: What it was then.
-        desk: What to work with.
+        desk: What to work with; it hears which symbolic links are about to be replaced.
         legacy: The objects lie in the 2.x layout.
         events: Hears the phase "linking".
 
@@ -73,6 +73,10 @@ class _Relinking:
         except FileNotFoundError:
             return {}
         rows = self._rows(scan)
+        links = set(scan.links)
+        if desk.announce is not None and links:
+            replaced = tuple(scan.names[at] for at in rows if at in links)
+            desk.announce(Plan(self.path, (), {}, replaced))
         made = self._make(scan, rows) if rows else {}
         tidied = not self.built.is_directory and not made and self._tidy_mode(scan)
         if made or tidied or self.kind == "hardlink":

@@ -359,7 +359,7 @@ class Workshop:
             new, written = self._write(owner, entry_of(owner, deps, params, (*taken, *external)))
             if memorable:
                 runcache.remember(project, entry_of(owner, deps, params, taken))
-            saver.relink()
+            saver.relink(op)
         note_placed(project, op, {out.path: now for out, now in zip(outs, taken, strict=True)})
         for out, now in zip(outs, taken, strict=True):
             op.became(out.path, now.oid)

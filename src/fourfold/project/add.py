@@ -125,7 +125,7 @@ def add(
             outputs = _take(project, saver, aims)
             stored = None if no_commit else saver.settle()
             added, changed = record(project, op, aims, outputs)
-            saver.relink()
+            saver.relink(op)
         note_placed(project, op, {aim.out_path: outputs[aim.out_path] for aim in aims})
     return AddResult(tuple(added), stored, stage_changes(project, changed))
 

@@ -115,7 +115,7 @@ def commit(
             outputs = {aim.path: _take(project, saver, aim) for aim in aims}
             stored = saver.settle()
             recorded, changed = record(project, op, aims, outputs, renew_checksums=True)
-            saver.relink()
+            saver.relink(op)
         note_placed(project, op, outputs)
         for owner in stages:
             if record_stage is not None:

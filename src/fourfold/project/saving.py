@@ -18,9 +18,10 @@ from fourfold.content.identity import Built
 from fourfold.content.intake import Intake, Stored
 from fourfold.content.tree import Tree
 from fourfold.formats.dvc.pointer import Output
-from fourfold.project.desk import desk_for, intake_of, pruning
+from fourfold.project.desk import desk_for, intake_of, journal, pruning
 
 if TYPE_CHECKING:
+    from fourfold.project.oplog import Operation
     from fourfold.project.project import Project
 
 
@@ -200,8 +201,11 @@ class Saver:
             )
         return stored
 
-    def relink(self) -> int:
+    def relink(self, op: "Operation") -> int:
         """Let the workspace share bytes with the cache where that is configured; how many files changed.
+
+        Args:
+            op: Is told which symbolic links of the user are replaced by data.
 
         Raises:
             FourfoldError: a file could not be replaced; each is what it was or its link.
@@ -210,7 +214,8 @@ class Saver:
 
         made = 0
         for path, built, legacy in self._linkings:
-            made += relink(path, built, desk_for(self._project, path), legacy=legacy, events=self._events)
+            desk = desk_for(self._project, path, announce=journal(op))
+            made += relink(path, built, desk, legacy=legacy, events=self._events)
         self._linkings.clear()
         return made
 
