@@ -84,6 +84,18 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     Deviation(
         "",
+        "overlapping-outputs-are-refused",
+        r"step 10 `\?status`: exit code",
+        "two pointer files that claim one path are an error for status too; the real DVC lets one of them win",
+    ),
+    Deviation(
+        "",
+        "protected-files",
+        r"step 9 `~unprotect nothing`: exit code",
+        "a path that does not exist fails the command; the real DVC lets its error escape",
+    ),
+    Deviation(
+        "",
         "legacy-text-differs-only-in-line-ends",
         r"step 5 `\?add text\.csv`: ws/text\.csv: content",
         "adding a text whose line ends alone differ from the cached one leaves the user's file as it is",
