@@ -86,7 +86,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "",
         "overlapping-outputs-are-refused",
         r"step 10 `\?status`: exit code",
-        "two pointer files that claim one path are an error for status too; the real DVC lets one of them win",
+        "two pointer files that claim one path are an error for status too; the real DVC lets one win",
     ),
     Deviation(
         "",
