@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +11,9 @@ import pytest
 
 from tests.compat.snapshot import Snapshot, compare, take
 from tests.conftest import find_dvc, find_ff
-from tests.fixtures.sandbox import Tool, make_home
+from tests.fixtures.sandbox import Tool, environment, make_home
 from tests.project import test_twins
-from tests.project.test_twins import DRIVER, Case, Twin, prepared
+from tests.project.test_twins import Case, Twin, prepared
 
 #: The fixture: a repository with one of each kind, made by the real DVC.
 start = test_twins.start
@@ -227,28 +229,53 @@ def seen(twin: Twin, code: int) -> Left:
     return Left(code, take(twin.root), git)
 
 
+#: One process of the real DVC that runs a command a line: starting it costs more than the commands do.
+DRIVER = """
+import json, os, sys
+answers, sys.stdout = sys.stdout, open(os.devnull, "w")
+from dvc.cli import main
+for line in sys.stdin:
+    cwd, words = json.loads(line)
+    os.chdir(cwd)
+    print(main(words), file=answers, flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory, start: Path) -> dict[str, Left]:
-    """What every case leaves when the real DVC does it."""
-    base = tmp_path_factory.mktemp("theirs")
-    twins = {
-        case.name: prepared(start, Twin(base, find_dvc(), str(at)), case) for at, case in enumerate(CASES)
-    }
-    jobs = [(str(twins[case.name].root / case.cwd), shlex.split(case.command)) for case in CASES]
-    python = Tool([str(Path(find_dvc()).with_name("python"))], make_home(base / "home"))
-    ran = python("-c", DRIVER, cwd=base, stdin=json.dumps(jobs))
-    codes = json.loads(ran.stdout.splitlines()[-1])
-    return {case.name: seen(twins[case.name], code) for case, code in zip(CASES, codes, strict=True)}
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, str], int]]:
+    """Run a command line of the real DVC in a folder; its exit code."""
+    home = make_home(tmp_path_factory.mktemp("real") / "home")
+    python = str(Path(find_dvc()).with_name("python"))
+    with subprocess.Popen(
+        [python, "-c", DRIVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(home),
+        umask=0o022,
+        text=True,
+    ) as driver:
+
+        def run(cwd: Path, line: str) -> int:
+            assert driver.stdin is not None
+            assert driver.stdout is not None
+            driver.stdin.write(json.dumps([str(cwd), shlex.split(line)]) + "\n")
+            driver.stdin.flush()
+            return int(driver.stdout.readline())
+
+        yield run
+        driver.stdin.close()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name.replace(" ", "-") for case in CASES])
 def test_the_same_command_leaves_the_same_bytes_and_can_be_undone(
-    tmp_path: Path, start: Path, theirs: dict[str, Left], case: Case
+    tmp_path: Path, start: Path, real: Callable[[Path, str], int], case: Case
 ) -> None:
+    theirs = prepared(start, Twin(tmp_path, find_dvc(), "dvc."), case)
+    expected = seen(theirs, real(theirs.root / case.cwd, case.command))
     ours = prepared(start, Twin(tmp_path, find_ff(), "ours"), case)
     before = meaning(ours.root)
     ran = ours.tool(*shlex.split(case.command), cwd=ours.root / case.cwd, check=False)
-    expected = theirs[case.name]
     after = seen(ours, ran.code)
     assert (expected.code, ran.code) == (case.code, case.code), str(ran)
     assert not compare(after.files, expected.files), "\n".join(map(str, compare(after.files, expected.files)))
