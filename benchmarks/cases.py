@@ -5,8 +5,8 @@ anchors are ordinary Unix commands over the same files in the same rounds.
 """
 
 import os
-import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,7 @@ class Work:
     def begin(self, *, data: bool = True) -> None:
         """A fresh repository, with the data set in it."""
         for name in ("ws", "remote", "home"):
-            shutil.rmtree(self.base / name, ignore_errors=True)
+            self.park(self.base / name)
         make_home(self.base / "home")
         self.ws.mkdir(parents=True)
         self.call("git", "init", "--quiet", "--initial-branch", "main")
@@ -64,7 +64,20 @@ class Work:
     def drop(self, *names: str) -> None:
         """Remove folders of the repository, or of what lies beside it (``../remote``)."""
         for name in names:
-            subprocess.run(["rm", "-rf", str(self.ws / name)], check=True)
+            self.park(self.ws / name)
+
+    def park(self, path: Path) -> None:
+        """Take a folder out of the way, to be deleted when everything is measured.
+
+        ext4 does not give out an inode again for minutes after it was freed, and every creation searches past
+        those: deleting between two rounds would time that search.
+        """
+        if os.path.lexists(path):
+            parked = self.base.parent.parent / "parked"
+            parked.mkdir(exist_ok=True)
+            path.rename(
+                parked / f"{self.base.parent.name}-{self.base.name}-{path.name}-{time.monotonic_ns()}"
+            )
 
 
 class Anchor(NamedTuple):

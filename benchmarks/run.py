@@ -8,10 +8,10 @@ import argparse
 import contextlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -111,14 +111,11 @@ def bench(case: Case, base: Path, tools: tuple[str, str], rounds: int, scale: fl
 def _anchor(case: Case, base: Path, source: Path) -> float:
     if case.anchor is None:
         raise ValueError(f"{case.name} has no anchor")
-    target = base / "anchor" / "target"
+    target = base / "anchor" / str(time.monotonic_ns())
     target.mkdir(parents=True)
     env = {"PATH": os.environ["PATH"], "PYTHON": sys.executable, "LC_ALL": "C"}
     command = ["/bin/sh", "-ec", case.anchor.line, "sh", str(source), str(target)]
-    try:
-        return measure(command, target, env).wall / ANCHOR_REPEATS.get(case.anchor.name, 1)
-    finally:
-        shutil.rmtree(base / "anchor")
+    return measure(command, target, env).wall / ANCHOR_REPEATS.get(case.anchor.name, 1)
 
 
 def table(rows: list[Row]) -> str:
@@ -219,12 +216,15 @@ def main() -> int:
     tools = os.path.abspath(args.ours or find_ff()), os.path.abspath(args.peer or find_dvc())
     args.work.mkdir(parents=True, exist_ok=True)
     rows = []
-    for case in CASES:
-        if args.case and case.name not in args.case:
-            continue
-        with tempfile.TemporaryDirectory(dir=args.work, prefix=f"{case.name}-") as base:
-            rows.append(bench(case, Path(base), tools, args.rounds, args.scale))
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
+    # One folder for all, deleted at the end: see `Work.park`.
+    with tempfile.TemporaryDirectory(dir=args.work, prefix="run-") as folder:
+        for case in CASES:
+            if args.case and case.name not in args.case:
+                continue
+            base = Path(folder) / case.name
+            base.mkdir()
+            rows.append(bench(case, base, tools, args.rounds, args.scale))
+            print(table(rows[-1:]).splitlines()[-1], flush=True)
     print("\n" + table(rows))
     if args.report:
         args.report.write_text(report(rows, tools, args.rounds, args.scale, args.work))

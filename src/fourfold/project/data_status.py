@@ -145,9 +145,21 @@ def _compare(old: Snapshot, new: Snapshot, *, granular: bool, roots: list[str]) 
         tuple(keep_below(added, roots)),
         tuple(keep_below(deleted, roots)),
         tuple(pair for pair in renamed if keep_below([pair.new], roots)),
-        tuple(keep_below(unknown, roots)),
+        tuple(keep_below(_with_folders(unknown, hidden), roots)),
         tuple(keep_below(unchanged, roots)),
     )
+
+
+def _with_folders(paths: list[str], roots: tuple[str, ...]) -> list[str]:
+    """Files and, as DVC names them too, the folders between them and the directory that hides them."""
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and f"{folder}/" not in roots:
+            found[f"{folder}/"] = None
+            folder = folder.rpartition("/")[0]
+        found[path] = None
+    return list(found)
 
 
 def _not_in_cache(project: "Project", now: Snapshot, *, granular: bool, roots: list[str]) -> list[str]:
