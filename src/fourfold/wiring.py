@@ -13,6 +13,7 @@ from fourfold.content.objects import ObjectStore
 from fourfold.content.statindex import StatIndex
 from fourfold.project.config import Config, config_files
 from fourfold.project.ignore import Ignore
+from fourfold.project.places import refuse_planted
 from fourfold.project.project import DVC_DIR, OWN_DIR, Project, find_root
 from fourfold.project.vetting import vet_store
 from fourfold.scm.refs import find_root as find_git_root
@@ -39,6 +40,7 @@ def open_project(
     Raises:
         NotInProjectError: no folder from ``start`` upward holds a project.
         ProjectUnreadableError: one does, but ``.dvc`` is a file or may not be read.
+        PlantedLinkError: ``.dvc``, or a place of ours in it, is a link that leads out of the project.
         ConfigError: the configuration cannot be understood.
     """
     return project_at(find_root(start), cwd=start, environ=environ, wait_for_lock=wait_for_lock, clock=clock)
@@ -67,6 +69,7 @@ def project_at(
         ConfigError: the configuration cannot be understood.
     """
     dvc_dir = os.path.join(root, DVC_DIR)
+    refuse_planted(root, dvc_dir)
     if config is None:
         home = environ.get("HOME") or environ.get("USERPROFILE") or ""
         config = Config.load(config_files(dvc_dir, environ), home=home)

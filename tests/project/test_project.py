@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fourfold.base.ids import UnsafePathError
+from fourfold.base.errors import UnsafeError
 from fourfold.project.project import NotInProjectError, ProjectUnreadableError, find_root
 from fourfold.wiring import open_project
 from tests.project.workplace import Workplace
@@ -69,6 +69,6 @@ def test_our_own_folder_is_never_reached_through_a_link_that_a_repository_plante
     (tmp_path / "outside").mkdir()
     os.makedirs(os.path.dirname(work.path(planted)), exist_ok=True)
     os.symlink(tmp_path / "outside", work.path(planted))
-    with pytest.raises(UnsafePathError):
+    with pytest.raises(UnsafeError):
         work.open().make_own_dir("ops", "x")
     assert os.listdir(tmp_path / "outside") == []

@@ -250,7 +250,7 @@ def mark(project: "Project", op: OpId, state: str) -> None:
     """Add a state (``undoing``, ``undone``, ``redoing``, ``redone``) to the journal of an operation."""
     path = os.path.join(project.own_dir, OPS, op + SUFFIX)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise from_os_error(error, "writing the operation log") from error
     try:

@@ -39,7 +39,7 @@ def sweep(project: "Project") -> int:
 
 def sweep_transfer(project: "Project", remote: str | None = None) -> int:
     """The same for verbs that hold no lock: the cache, the index, and a remote that is a folder, if named."""
-    removed = project.index.sweep() + intake.sweep(project.store)
+    removed = project.index.sweep() + intake.sweep(project.store) + _sweep_folder(project.own_dir)
     return removed + (intake.sweep(ObjectStore(remote)) if remote else 0)
 
 

@@ -234,7 +234,8 @@ class _Flock:
 
     def try_take(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+            fd = os.open(self.path, flags, 0o666)
         except OSError as error:
             raise from_os_error(error, f"opening the lock {self.path}") from error
         try:

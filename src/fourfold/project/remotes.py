@@ -81,6 +81,7 @@ def open_remote(
     Raises:
         UntrustedFolderError, UntrustedEndpointError: only the committed configuration names it, and it may
             not be used so (docs/design/002-committed-config.md).
+        PlantedLinkError: it is a folder of the project in which links lead out of it.
         NoRemoteError: none was named and none is the default.
         RemoteNotFoundError: there is none of that name.
         ConfigError: its settings cannot be understood.
@@ -98,6 +99,10 @@ def open_configured(
 
     config, _ignored = vet_remote_of(project, config, access)
     store = open_store(config.url, config.options, environ=project.environ, jobs=jobs or config.jobs)
+    if access != "read" and store.local_root:
+        from fourfold.project.places import refuse_links_in_store  # noqa: PLC0415 - only folders pay for it
+
+        refuse_links_in_store(store.local_root, project.root)
     # A folder of this machine answers for good at once; what it refuses, it refuses again.
     return Remote(config.name, config, store if store.local_root else Retry(store, clock=project.clock))
 

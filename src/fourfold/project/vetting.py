@@ -26,7 +26,12 @@ def vet_store(project: "Project", access: Access) -> None:
 
     Raises:
         UntrustedFolderError: it lies outside of the project and may not be used so.
+        PlantedLinkError: it lies in the project, but links in it lead out of it.
     """
+    if access != "read":
+        from fourfold.project.places import refuse_links_in_store  # noqa: PLC0415 - only writers pay
+
+        refuse_links_in_store(project.cache_dir, project.root)
     if not is_doubtful(project.config, project.cache_dir):
         return
     from fourfold.project.config_policy import vet_cache  # noqa: PLC0415 - most projects keep the default
