@@ -104,28 +104,35 @@ def _error(troubles: Sequence[Trouble], asked: int, *, fetching: bool) -> Fourfo
         return None
     worst = next(kind for kind in ("corrupt", "failed", "missing", "withheld") if _count(causes, kind))
     count = _count(causes, worst)
-    remotes = ", ".join(f"'{name}'" for name in dict.fromkeys(trouble.remote for trouble in causes))
     where = _common_place(causes)
-    some = f"{count:,} of {max(asked, count):,} objects{' of ' + where if where else ''}"
-    hint_place = f" {where}" if where else ""
+    words = {
+        "some": f"{count:,} of {max(asked, count):,} objects",
+        "remotes": ", ".join(f"'{name}'" for name in dict.fromkeys(trouble.remote for trouble in causes)),
+        "be": "is" if count == 1 else "are",
+        "them": "it" if count == 1 else "them",
+        "place": f" {where}" if where else "",
+    }
+    if where and count == 1:
+        words["end"] = f": {where}"
+    else:
+        words["end"] = ""
+        words["some"] += f" of {where}" if where else ""
     kind, said, hint = _WORDS[worst, fetching]
-    message = said.format(some=some, remotes=remotes)
-    return kind(
-        message, hint=hint.format(place=hint_place, remotes=remotes), details=list(_details(troubles, causes))
-    )
+    message = (said + "{end}").format(**words)
+    return kind(message, hint=hint.format(**words), details=list(_details(troubles, causes)))
 
 
 _Kind = type[FourfoldError]
 _WORDS: dict[tuple[str, bool], tuple[_Kind, str, str]] = {
     ("corrupt", True): (
         CorruptOnRemoteError,
-        "{some} are damaged on remote {remotes}; nothing of them was taken over",
-        "whoever has good copies can run: ff repair -r <remote>{place}",
+        "{some} {be} damaged on remote {remotes}, and not taken over",
+        "whoever has a good copy can run: ff repair -r <remote>{place}",
     ),
     ("corrupt", False): (
         CorruptInCacheError,
-        "{some} are damaged in the cache; they were not sent to {remotes}",
-        "heal them from a good copy with: ff repair{place}",
+        "{some} {be} damaged in the cache, and not sent to {remotes}",
+        "heal {them} from a good copy with: ff repair{place}",
     ),
     ("failed", True): (
         TransferFailedError,
@@ -139,18 +146,18 @@ _WORDS: dict[tuple[str, bool], tuple[_Kind, str, str]] = {
     ),
     ("missing", True): (
         MissingOnRemoteError,
-        "{some} are not on remote {remotes}",
-        "whoever has them can run: ff push{place}",
+        "{some} {be} not on remote {remotes}",
+        "whoever has {them} can run: ff push{place}",
     ),
     ("missing", False): (
         MissingEverywhereError,
-        "{some} are neither in the cache nor on remote {remotes}",
-        "get them from where they are: ff fetch -r <another remote>{place}, or ff repair{place}",
+        "{some} {be} neither in the cache nor on remote {remotes}",
+        "get {them} from elsewhere: ff fetch -r <another remote>{place}, or ff repair{place}",
     ),
-    ("withheld", True): (TransferFailedError, "{some} are incomplete", "run the same command again"),
+    ("withheld", True): (TransferFailedError, "{some} {be} incomplete", "run the same command again"),
     ("withheld", False): (
         TransferFailedError,
-        "{some} were held back, for files of theirs are not on remote {remotes}",
+        "{some} {be} held back, for files of theirs are not on remote {remotes}",
         "run the same command again",
     ),
 }
