@@ -116,14 +116,14 @@ def test_a_remote_gathers_its_options_from_all_levels(files: dict[str, str]) -> 
 def test_a_remote_may_build_upon_another(files: dict[str, str]) -> None:
     config = write(
         files,
-        project="['remote \"base\"']\nurl = ssh://h/root/\nuser = a\nport = 22\n",
+        project="['remote \"base\"']\nurl = ssh://h/srv/\nuser = a\nport = 22\n",
         local="['remote \"x\"']\nurl = remote://Base/images/y\nuser = b\n['remote \"y\"']\nurl = remote://x\n",
     )
     remote = config.remote("x")
-    assert (remote.name, remote.url) == ("x", "ssh://h/root/images/y")
+    assert (remote.name, remote.url) == ("x", "ssh://h/srv/images/y")
     assert (remote.options["user"], remote.options["port"]) == ("b", "22")
     assert remote.origins["url"].level == "project"  # its host is the committed one
-    assert config.remote("y").url == "ssh://h/root/images/y"
+    assert config.remote("y").url == "ssh://h/srv/images/y"
 
 
 def test_remotes_that_build_upon_each_other_in_a_circle_are_an_error(files: dict[str, str]) -> None:
