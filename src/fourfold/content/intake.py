@@ -417,8 +417,9 @@ class Intake:
 
     def _close(self) -> None:
         if self._lease is not None:
-            if not self._littered:
-                _unlink_quietly(f"{self._own}/{self._token}.lease")
+            lease = f"{self._own}/{self._token}.lease"
+            if not self._littered and not _unlink_quietly(lease):
+                _unlink_quietly(lease)  # once more, for what passes by itself; the next writer takes it else
             os.close(self._lease)
             self._lease = None
             gate.leave(self._gate)
