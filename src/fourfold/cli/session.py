@@ -25,6 +25,7 @@ class NotConfirmedError(ConflictError):
     """A question was answered with no, or nobody was there to answer it."""
 
     code = "not-confirmed"
+    exit_code = 1  # DVC's, also of commands that fail with 255 otherwise
 
 
 class Session:

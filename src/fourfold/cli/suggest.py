@@ -9,9 +9,9 @@ def similar(word: str, known: Iterable[str]) -> str:
 
     bare = word.lstrip("-")  # two dashes in common make nothing similar
     names = {name.lstrip("-"): name for name in known}
-    near = get_close_matches(bare, names, n=1, cutoff=0.6)
-    if near:
-        return names[near[0]]
+    near = get_close_matches(bare, names, n=3, cutoff=0.6)
+    if near:  # two letters in the wrong order are the likelier mistake
+        return names[next((name for name in near if sorted(name) == sorted(bare)), near[0])]
     longer = sorted(name for name in names if len(bare) > 2 and name.startswith(bare))
     return names[longer[0]] if longer else ""
 

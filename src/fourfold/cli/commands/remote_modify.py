@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Define DVC's arguments."""
     add_levels(parser)
     parser.add_argument("name", help="the remote")
-    parser.add_argument("option", help="the option; see docs/reference/configuration.md")
+    parser.add_argument("option", help="the option; see docs/reference/config.md")
     parser.add_argument("value", nargs="?", help="the value to set")
     parser.add_argument("-u", "--unset", action="store_true", help="remove the option")
     parser.epilog = "Example: ff remote modify --local storage secret_access_key SECRET"
