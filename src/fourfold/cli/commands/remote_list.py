@@ -30,10 +30,11 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         for key, options in raw.items()
         if isinstance(key, tuple) and key[0] == "remote"
     ]
+    # DVC expands its tabs to columns of eight.
     lines = [
-        session.style.green(f"{remote.name}\t{remote.url}\t(default)")
+        session.style.green(f"{remote.name}\t{remote.url}\t(default)".expandtabs())
         if remote.default
-        else f"{remote.name}\t{remote.url}"
+        else f"{remote.name}\t{remote.url}".expandtabs()
         for remote in remotes
     ]
     return Outcome(data=[remote._asdict() for remote in remotes], text=lines, loud=True)
