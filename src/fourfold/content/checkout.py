@@ -181,6 +181,7 @@ class Checkout:
         self._have: dict[str, bytes] = {}
         self._gone: dict[str, bytes] = {}
         self._names: list[str] = []
+        self._cleared: set[str] = set()
         self._kind_changes = False
         self.plan = Plan(path, (), {}, ())
 
@@ -412,13 +413,14 @@ class Checkout:
             if name in needed or any(folder in made for folder in _folders_of(name))
         ]
         self._unlink_all(in_the_way)
+        self._cleared.update(in_the_way)
 
     def _remove(self, made: Mapping[str, os.stat_result]) -> list[str]:
         """Unlink what the target does not have, and the folders that this leaves empty; what went."""
         names = list(self._gone)
         if self._kind_changes:
             return names if made or not self._names else []  # the placer moved it aside
-        self._unlink_all(names)
+        self._unlink_all([name for name in names if name not in self._cleared])
         if names and self.oid is None and self._before is not None and self._before.is_directory:
             _rmdir_if_empty(self.path)
         return names

@@ -295,6 +295,8 @@ def _signed(number: int) -> int:
 
 def _read_without_proofs(fd: int) -> bytes:
     head = os.read(fd, _HEAD.size)
+    if len(head) < _HEAD.size:
+        return b""
     fields = _HEAD.unpack(head)
     left = fields[4] + fields[5] + fields[6] + fields[3] * (WIDTH * 8 + 16)
     if fields[3] > _MAX_ROWS or left > os.fstat(fd).st_size:
