@@ -1,0 +1,27 @@
+"""A slice of the sweep: each command killed, or refused, at some of its mutating system calls."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import find_ff
+from tests.faults.cases import CASES, Case
+from tests.faults.harness import Bench, sample
+from tests.faults.tracing import Fault
+
+#: Points a case that `make test` tries; `make faults` tries all of them.
+SLICE = 12
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_command_that_is_hit_loses_and_tears_nothing(tmp_path: Path, case: Case) -> None:
+    bench = Bench(tmp_path, case, find_ff())
+    faults: list[Fault] = [
+        *sample(bench.kills(), SLICE, seed=1),
+        *sample(list(bench.errors()), SLICE // 2, seed=1),
+    ]
+    broken = []
+    for fault in faults:
+        _, found = bench.attempt(fault)
+        broken += [f"{fault}: {f.kind}: {f.what}\n    {fault.point.what}" for f in found]
+    assert not broken, "\n" + "\n".join(broken)
