@@ -48,6 +48,8 @@ def test_a_signal_ends_the_command_and_all_that_it_started(tmp_path: Path, numbe
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
+        # Whoever runs the tests in the background may have interrupts ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     inner = tmp_path / "inner"
     for _ in range(500):

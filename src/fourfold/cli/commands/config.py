@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from fourfold.base.errors import UsageError
-from fourfold.cli.configdesk import add_levels, desk_of, split_name
+from fourfold.cli.configdesk import BadOptionNameError, add_levels, desk_of, split_name
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.formats.dvc.config import Key, Value
@@ -17,12 +17,21 @@ from fourfold.storage.redact import is_secret, redact_url
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define DVC's arguments."""
     add_levels(parser)
-    parser.add_argument("name", nargs="?", help="section.option, or remote.NAME.option")
+    parser.add_argument("name", nargs="?", type=_name, help="section.option, or remote.NAME.option")
     parser.add_argument("value", nargs="?", help="the value to set")
     parser.add_argument("-u", "--unset", action="store_true", help="remove the option")
     parser.add_argument("-l", "--list", action="store_true", help="list what is set")
     parser.add_argument("--show-origin", action="store_true", help="show the file that each value comes from")
     parser.epilog = "Example: ff config cache.type reflink,hardlink"
+
+
+def _name(text: str) -> str:
+    """Refuse what is not the name of an option while the command line is read."""
+    try:
+        split_name(text)
+    except BadOptionNameError as error:
+        raise argparse.ArgumentTypeError(f"{error.message}; {error.hint}") from None
+    return text
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:

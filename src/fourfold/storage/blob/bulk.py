@@ -6,12 +6,12 @@ own have their own bulk methods (`object_store`).
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import FourfoldError
 
 #: Bytes that may wait in memory between the network and the caller.
@@ -57,11 +57,11 @@ class _Crew(Generic[_In, _Out]):
 
     def _run(self) -> None:
         while (item := self._inbox.get()) is not None and not self._stopped:
-            start = time.monotonic()
+            start = SYSTEM.monotonic()
             results = [(item, self._call(item))]
             # Where calls are quick, results go out a few at a time: to wake the caller for each costs
             # as much as the call. Where they are not, nobody waits for a slow one beside them.
-            while len(results) < _HANDFUL and time.monotonic() - start < _QUICK * len(results):
+            while len(results) < _HANDFUL and SYSTEM.monotonic() - start < _QUICK * len(results):
                 try:
                     item = self._inbox.get_nowait()
                 except Empty:
@@ -87,9 +87,9 @@ class _Crew(Generic[_In, _Out]):
         self._stopped = True
         for _ in self._threads:
             self._inbox.put(None)
-        patience = time.monotonic() + _PATIENCE
+        patience = SYSTEM.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(max(0.0, patience - time.monotonic()))
+            thread.join(max(0.0, patience - SYSTEM.monotonic()))
 
 
 def get_many(
