@@ -154,7 +154,7 @@ def test_unprotect_counts_the_files_that_it_made_private(repo: Sandbox) -> None:
     cached = repo.path / ".dvc" / "cache" / "files" / "md5" / "a5" / "890ace30a3e84d9118196c161aeec2"
     cached.parent.mkdir(parents=True)
     os.link(repo.path / "f", cached)
-    assert repo.run("unprotect", "f").stdout == "f: 1 files are private now\n"
+    assert repo.run("unprotect", "f").stdout == "f: 1 file is private now\n"
     assert repo.run("unprotect", "f", "--json").json() == {"unprotected": {"f": 0}}
 
 

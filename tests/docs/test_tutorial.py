@@ -1,10 +1,14 @@
 """What the pages show is what happens; what they name is there."""
 
+import contextlib
 import re
+import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from fourfold.cli import options, table
 from tests.conftest import ROOT
 from tests.docs import transcripts
 
@@ -59,3 +63,31 @@ def test_tests_that_the_pages_name_exist() -> None:
     }
     named = {name for page in pages() for name in TEST_NAME.findall(page.read_text(encoding="utf-8"))}
     assert sorted(named - defined) == []
+
+
+def commands() -> list[str]:
+    """Every command line of ours that a page shows or names, but for design pages."""
+    found = set()
+    for page in pages():
+        if "design" not in page.parts:
+            text = page.read_text(encoding="utf-8")
+            found |= set(re.findall(r"^ {4}(ff [a-z].*)$", text, re.MULTILINE))
+            found |= set(re.findall(r"`(ff [a-z][^`]*)`", text))
+    # the usage lines of the reference are generated from the parsers themselves
+    return sorted(line for line in found if "[options]" not in line and "<command>" not in line)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_that_a_page_names_is_understood(line: str) -> None:
+    words = shlex.split(re.split(r" (?:\\?\||>) ", line)[0].partition("  #")[0])[1:]
+    if "..." in words:
+        words = words[: words.index("...")] or ["--help"]
+    if words[0] in table.families() and len(words) == 1:
+        return
+    name = next((" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in table.names()), "")
+    assert name, line
+    command = table.COMMANDS[table.names()[name]]
+    module = import_module(f"{table.PACKAGE}.{command.module}")
+    parser = options.command_parser(name, command.help, module.configure)
+    with contextlib.suppress(options.MissingArgumentError, options.HelpWanted):
+        parser.parse(words[name.count(" ") + 1 :])

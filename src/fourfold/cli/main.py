@@ -137,7 +137,7 @@ class Invocation:
             return self._last_words(error)
 
     def _last_words(self, error: BaseException) -> int:
-        """Tell of a failure when not even the modules that tell of failures can be loaded (no handles left)."""
+        """Tell of a failure when not even the modules that tell of it can be loaded (no handles left)."""
         from contextlib import suppress  # noqa: PLC0415 - loaded by the interpreter itself
 
         told = str(getattr(error, "message", "") or getattr(error, "strerror", "") or type(error).__name__)

@@ -144,12 +144,11 @@ def members(family: str) -> list[str]:
     return sorted(name.partition(" ")[2] for name in COMMANDS if name.startswith(family + " "))
 
 
-#: Commands of DVC that we do not have, nor anything near them.
-DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
-
-
-#: Commands of DVC that we do not have, nor anything near them.
-DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
+#: Commands of DVC that are not here; looked at only for words that name no command.
+DVC_ALONE = frozenset(
+    {"artifacts", "dataset", "exp", "experiments", "get-url", "import-url", "list-url"}
+    | {"plots", "queue", "stage", "studio", "update"}
+)
 
 
 def families() -> list[str]:

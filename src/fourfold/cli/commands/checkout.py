@@ -102,7 +102,7 @@ def _lines(args: argparse.Namespace, session: Session, result: CheckoutResult) -
         for change in result.changes
         if change.state == state
     ]
-    return [*lines, "Relinked successfully"] if args.relink else lines
+    return [*lines, "Relinked successfully"] if args.relink and not result.lacking else lines
 
 
 def _and(parts: list[str]) -> str:

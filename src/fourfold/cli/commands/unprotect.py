@@ -17,5 +17,9 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Cut the links to the cache."""
     result = unprotect(session.project, args.targets, events=session.sink)
     detached = {session.display(path): count for path, count in result.detached.items()}
-    text = [f"{path}: {count} files are private now" for path, count in detached.items() if count]
+    text = [
+        f"{path}: {count:,} {'file is' if count == 1 else 'files are'} private now"
+        for path, count in detached.items()
+        if count
+    ]
     return Outcome(data={"unprotected": detached}, text=text)
