@@ -90,9 +90,11 @@ def _parse_canonical(data: bytes) -> tuple[list[str], bytes] | None:
         packed += unhex(digest.decode())
         if b"\\" in name or not name.isascii():
             try:
-                add_path(str(json.loads(b'"' + name + b'"')))
+                path = str(json.loads(b'"' + name + b'"'))
+                path.encode()  # half of a surrogate pair is JSON, and no text
             except ValueError:
                 return None
+            add_path(path)
         else:
             add_path(name.decode("ascii"))
     return (paths, bytes(packed)) if position == len(data) - 1 else None
