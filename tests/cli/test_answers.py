@@ -254,3 +254,12 @@ def test_a_pull_is_called_pull_in_the_log(data: Sandbox) -> None:
     shutil.rmtree(data.path / "data")
     data.run("pull", "--quiet")
     assert data.run("op", "log").stdout.splitlines()[0].split()[-1] == "pull"
+
+
+def test_a_merge_conflict_in_a_pointer_file_is_called_that(data: Sandbox) -> None:
+    old = data.text("data.dvc")
+    data.gen({"data.dvc": f"{old}<<<<<<< HEAD\n{old}=======\n{old}>>>>>>> theirs\n"})
+    code, message, hint, kind = answer(data.run("status", check=False))
+    assert (code, kind) == (1, "bad-yaml")
+    assert message.startswith("data.dvc:")
+    assert "merge conflict" in hint
