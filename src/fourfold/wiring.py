@@ -19,6 +19,7 @@ from fourfold.project.vetting import vet_store
 from fourfold.scm.refs import find_root as find_git_root
 
 if TYPE_CHECKING:
+    from fourfold.project.elsewhere import Surroundings
     from fourfold.scm.git import Git
 
 
@@ -44,6 +45,13 @@ def open_project(
         ConfigError: the configuration cannot be understood.
     """
     return project_at(find_root(start), cwd=start, environ=environ, wait_for_lock=wait_for_lock, clock=clock)
+
+
+def here() -> "Surroundings":
+    """Where this process stands, for the Python API: its environment, its current folder, its clock."""
+    from fourfold.project.elsewhere import Surroundings  # noqa: PLC0415 - the command line never comes here
+
+    return Surroundings(os.environ, os.getcwd(), SYSTEM)
 
 
 def project_at(

@@ -1,0 +1,264 @@
+"""The Python API, with the signatures of ``dvc.api``: ``import fourfold as dvc_api`` works.
+
+Reads files, tracked or not, of any revision of any repository, here or behind a Git address, and the metrics
+and parameters of local ones. What is read from a store or a remote is proven before it is handed out.
+"""
+
+import builtins
+import io
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+from fourfold.base.errors import UnsupportedError, UsageError
+from fourfold.content.objects import ObjectStore
+from fourfold.content.statindex import StatIndex
+from fourfold.pipeline import metrics, params
+from fourfold.pipeline.moments import Values
+from fourfold.project.elsewhere import folder_of, open_source
+from fourfold.project.locate import storage_url
+from fourfold.project.materialize import Shelf, materialize
+from fourfold.project.project import Project
+from fourfold.project.sourceconfig import RemoteSettings
+from fourfold.project.sourceview import View
+from fourfold.wiring import here, open_project
+
+__all__ = [
+    "all_branches",
+    "all_commits",
+    "all_tags",
+    "get_url",
+    "metrics_show",
+    "open",
+    "params_show",
+    "read",
+]
+
+Settings = Mapping[str, Any] | None
+
+
+class RemoteRepositoryError(UnsupportedError):
+    """Metrics and parameters are read from repositories of this machine only."""
+
+    code = "repository-not-local"
+
+
+class ModeError(UsageError):
+    """Files of a repository are opened for reading only."""
+
+    code = "read-only-mode"
+
+
+def view_of(
+    repo: str | None = None,
+    rev: str | None = None,
+    remote: str | None = None,
+    config: Settings = None,
+    remote_config: Settings = None,
+    *,
+    subrepos: bool = True,
+) -> View:
+    """The tree of a repository at a revision.
+
+    Args:
+        repo: A folder, or a Git address; the project around the current folder by default.
+        rev: A revision; the files as they are by default.
+        remote: The remote of that repository to use.
+        config: Configuration to merge over the repository's own.
+        remote_config: Options of the remote.
+        subrepos: Look into projects inside of it too.
+
+    Raises:
+        FourfoldError: there is no such repository or revision, or it cannot be asked.
+    """
+    surroundings = here()
+    url = repo or open_project(surroundings.base, environ=surroundings.environ).root
+    settings = RemoteSettings(config=config, remote=remote, options=remote_config)
+    return View(open_source(url, surroundings, rev=rev, settings=settings, subrepos=subrepos))
+
+
+@contextmanager
+def open(  # noqa: A001 - the name that dvc.api gives it
+    path: str,
+    repo: str | None = None,
+    rev: str | None = None,
+    remote: str | None = None,
+    mode: str = "r",
+    encoding: str | None = None,
+    config: Settings = None,
+    remote_config: Settings = None,
+) -> Iterator[IO[Any]]:
+    """Open a file of a repository; to be used in a ``with`` block.
+
+    Args:
+        path: From the root of the repository, or for the current one from the current folder.
+        repo: As in `view_of`.
+        rev: As in `view_of`.
+        remote: As in `view_of`.
+        mode: ``"r"`` for text or ``"rb"`` for bytes.
+        encoding: Of text; UTF-8 by default.
+        config: As in `view_of`.
+        remote_config: As in `view_of`.
+
+    Raises:
+        ModeError: the mode is not for reading.
+        SourcePathError: there is no such file.
+        SourceDataMissingError: its content is nowhere to be had.
+    """
+    if mode not in {"r", "rt", "rb"}:
+        raise ModeError(f"mode '{mode}' is not for reading", hint="use 'r' or 'rb'")
+    view = view_of(repo, rev, remote, config, remote_config)
+    with opened(view, _from_root(view, path, repo)) as raw:
+        if mode == "rb":
+            yield raw
+        else:
+            with io.TextIOWrapper(raw, encoding=encoding or "utf-8") as text:
+                yield text
+
+
+def _from_root(view: View, path: str, repo: str | None) -> str:
+    """A path of the current project is typed from where the user stands."""
+    if repo is not None and not os.path.isabs(path):
+        return path
+    return os.path.relpath(os.path.join(here().base, path), view.source.root).replace(os.sep, "/")
+
+
+@contextmanager
+def opened(view: View, path: str) -> Iterator[IO[bytes]]:
+    """The bytes of one file of a view; of tracked data they are proven first."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fourfold-") as folder,
+        builtins.open(fetched(view, path, folder), "rb") as file,
+    ):
+        yield file
+
+
+def fetched(view: View, path: str, folder: str) -> str:
+    """Bring one file of a view below a private folder; where it lies there."""
+    shelf = Shelf(ObjectStore(f"{folder}/cache"), StatIndex(None), f"{folder}/staging")
+    found = materialize(view, path, shelf)
+    if found.tree is not None:
+        raise IsADirectoryError(f"'{path}' is a directory")
+    return shelf.store.path(found.oid)
+
+
+def read(
+    path: str,
+    repo: str | None = None,
+    rev: str | None = None,
+    remote: str | None = None,
+    mode: str = "r",
+    encoding: str | None = None,
+    config: Settings = None,
+    remote_config: Settings = None,
+) -> Any:
+    """The whole content of a file of a repository; arguments and errors as `open`."""
+    with open(path, repo, rev, remote, mode, encoding, config, remote_config) as file:
+        return file.read()
+
+
+def get_url(
+    path: str,
+    repo: str | None = None,
+    rev: str | None = None,
+    remote: str | None = None,
+    config: Settings = None,
+    remote_config: Settings = None,
+) -> str:
+    """Where the storage of a repository keeps tracked data; whether it is there is not asked.
+
+    Raises:
+        NotTrackedError: DVC does not track that path.
+        NoStorageError: the repository has no remote.
+    """
+    view = view_of(repo, rev, remote, config, remote_config)
+    return storage_url(view, _from_root(view, path, repo))
+
+
+def metrics_show(
+    *targets: str, repo: str | None = None, rev: str | None = None, config: Settings = None
+) -> dict[str, Any]:
+    """The metrics of the workspace or of a revision, the files merged into one mapping.
+
+    A key that several files have is told with its file in front, as ``file:key``.
+
+    Raises:
+        RemoteRepositoryError: the repository is not a folder of this machine.
+    """
+    _refuse_config(config)
+    return _merged(metrics.show(_local(repo), targets, revs=[rev] if rev else []))
+
+
+def params_show(
+    *targets: str,
+    repo: str | None = None,
+    stages: str | Iterable[str] | None = None,
+    rev: str | None = None,
+    deps: bool = False,
+    config: Settings = None,
+) -> dict[str, Any]:
+    """The parameters of the workspace or of a revision; as `metrics_show`.
+
+    Args:
+        targets: Files of parameters.
+        repo: The repository.
+        stages: Only what these stages depend on.
+        rev: A revision.
+        deps: Only what stages depend on.
+        config: Not supported.
+    """
+    _refuse_config(config)
+    names = [stages] if isinstance(stages, str) else list(stages or ())
+    found = params.show(_local(repo), targets, stages=names, deps_only=deps, revs=[rev] if rev else [])
+    return _merged(found)
+
+
+def _refuse_config(config: Settings) -> None:
+    if config:
+        raise UnsupportedError("configuration cannot be merged for metrics and parameters")
+
+
+def _local(repo: str | None) -> Project:
+    surroundings = here()
+    folder = surroundings.base if repo is None else folder_of(repo, surroundings.base)
+    if folder is None:
+        raise RemoteRepositoryError(
+            f"metrics and parameters of '{repo}' cannot be read from afar",
+            hint="clone it, and pass the folder",
+        )
+    return open_project(folder, environ=surroundings.environ)
+
+
+def _merged(moments: Mapping[str, Values]) -> dict[str, Any]:
+    for values in moments.values():
+        if values.error is not None:
+            raise values.error
+        files = {name: value.data for name, value in values.files.items() if isinstance(value.data, Mapping)}
+        counts = Counter(key for data in files.values() for key in data)
+        return {
+            (key if counts[key] == 1 else f"{name}:{key}"): value
+            for name, data in files.items()
+            for key, value in data.items()
+        }
+    return {}
+
+
+def all_branches(repo: str | None = None) -> list[str]:
+    """The branches of a repository."""
+    git = _local(repo).git
+    return git.branches() if git is not None else []
+
+
+def all_tags(repo: str | None = None) -> list[str]:
+    """The tags of a repository."""
+    git = _local(repo).git
+    return git.tags() if git is not None else []
+
+
+def all_commits(repo: str | None = None) -> list[str]:
+    """The commits of a repository that a branch, a tag or HEAD reaches."""
+    git = _local(repo).git
+    return list(git.commits()) if git is not None else []

@@ -1,0 +1,90 @@
+"""The Python API and the file system, beside ``dvc.api`` over the same repository."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import fsspec
+import pytest
+
+import fourfold as dvc_api
+from fourfold.filesystem import FourfoldFileSystem
+from tests.fixtures.sandbox import Sandbox
+
+PEER = """
+import json, sys
+import dvc.api as api
+repo = sys.argv[1]
+fs = api.DVCFileSystem(repo, rev="HEAD~1")
+print(json.dumps({
+    "read": api.read("data/a.txt", repo=repo),
+    "old": api.read("f.csv", repo=repo, rev="HEAD~1"),
+    "git": api.read("README", repo=repo, rev="HEAD"),
+    "url": api.get_url("f.csv", repo=repo),
+    "inner": api.get_url("data/a.txt", repo=repo),
+    "params": api.params_show(repo=repo),
+    "metrics": api.metrics_show(repo=repo),
+    "branches": sorted(api.all_branches(repo)),
+    "find": sorted(path for path in fs.find("/") if not path.startswith("/.")),
+    "md5": fs.info("/f.csv")["md5"],
+}))
+"""
+
+
+@pytest.fixture
+def repo(ff_repo: Sandbox) -> Sandbox:
+    ff_repo.gen({"data": {"a.txt": "alpha", "s": {"b.txt": "beta"}}, "f.csv": "1\n", "README": "hello\n"})
+    ff_repo.gen({"params.yaml": "lr: 0.1\n", "m.json": '{"auc": 0.5}', "dvc.yaml": "metrics:\n- m.json\n"})
+    ff_repo.run("add", "data", "f.csv")
+    ff_repo.run("remote", "add", "-d", "store", "../store")
+    ff_repo.commit("one")
+    ff_repo.gen({"f.csv": "2\n"})
+    ff_repo.run("add", "f.csv")
+    ff_repo.commit("two")
+    ff_repo.run("push", "-A")
+    return ff_repo
+
+
+def _ours(repo: str) -> dict[str, object]:
+    fs = FourfoldFileSystem(repo, rev="HEAD~1")
+    return {
+        "read": dvc_api.read("data/a.txt", repo=repo),
+        "old": dvc_api.read("f.csv", repo=repo, rev="HEAD~1"),
+        "git": dvc_api.read("README", repo=repo, rev="HEAD"),
+        "url": dvc_api.get_url("f.csv", repo=repo),
+        "inner": dvc_api.get_url("data/a.txt", repo=repo),
+        "params": dvc_api.params_show(repo=repo),
+        "metrics": dvc_api.metrics_show(repo=repo),
+        "branches": sorted(dvc_api.all_branches(repo)),
+        "find": sorted(path for path in fs.find("/") if not path.startswith("/.")),
+        "md5": fs.info("/f.csv")["md5"],
+    }
+
+
+def test_every_answer_is_the_one_that_dvc_api_gives(repo: Sandbox, real_dvc: str) -> None:
+    python = Path(real_dvc).with_name("python")
+    done = subprocess.run(
+        [python, "-c", PEER, str(repo.path)], env=repo.tool.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert _ours(str(repo.path)) == json.loads(done.stdout)
+
+
+def test_data_that_only_the_remote_has_is_fetched_and_proven(repo: Sandbox) -> None:
+    url = str(repo.path)
+    cache = repo.path / ".dvc/cache"
+    cache.rename(repo.path.parent / "lost")
+    (repo.path / "data/a.txt").unlink()
+    assert dvc_api.read("data/a.txt", repo=url, rev="HEAD") == "alpha"
+
+
+def test_the_protocol_opens_files_and_refuses_writing(repo: Sandbox) -> None:
+    with fsspec.open("fourfold://data/s/b.txt", url=str(repo.path), rev="HEAD") as file:
+        assert file.read() == b"beta"
+    fs = FourfoldFileSystem(str(repo.path))
+    assert fs.isdir("/data")
+    assert fs.ls("/data", detail=False) == ["/data/a.txt", "/data/s"]
+    with pytest.raises(FileNotFoundError):
+        fs.info("/nothing")
+    with pytest.raises(ValueError, match="read-only"):
+        fs.open("/f.csv", "wb")
