@@ -29,7 +29,8 @@ class Added(NamedTuple):
     """One target that is tracked now.
 
     Attributes:
-        path: Absolute; the output that says so may be a directory above it.
+        path: Absolute.
+        out_path: The output that holds it, absolute: the same, or a directory above it.
         file: The pointer file, absolute.
         oid: The content of the output.
         size: Bytes of the output, where the pointer file knows them.
@@ -39,6 +40,7 @@ class Added(NamedTuple):
     """
 
     path: str
+    out_path: str
     file: str
     oid: Oid
     size: int | None
@@ -115,8 +117,8 @@ def record(
     added = []
     for aim in aims:
         now = outputs[aim.out_path]
-        oid = Oid(str(now.oid))
-        added.append(Added(aim.path, aim.file, oid, now.size, now.nfiles, aim.new, written[aim.file]))
+        content = Oid(str(now.oid)), now.size, now.nfiles
+        added.append(Added(aim.path, aim.out_path, aim.file, *content, aim.new, written[aim.file]))
     return added, [*changed, *pointers]
 
 

@@ -107,6 +107,7 @@ def _data(session: Session, result: AddResult) -> dict[str, object]:
         "added": [
             {
                 "path": session.display(item.path),
+                "output": session.display(item.out_path),
                 "pointer": session.display(item.file),
                 "md5": item.oid,
                 "size": item.size,
@@ -126,4 +127,5 @@ def _line(session: Session, item: Added) -> str:
     count = "" if item.nfiles is None else f"{item.nfiles:,} file{'s' * (item.nfiles != 1)}, "
     known = "" if item.size is None else amount(item.size)
     about = f" ({(count + known).removesuffix(', ')})" if count or known else ""
-    return f"{verb} {session.display(item.path)}{about}"
+    within = "" if item.path == item.out_path else f" in {session.display(item.out_path)}"
+    return f"{verb} {session.display(item.path)}{within}{about}"
