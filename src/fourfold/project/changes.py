@@ -108,8 +108,8 @@ class Examiner:
             found.append(Change("always"))
         if owner.is_stage and owner.locked and owner.locked_cmd != owner.cmd:
             found.append(Change("command", old=owner.locked_cmd, new=owner.cmd))
-        recorded = owner.pointer.md5 if owner.pointer is not None else None
-        if owner.pointer is not None and (recorded or owner.deps) and import_checksum(owner.pointer) != recorded:
+        pointer = owner.pointer
+        if pointer is not None and (pointer.md5 or pointer.deps) and import_checksum(pointer) != pointer.md5:
             found.append(Change("checksum"))
         return found
 
