@@ -33,10 +33,12 @@ from fourfold.project.locks import RepositoryLockedError, project_lock
 from fourfold.project.outs import OverlappingOutputError, OwnerInsideOutputError
 from fourfold.project.pointerfiles import PointerIgnoredError
 from fourfold.project.recording import TrackedByGitError
+from fourfold.project.remotes import open_remote
 from fourfold.project.saving import LegacyDirectoryError, TrackedAsFileError
 from fourfold.project.undo import undo
 from fourfold.storage.blob.memory import open_memory
 from fourfold.storage.options import Options
+from tests.fixtures.servers import S3Server
 from tests.project.workplace import Workplace
 
 FILE = "outs:\n- md5: {}\n  size: {}\n  hash: md5\n  path: {}\n"
@@ -384,19 +386,36 @@ def test_data_behind_a_url_is_downloaded_and_tracked(work: Workplace) -> None:
     assert work.text("one.dvc") == FILE.format(md5(b"333"), 3, "one")
 
 
-def test_straight_to_a_remote_nothing_stops_here(work: Workplace, tmp_path: Path) -> None:
+#: What goes to a remote for a directory with one file "f" that holds "1".
+SENT = [
+    f"files/md5/{oid[:2]}/{oid[2:]}"
+    for oid in (md5(b"1"), md5(json.dumps([{"md5": md5(b"1"), "relpath": "f"}]).encode()) + ".dir")
+]
+
+
+def test_straight_to_a_folder_nothing_stops_here(work: Workplace, tmp_path: Path) -> None:
+    work.gen(
+        {".dvc/config.local": f"[core]\n    remote = r\n['remote \"r\"']\n    url = {tmp_path}/remote\n"}
+    )
     (tmp_path / "src").mkdir()
     (tmp_path / "src/f").write_text("1")
-    for name, url in (("folder", str(tmp_path / "remote")), ("far", "memory://far")):
-        work.gen({".dvc/config": f"[core]\n    remote = {name}\n['remote \"{name}\"']\n    url = {url}\n"})
-        result = adopt(work.open(), str(tmp_path / "src"), out=f"data-{name}", to_remote=True)
-        assert result.stored is None
-        assert not work.exists(f"data-{name}")
-        assert not work.exists(".dvc/cache/files")
-    manifest = json.dumps([{"md5": md5(b"1"), "relpath": "f"}]).encode()
-    far = open_memory("memory://far", Options("memory", {}), {}, None).objects
-    names = [f"files/md5/{oid[:2]}/{oid[2:]}" for oid in (md5(b"1"), md5(manifest) + ".dir")]
-    assert list(far) == names
-    assert sorted(
-        str(p.relative_to(tmp_path / "remote")) for p in (tmp_path / "remote").rglob("*") if p.is_file()
-    ) == sorted(names)
+    result = adopt(work.open(), str(tmp_path / "src"), out="data", to_remote=True)
+    assert (result.stored, work.exists("data"), work.exists(".dvc/cache/files")) == (None, False, False)
+    there = [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(tmp_path / "remote")) for path in there) == sorted(SENT)
+
+
+def test_straight_to_a_bucket_nothing_stops_here(work: Workplace, tmp_path: Path, moto_s3: S3Server) -> None:
+    bucket = moto_s3.make_bucket()
+    options = "".join(f"    {key} = {value}\n" for key, value in moto_s3.options().items())
+    work.gen({".dvc/config.local": f"['remote \"far\"']\n    url = s3://{bucket}/x\n{options}"})
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/f").write_text("1")
+    (tmp_path / "large").write_bytes(b"x" * (2 << 20))
+    adopt(work.open(), str(tmp_path / "src"), out="data", to_remote=True, remote="far")
+    adopt(work.open(), str(tmp_path / "large"), to_remote=True, remote="far")
+    remote = open_remote(work.open(), "far")
+    large = md5(b"x" * (2 << 20))
+    held = sorted(info.key for page in remote.store.list() for info in page)
+    assert held == sorted([*SENT, f"files/md5/{large[:2]}/{large[2:]}"])
+    assert os.listdir(work.path(".dvc/fourfold/staging")) == []
