@@ -38,7 +38,7 @@ COMMANDS = (
     ("undo", "--force"),
 )
 #: Six tests share what one would take: a command costs a fork.
-SHARE = settings(max_examples=max(15, settings().max_examples // 4))
+SHARE = settings(max_examples=max(30, settings().max_examples // 2))
 #: A few a project: what one leaves, the next one meets.
 SEQUENCES = st.lists(st.sampled_from(COMMANDS), min_size=2, max_size=5)
 

@@ -21,7 +21,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -48,6 +47,7 @@ from tests.stateful.crash import killed_at
 Content = dict[str, bytes]
 TARGETS = {"f": ("",), "d": ("a", "b", "sub/c", "sub/deep/e")}
 FILES = [(target, name) for target, names in TARGETS.items() for name in names]
+NAMES = ["add", "commit", "checkout", "push", "pull", "fetch", "gc"]
 BYTES = st.sampled_from([b"", b"one", b"two\n", b"dos\r\n", b"\0\xff", b"long" * 30])
 
 
@@ -90,6 +90,9 @@ class ProjectMachine(RuleBasedStateMachine):
             f"['remote \"r\"']\n    url = {self.base}/remote\n"
         )
         self.link = link
+        for target, name in FILES[:-1]:
+            self.edit((target, name), (target + name).encode())
+        self.run("add", ["d", "f"])
 
     def open(self) -> Project:
         return self.place.open()
@@ -122,24 +125,25 @@ class ProjectMachine(RuleBasedStateMachine):
             path.unlink()  # it may be the cache's own file: an editor that replaces, not one that spoils
         path.write_bytes(data)
 
-    @rule(file=st.sampled_from(FILES))
-    def delete(self, file: tuple[str, str]) -> None:
-        path = self.place.root.joinpath(*file) if file[1] else self.place.root / file[0]
-        path.unlink(missing_ok=True)
-        while path != self.place.root / file[0] and not any(path.parent.glob("*")) and path.parent.exists():
-            path = path.parent
-            path.rmdir()
-
-    @rule()
-    def lose_the_workspace(self) -> None:
-        shutil.rmtree(self.place.root / "d", ignore_errors=True)
-        (self.place.root / "f").unlink(missing_ok=True)
-
-    @precondition(lambda self: self.link == "copy")
-    @rule()
-    def lose_the_cache(self) -> None:
-        shutil.rmtree(self.place.root / ".dvc" / "cache", ignore_errors=True)
-        self.cache.clear()
+    @rule(
+        what=st.sampled_from(["f", "d/a", "d/sub", "d", "f and d", "the cache"]),
+    )
+    def lose(self, what: str) -> None:
+        """Deleted by hand; the cache only where workspace files do not need it to live."""
+        if what == "the cache":
+            if self.link == "copy":
+                shutil.rmtree(self.place.root / ".dvc" / "cache", ignore_errors=True)
+                self.cache.clear()
+            return
+        for name in what.split(" and "):
+            path = self.place.root / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        folder = self.place.root / "d"
+        if folder.is_dir() and not self.on_disk("d"):
+            shutil.rmtree(folder)
 
     # --- verbs, as (what to run, what is true afterwards) ------------------------------------------------
 
@@ -191,48 +195,54 @@ class ProjectMachine(RuleBasedStateMachine):
 
         return lambda: gc(self.open(), Scope()), then
 
-    def verb(self, name: str, targets: list[str]) -> tuple[Callable[[], object], Callable[[], None]] | None:
-        """The verb, where the model says that it must succeed now."""
+    def verb(
+        self, name: str, targets: list[str]
+    ) -> tuple[str, Callable[[], object], Callable[[], None]] | None:
+        """The verb, or the next one of which the model says that it must succeed now."""
+        at = NAMES.index(name)
+        for other in (*NAMES[at:], *NAMES[:at]):
+            if (made := self.possible(other, targets)) is not None:
+                return (other, *made)
+        return None
+
+    def possible(
+        self, name: str, targets: list[str]
+    ) -> tuple[Callable[[], object], Callable[[], None]] | None:
+        """What to run and what is true afterwards, where the verb must succeed."""
         have = self.work()
-        kept = [content for content in self.recorded.values() if not names_of(content) <= self.cache]
+        lacking = [content for content in self.recorded.values() if not names_of(content) <= self.cache]
         if name == "add":
             there = [target for target in targets if have[target]]
             return self.add(there) if there else None
         if name == "commit":
-            ready = self.recorded and all(have[target] for target in self.recorded)
-            return self.commit() if ready else None
-        if name in {"checkout", "push"} and kept:
+            return self.commit() if all(have[target] for target in self.recorded) else None
+        if name in {"checkout", "push"} and lacking:
             return None
-        if name in {"fetch", "pull"} and any(not names_of(c) <= self.cache | self.remote for c in kept):
+        if name == "gc" and any(name_of(c) not in self.cache | self.remote for c in lacking):
+            return None  # nobody knows which files the directory has
+        if name in {"fetch", "pull"} and any(not names_of(c) <= self.cache | self.remote for c in lacking):
             return None
-        if name != "gc" and not self.recorded:
-            return None
-        return {
-            "checkout": self.checkout,
-            "push": self.push,
-            "fetch": self.fetch,
-            "pull": self.pull,
-            "gc": self.gc,
-        }[name]()
+        verbs = {"checkout": self.checkout, "push": self.push, "fetch": self.fetch, "pull": self.pull}
+        return verbs.get(name, self.gc)()
 
-    VERBS = st.sampled_from(["add", "commit", "checkout", "push", "pull", "fetch", "gc"])
     SOME = st.sampled_from([["f"], ["d"], ["d", "f"]])
 
-    @rule(name=VERBS, chosen=SOME)
+    @rule(name=st.sampled_from(NAMES), chosen=SOME)
     def run(self, name: str, chosen: list[str]) -> None:
         if (made := self.verb(name, chosen)) is not None:
-            made[0]()
             made[1]()
+            made[2]()
 
-    @rule(name=VERBS, chosen=SOME, at=st.integers(1, 60))
+    @rule(name=st.sampled_from(NAMES), chosen=SOME, at=st.integers(1, 35))
     def crash(self, name: str, chosen: list[str], at: int) -> None:
         if (made := self.verb(name, chosen)) is None:
             return
+        name, work, then = made
         before, pointers = self.work(), self.pointers()
-        if killed_at(at, made[0]):
+        if killed_at(at, work):
             self.check_after_death(name, before, pointers)
-        made[0]()
-        made[1]()
+        work()
+        then()
         assert not list(self.temporaries())
 
     def check_after_death(self, name: str, before: dict[str, Content], pointers: dict[str, bytes]) -> None:
@@ -251,7 +261,6 @@ class ProjectMachine(RuleBasedStateMachine):
         for root, _folders, files in os.walk(self.base):
             yield from (os.path.join(root, name) for name in files if name.endswith(".tmp"))
 
-    @precondition(lambda self: self.recorded)
     @rule()
     def checkout_without_force(self) -> None:
         before, cache = self.work(), self.cache_now()
@@ -279,7 +288,7 @@ class ProjectMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["add", "commit", "checkout"]), chosen=SOME)
     def do_and_undo(self, name: str, chosen: list[str]) -> None:
         """A command taken back leaves no trace, and done again leaves what it left."""
-        if (made := self.verb(name, chosen)) is None:
+        if (made := self.possible(name, chosen)) is None:
             return
         entries = len(log(self.open()))
         before = (self.work(), self.pointers())
@@ -337,7 +346,7 @@ def _profile(examples: int, steps: int) -> settings:
 
 
 def test_a_project_under_random_commands_and_deaths_keeps_its_promises() -> None:
-    run_state_machine_as_test(ProjectMachine, settings=_profile(40, 25))
+    run_state_machine_as_test(ProjectMachine, settings=_profile(60, 25))
 
 
 @pytest.mark.slow
