@@ -18,6 +18,7 @@ from fourfold.project.push import push
 from fourfold.project.scope import WORKSPACE, BadDateError, Scope
 from fourfold.scm.git import UnknownRevisionError
 from fourfold.storage.blob.protocol import BucketNotFoundError
+from tests.fixtures.servers import S3Server
 from tests.project.depot import Depot, Place, key, md5
 from tests.project.test_push import manifest_of
 
@@ -289,9 +290,8 @@ def test_young_objects_of_a_cache_outside_the_project_are_spared_when_that_is_as
     assert gc(depot.open(), keep_young=True).swept[0].oids == (md5("one\n"),)
 
 
-def test_a_listing_that_fails_removes_nothing_anywhere(tmp_path: Path, rclone_s3: object) -> None:
-    server = rclone_s3
-    depot = Depot(tmp_path, Place("s3://no-such-bucket/x", server.options(), {}))  # type: ignore[attr-defined]
+def test_a_listing_that_fails_removes_nothing_anywhere(tmp_path: Path, rclone_s3: S3Server) -> None:
+    depot = Depot(tmp_path, Place("s3://no-such-bucket/x", rclone_s3.options(), {}))
     depot.track_tree({"f": "newer\n"})
     before = depot.objects()
     with pytest.raises(BucketNotFoundError):

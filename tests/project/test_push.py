@@ -12,6 +12,7 @@ from fourfold.project.scope import Scope
 from fourfold.project.targets import TargetNotFoundError
 from fourfold.project.troubles import CorruptInCacheError, MissingEverywhereError
 from fourfold.storage.blob.protocol import BucketNotFoundError
+from tests.fixtures.servers import S3Server
 from tests.project.depot import COUNT, TREE, Depot, Place, key, md5, recorder
 from tests.project.workplace import Workplace
 
@@ -182,10 +183,9 @@ def test_push_to_a_remote_that_is_not_configured_is_refused(local_depot: Depot) 
 
 
 def test_push_to_a_bucket_that_does_not_exist_is_an_error_and_changes_no_pointer_file(
-    tmp_path: Path, rclone_s3: object
+    tmp_path: Path, rclone_s3: S3Server
 ) -> None:
-    server = rclone_s3
-    depot = Depot(tmp_path, Place("s3://no-such-bucket/x", server.options(), {}))  # type: ignore[attr-defined]
+    depot = Depot(tmp_path, Place("s3://no-such-bucket/x", rclone_s3.options(), {}))
     before = depot.text("d.dvc")
     try:
         result = push(depot.open())
@@ -213,3 +213,15 @@ def test_push_asks_and_reads_but_writes_nothing_here(local_depot: Depot) -> None
     assert listing() == before
     assert local_depot.text("f.dvc")
     assert TREE["f"] == local_depot.text("f")
+
+
+def test_a_remote_that_is_down_does_not_keep_the_others_from_getting(
+    tmp_path: Path, folder: Place, rclone_s3: S3Server
+) -> None:
+    depot = Depot(tmp_path, folder, {})
+    depot.remote("gone", Place("s3://no-such-bucket/x", rclone_s3.options(), {}))
+    depot.track("a", b"a", extra={"remote": "gone"})
+    depot.track("b", b"b")
+    result = push(depot.open())
+    assert folder.keys() == {key(md5("b"))}
+    assert [(one.kind, one.path, one.remote) for one in result.troubles] == [("failed", "a", "gone")]

@@ -70,6 +70,11 @@ def troubles_data(troubles: "Iterable[Trouble]") -> dict[str, Any]:
     }
 
 
+def count_fetched(result: "FetchResult") -> int:
+    """How many files came, from wherever."""
+    return result.fetched + result.runs + sum(out.output.nfiles or 1 for out in result.imported)
+
+
 def fetched_data(result: "FetchResult", session: "Session") -> dict[str, Any]:
     """What a fetch did, for ``--json``."""
     return {
@@ -77,7 +82,8 @@ def fetched_data(result: "FetchResult", session: "Session") -> dict[str, Any]:
         "size": result.size,
         "present": result.present,
         "runs": result.runs,
-        "imports": [session.display(out.path) for out in result.imports],
+        "imported": [session.display(out.path) for out in result.imported],
+        "imports": [{"path": session.display(out.path), **describe(error)} for out, error in result.imports],
         **troubles_data(result.troubles),
     }
 
@@ -86,8 +92,6 @@ def tell_fetched(result: "FetchResult", session: "Session") -> None:
     """Warn of what a fetch does not bring."""
     if result.remoteless and not result.troubles:
         session.warn("no remote provided and no default remote set")
-    for out in result.imports:
-        session.warn(
-            f"'{session.display(out.path)}' is an import and is not in the cache",
-            hint=f"get it from its source with: ff update --rev <its rev_lock> {session.display(out.file)}",
-        )
+    for out, error in result.imports:
+        if error.code == "import-without-content":
+            session.warn(f"'{session.display(out.path)}' was imported without its content", hint=error.hint)

@@ -35,7 +35,8 @@ class FetchResult(NamedTuple):
         present: Objects that were in the cache already.
         runs: Entries of the run cache that came.
         troubles: Objects that are not in the cache now.
-        imports: Imports from other repositories whose content is not in the cache: `import` brings it.
+        imported: Imports from other repositories that came from there.
+        imports: Those whose content is still not in the cache, with the reason.
         failed: Revisions that could not be loaded.
         remoteless: Whether there was no remote to ask; nothing was missing, or it is a trouble.
     """
@@ -45,7 +46,8 @@ class FetchResult(NamedTuple):
     present: int = 0
     runs: int = 0
     troubles: tuple[Trouble, ...] = ()
-    imports: tuple[Tracked, ...] = ()
+    imported: tuple[Tracked, ...] = ()
+    imports: tuple[tuple[Tracked, FourfoldError], ...] = ()
     failed: tuple[tuple[str, FourfoldError], ...] = ()
     remoteless: bool = False
 
@@ -57,7 +59,12 @@ class FetchResult(NamedTuple):
     @property
     def error(self) -> FourfoldError | None:
         """The error that this result amounts to; None when everything is in the cache."""
-        return fetch_error(self.troubles, self.asked)
+        error = fetch_error(self.troubles, self.asked)
+        if error is not None or not self.imports:
+            return error
+        from fourfold.project.bring_imports import left_error  # noqa: PLC0415 - most projects have no imports
+
+        return left_error(self.imports)
 
 
 def fetch(
@@ -116,7 +123,7 @@ def fetch(
     opened = Opened(project, jobs)
     if remote is not None:
         opened.get(remote)  # a name that does not exist is an error even when nothing is missing
-    result = FetchResult(failed=found.failed, imports=_absent_imports(project, found.imports))
+    result = FetchResult(failed=found.failed)
     if run_cache:
         result = result._replace(runs=_pull_runs(project, opened, remote, events))
     wanted = list(groups(found.wants))
@@ -128,12 +135,13 @@ def fetch(
             if len(wanted) == 1:
                 raise
             result = _unreachable(project, group, error, result)  # the other remotes are asked all the same
-    return result
+    return _bring(project, found.imports, jobs, result, events)
 
 
 def _unreachable(project: "Project", group: Group, error: FourfoldError, before: FetchResult) -> FetchResult:
     """A remote that cannot be asked fails what only it could have given."""
-    absent = project.store.missing(list(group.oids), legacy=group.legacy)
+    oids, unread = _known(project, group)
+    absent = dict.fromkeys([*project.store.missing(oids, legacy=group.legacy), *unread])
     failed = transfer.Transferred(failed=tuple((oid, error) for oid in absent))
     troubles = troubles_of(failed, group, project.store, group.remote or "the default remote")
     return before._replace(troubles=before.troubles + tuple(troubles))
@@ -148,23 +156,21 @@ def _filter(project: "Project", max_size: int | None, types: list[str]) -> Filte
     return (lambda out: all(test(out) for test in tests)) if tests else None
 
 
-def _absent_imports(project: "Project", imports: Iterable[Tracked]) -> tuple[Tracked, ...]:
-    store = project.store
-    return tuple(
-        out
-        for out in imports
-        if out.oid is None or not store.has(out.oid, legacy=out.output.legacy) or _lacks_files(project, out)
+def _bring(
+    project: "Project", found: Iterable[Tracked], jobs: int | None, before: FetchResult, events: Sink
+) -> FetchResult:
+    """Bring the imports that the cache lacks; most projects have none, and pay nothing."""
+    imports = list(found)
+    if not imports:
+        return before
+    from fourfold.project.bring_imports import bring_imports, lacks_content  # noqa: PLC0415 - see above
+
+    brought = bring_imports(
+        project, [out for out in imports if lacks_content(project, out)], jobs=jobs, events=events
     )
-
-
-def _lacks_files(project: "Project", out: Tracked) -> bool:
-    if out.oid is None or not is_tree(out.oid):
-        return False
-    try:
-        tree = project.store.read_tree(out.oid, legacy=out.output.legacy)
-    except FourfoldError:
-        return True
-    return bool(project.store.missing(tree.digests(), legacy=out.output.legacy))
+    return before._replace(
+        imported=tuple(brought.done), size=before.size + brought.size, imports=brought.left
+    )
 
 
 def _pull_runs(project: "Project", opened: Opened, remote: str | None, events: Sink) -> int:
@@ -206,12 +212,21 @@ def _fetch_group(
 
 def _complete(project: "Project", group: Group) -> int | None:
     """How many objects a group has, when the cache has all of them; None when it lacks one."""
-    store, pick = project.store, group.picker()
+    oids, unread = _known(project, group)
+    return None if unread or project.store.missing(oids, legacy=group.legacy) else len(oids)
+
+
+def _known(project: "Project", group: Group) -> tuple[list[Oid], list[Oid]]:
+    """Every object of a group as far as the cache tells, and the manifests that it cannot read."""
+    pick = group.picker()
     oids = dict.fromkeys(group.oids)
+    unread = []
     for oid in group.oids:
         if is_tree(oid):
             try:
-                oids.update(dict.fromkeys(pick(oid, store.read_tree(oid, legacy=group.legacy))))
+                tree = project.store.read_tree(oid, legacy=group.legacy)
             except FourfoldError:
-                return None
-    return None if store.missing(list(oids), legacy=group.legacy) else len(oids)
+                unread.append(oid)
+                continue
+            oids.update(dict.fromkeys(pick(oid, tree)))
+    return list(oids), unread

@@ -128,7 +128,7 @@ def _error(fetched: FetchResult, error: FourfoldError | None, *, allow_missing: 
     """What went wrong, in the words of the remote where it was the remote's part."""
     if allow_missing:
         rest = tuple(trouble for trouble in fetched.troubles if trouble.kind != "missing")
-        fetched = fetched._replace(troubles=rest)
+        fetched = fetched._replace(troubles=rest, imports=())
     return fetched.error or error
 
 
@@ -138,6 +138,7 @@ def _joined(first: FetchResult, second: FetchResult) -> FetchResult:
         size=first.size + second.size,
         present=first.present,
         runs=first.runs,
+        imported=first.imported,
         failed=first.failed,
     )
 

@@ -7,7 +7,7 @@ object by object; everything else is sent all the same.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import FourfoldError
+from fourfold.base.errors import AuthError, FourfoldError, NotFoundError, UnavailableError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.content import transfer
 from fourfold.project.collect import Collection, Group, collect, groups
@@ -106,8 +106,16 @@ def push(
     tell_skipped(found, events)
     opened = Opened(project, jobs, "write")
     result = PushResult(runs=runs, failed=found.failed)
-    for group in groups(found.wants):
-        result = _push_group(project, group, opened.get(group.remote), result, events)
+    wanted = groups(found.wants)
+    for group in wanted:
+        try:
+            result = _push_group(project, group, opened.get(group.remote), result, events)
+        except (NotFoundError, UnavailableError, AuthError) as error:
+            if len(wanted) == 1:
+                raise
+            failed = transfer.Transferred(failed=tuple((oid, error) for oid in group.oids))
+            troubles = troubles_of(failed, group, project.store, group.remote or "the default remote")
+            result = result._replace(troubles=result.troubles + tuple(troubles))
     return result
 
 

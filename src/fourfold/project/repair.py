@@ -25,6 +25,7 @@ from fourfold.project.desk import intake_of, proofs_of, pruning
 from fourfold.project.fsck import CACHE, Finding, FsckResult, fsck
 from fourfold.project.locks import project_lock
 from fourfold.project.push import Opened
+from fourfold.project.vetting import vet_store
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -104,6 +105,8 @@ def repair(
     """
     names = list(targets)
     with project_lock(project):
+        if not dry:
+            vet_store(project, "write")
         job = _Repair(project, names, jobs, dry=dry, events=events)
         job.cache(fsck(project, names, read=True, events=events))
         if remotes or all_remotes:
@@ -125,6 +128,7 @@ class _Repair:
         self.dry = dry
         self.events = events
         self.opened = Opened(project, jobs)
+        self.writable = Opened(project, jobs, "write")
         self.proofs = proofs_of(project)
         self.healed: list[Healed] = []
         self.left: list[Finding] = []
@@ -326,7 +330,7 @@ class _Repair:
         before = len(self.healed)
         self._from_remotes(dict(absent), legacy)
         del self.healed[before:]  # what came into the cache on the way is no finding of its own
-        remote = self.opened.get(name)
+        remote = self.writable.get(name)
         here = [oid for oid in findings if store.has(oid, legacy=legacy)]
         if remote.store.local_root is not None:
             place = ObjectStore(remote.store.local_root)

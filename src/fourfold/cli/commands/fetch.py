@@ -47,5 +47,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     )
     transfers.tell_fetched(result, session)
     error = result.error
-    text = transfers.summary({"fetched": result.fetched + result.runs}, result.size, failed=error is not None)
+    text = transfers.summary(
+        {"fetched": transfers.count_fetched(result)}, result.size, failed=error is not None
+    )
     return Outcome(data=transfers.fetched_data(result, session), text=text, failure=error)

@@ -66,7 +66,7 @@ def _outcome(result: PullResult, session: Session) -> Outcome:
         for state in (MODIFIED, ADDED, DELETED)
     }
     lines = [f"{state[0].upper()}\t{path}" for state, paths in changes.items() for path in paths]
-    counts = {"fetched": result.fetched.fetched + result.fetched.runs, **result.checkout.counts}
+    counts = {"fetched": transfers.count_fetched(result.fetched), **result.checkout.counts}
     lines += transfers.summary(counts, result.fetched.size, failed=result.error is not None)
     data = {
         **transfers.fetched_data(result.fetched, session),
