@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError
-from fourfold.base.ids import Oid, RelPath, is_tree
+from fourfold.base.ids import Oid, RelPath, is_tree, parse_oid
 from fourfold.content.tree import Tree
 from fourfold.project.outs import PIPELINE_FILE, Owner, Tracked
 from fourfold.project.remotes import remote_for
@@ -54,7 +54,7 @@ class Collection(NamedTuple):
         wants: Each object once for each remote.
         unsaved: Outputs that have no content yet.
         imports: Imports from other repositories: their content comes from there.
-        clouds: Outputs whose content is named by versions of a cloud and not, or not only, by a hash.
+        clouds: Outputs whose content is named by versions of a cloud and not by a hash of the whole.
         failed: Revisions that could not be loaded, with the error.
     """
 
@@ -163,10 +163,11 @@ class _Gathered:
         if owner.is_repo_import:
             self._imports.setdefault((out.relpath, str(output.oid)), out)
             return
-        if output.files is not None or output.cloud or output.version_id:
-            self._clouds.append(out)
-        elif output.oid is None:
-            self._unsaved.setdefault(out.relpath, out)
+        if output.oid is None:
+            if output.files is not None or output.cloud or output.version_id:
+                self._clouds.append(out)
+            else:
+                self._unsaved.setdefault(out.relpath, out)
         else:
             remote = remote_for(self._project, output.remote, self._remote)
             inner = inner if is_tree(output.oid) else None
@@ -339,3 +340,12 @@ def wants_of(project: "Project", tracking: "Tracking") -> tuple[Want, ...]:
     gathered = _Gathered(project, None, push=False, keep=None)
     gathered.take(select(project, tracking=tracking), "")
     return gathered.result(()).wants
+
+
+def cloud_oids(out: Tracked) -> list[Oid]:
+    """The objects that an output names whose versions a cloud keeps; none for any other output."""
+    output = out.output
+    if output.files is None and not output.cloud:
+        return []
+    found = [parse_oid(entry["md5"], out.owner.relpath) for entry in output.files or () if entry.get("md5")]
+    return [*found, output.oid] if output.oid is not None else found

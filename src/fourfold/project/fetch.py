@@ -11,7 +11,7 @@ from fourfold.base.errors import AuthError, FourfoldError, NotFoundError, Unavai
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import transfer
-from fourfold.project.collect import Filter, Group, collect, groups, of_types, smaller_than
+from fourfold.project.collect import Filter, Group, cloud_oids, collect, groups, of_types, smaller_than
 from fourfold.project.litter import sweep_transfer
 from fourfold.project.outs import Tracked
 from fourfold.project.push import Opened, tell_skipped
@@ -19,7 +19,6 @@ from fourfold.project.remotes import Remote
 from fourfold.project.runs import RunsUnsupportedError, pull_runs
 from fourfold.project.scope import WORKSPACE, Scope
 from fourfold.project.troubles import Trouble, fetch_error, troubles_of
-from fourfold.project.versioned import refuse
 from fourfold.project.vetting import vet_store
 
 if TYPE_CHECKING:
@@ -126,6 +125,9 @@ def fetch(
     result = FetchResult(failed=found.failed)
     if run_cache:
         result = result._replace(runs=_pull_runs(project, opened, remote, events))
+    for out in found.clouds:
+        if project.store.missing(cloud_oids(out), legacy=out.output.legacy) or not cloud_oids(out):
+            raise opened.get(out.output.remote or remote).unsupported("fetch")
     wanted = list(groups(found.wants))
     for group in wanted:
         heal = list((again or {}).get(group.legacy, ()))
@@ -190,7 +192,7 @@ def _fetch_group(
             return before._replace(present=before.present + count, remoteless=True)
     source: Remote = opened.get(group.remote)
     if source.version_aware:
-        raise refuse(source, "fetch")
+        raise source.unsupported("fetch")
     done = transfer.fetch(
         group.oids,
         project.store,

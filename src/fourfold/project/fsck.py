@@ -21,7 +21,6 @@ from fourfold.project.collect import Group, Want, collect, groups, names_of
 from fourfold.project.desk import proofs_of
 from fourfold.project.push import Opened
 from fourfold.project.remotes import Remote
-from fourfold.project.versioned import refuse
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -222,7 +221,7 @@ class _Check:
         """Check one remote; what it should have only where that is ``required``."""
         remote = self.opened.get(name)
         if remote.version_aware:
-            raise refuse(remote, "fsck")
+            raise remote.unsupported("fsck")
         wanted = groups(collect(self.project, self.targets, remote=remote.name, push=True).wants)
         listed = self._listing(remote) if self.read and not self.targets else None
         for legacy in (False, True):

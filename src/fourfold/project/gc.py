@@ -6,9 +6,9 @@ Survivors are DVC's for the same options; what is safer here is in docs/design/0
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import (
     CorruptError,
@@ -18,19 +18,17 @@ from fourfold.base.errors import (
     UsageError,
 )
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.base.ids import Oid, is_tree, parse_oid
+from fourfold.base.ids import Oid, is_tree
 from fourfold.content import gate
 from fourfold.content import gc as garbage
 from fourfold.content.presence import found_on
 from fourfold.content.transfer import remote_tree
 from fourfold.content.verify import prove_there
-from fourfold.project.collect import Want, wants_of
+from fourfold.project.collect import Want, cloud_oids, wants_of
 from fourfold.project.locks import PATIENCE, project_lock
-from fourfold.project.outs import Tracked
 from fourfold.project.push import Opened
 from fourfold.project.remotes import Remote
 from fourfold.project.scope import WORKSPACE, Scope, trackings
-from fourfold.project.versioned import refuse
 from fourfold.project.vetting import Access, vet_store
 
 if TYPE_CHECKING:
@@ -211,7 +209,7 @@ class _Job:
             for want in wants_of(owner, tracking):
                 self._keep_want(owner, want)
             for out in tracking.outs:
-                self._add(out.output.remote, _cloud_oids(out), out.output.legacy)
+                self._add(out.output.remote, cloud_oids(out), out.output.legacy)
 
     def _skip(self, rev: str, error: FourfoldError) -> None:
         self.skipped.append((rev, error))
@@ -319,7 +317,7 @@ class _Job:
                 target.add(some.names[legacy], legacy)
         for name in kept:
             if self.opened.get(name).version_aware:
-                raise refuse(self.opened.get(name), "gc --cloud")
+                raise self.opened.get(name).unsupported("gc --cloud")
         return kept
 
     def _without_remote(self) -> _Kept:
@@ -345,13 +343,3 @@ def _held(remote: Remote, names: set[str], project: "Project", legacy: bool, eve
     here = sorted(Oid(name) for name in names if name not in absent)
     found = found_on(remote.store, here, legacy=legacy, events=events)
     return set(prove_there(found, remote.store, legacy=legacy, events=events))
-
-
-def _cloud_oids(out: Tracked) -> Iterator[Oid]:
-    """The objects that an output of a cloud-versioned remote names besides its own hash."""
-    for entry in out.output.files or ():
-        digest: Any = entry.get("md5")
-        if digest is not None:
-            yield parse_oid(digest, out.owner.relpath)
-    if out.output.oid is not None and (out.output.files is not None or out.output.cloud):
-        yield out.output.oid

@@ -17,7 +17,6 @@ from fourfold.project.runs import RunsUnsupportedError, push_runs
 from fourfold.project.scope import WORKSPACE, Scope
 from fourfold.project.targets import expand_globs
 from fourfold.project.troubles import Trouble, push_error, troubles_of
-from fourfold.project.versioned import refuse
 from fourfold.project.vetting import Access
 
 if TYPE_CHECKING:
@@ -106,6 +105,8 @@ def push(
     tell_skipped(found, events)
     opened = Opened(project, jobs, "write")
     result = PushResult(runs=runs, failed=found.failed)
+    for out in found.clouds:
+        raise opened.get(out.output.remote or remote).unsupported("push")
     wanted = groups(found.wants)
     for group in wanted:
         try:
@@ -171,7 +172,7 @@ def _push_group(
     project: "Project", group: Group, remote: Remote, before: PushResult, events: Sink
 ) -> PushResult:
     if remote.version_aware:
-        raise refuse(remote, "push")
+        raise remote.unsupported("push")
     sweep_transfer(project, remote.store.local_root)
     done = transfer.push(
         group.oids,

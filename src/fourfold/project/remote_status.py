@@ -18,7 +18,6 @@ from fourfold.project.collect import Group, collect, digests_below, groups
 from fourfold.project.push import Opened, tell_skipped
 from fourfold.project.remotes import Remote
 from fourfold.project.scope import WORKSPACE, Scope
-from fourfold.project.versioned import refuse
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -86,12 +85,14 @@ def remote_status(
     opened = Opened(project, jobs)
     if not found.wants:
         opened.get(remote)  # as DVC: the question needs a remote even when nothing is tracked
+    for out in found.clouds:
+        raise opened.get(out.output.remote or remote).unsupported("status --cloud")
     states: dict[str, str] = {}
     total = 0
     for group in groups(found.wants):
         there = opened.get(group.remote)
         if there.version_aware:
-            raise refuse(there, "status --cloud")
+            raise there.unsupported("status --cloud")
         total += _compare(project, group, there, states, events)
     return RemoteStatus(states, tuple(one.name for one in opened.opened()), total)
 
