@@ -71,6 +71,13 @@ def _garbage(box: Sandbox) -> None:
     box.run("add", "f.bin")
 
 
+def _pipeline(box: Sandbox) -> None:
+    _tracked(box)
+    stage = "cmd: cat f.bin > part && mv part out.bin\n    deps:\n    - f.bin\n    outs:\n    - out.bin\n"
+    box.gen({"dvc.yaml": f"stages:\n  one:\n    {stage}"})
+    box.commit("a pipeline")
+
+
 CASES: tuple[Case, ...] = (
     Case("add-new", _fresh, ("add", "f.bin", "d", "run.sh")),
     Case("add", _changed, ("add", "f.bin", "d")),
@@ -85,6 +92,7 @@ CASES: tuple[Case, ...] = (
     Case("gc-cloud", _garbage, ("gc", "-w", "-c", "-f")),
     Case("remove", _tracked, ("remove", "d.dvc", "--outs"), reruns=(0, 1, 255)),
     Case("move", _tracked, ("move", "f.bin", "g.bin"), reruns=(0, 1, 255)),
+    Case("repro", _pipeline, ("repro",)),
     Case("unprotect", _tracked, ("unprotect", "f.bin", "d")),
 )
 

@@ -14,6 +14,7 @@ from fourfold.base.fs.atomic import is_temp_name
 from fourfold.content import intake
 from fourfold.content.objects import ObjectStore
 from fourfold.project.journal import newest
+from fourfold.project.locks import RWLOCK_GUARD, guard
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -34,7 +35,7 @@ def sweep(project: "Project") -> int:
         if recorded.state not in {"done", "undone"}:
             for act in recorded.acts:
                 folders[os.path.dirname(os.path.join(project.root, act.path))] = None
-    return sweep_transfer(project) + sum(map(_sweep_folder, folders))
+    return sweep_transfer(project) + sum(map(_sweep_folder, folders)) + _sweep_locks(project)
 
 
 def sweep_transfer(project: "Project", remote: str | None = None) -> int:
@@ -43,15 +44,25 @@ def sweep_transfer(project: "Project", remote: str | None = None) -> int:
     return removed + (intake.sweep(ObjectStore(remote)) if remote else 0)
 
 
+def _sweep_locks(project: "Project") -> int:
+    """The half-written lists of what running stages use; those are written under a lock of their own."""
+    found = [path for path in _temporaries(project.tmp_dir) if os.path.basename(path).startswith(".rwlock.")]
+    if not found:
+        return 0
+    with guard(project, RWLOCK_GUARD):
+        return sum(map(_remove, found))
+
+
 def _sweep_folder(folder: str) -> int:
-    removed = 0
-    for path in _temporaries(folder):
-        try:
-            os.unlink(path)
-        except OSError:
-            continue
-        removed += 1
-    return removed
+    return sum(map(_remove, _temporaries(folder)))
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def _temporaries(folder: str) -> Iterable[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Seconds that DVC, too, waits for its lock before it gives up.
 PATIENCE = 3.0
 _PAUSE = 0.05
+#: The file of ``.dvc/tmp`` whose lock is held while ``rwlock`` is rewritten, as DVC does.
+RWLOCK_GUARD = "rwlock.lock"
 _RWLOCK_MAX = 16 * 1024 * 1024
 #: How far in the future a hard-link lock says it expires; DVC breaks one that has expired.
 _LIFETIME = 365 * 24 * 3600

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import write_atomic
-from fourfold.project.locks import RepositoryLockedError, blockers, guard, read_rwlock
+from fourfold.project.locks import (
+    RWLOCK_GUARD,
+    RepositoryLockedError,
+    blockers,
+    guard,
+    read_rwlock,
+)
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
 
-_GUARD = "rwlock.lock"
 #: How the process is called in the file, where DVC writes its command line.
 _NAME = "ff repro"
 
@@ -31,7 +36,7 @@ def using(project: "Project", *, reads: Sequence[str], writes: Sequence[str]) ->
         DeniedError, ExhaustedError: ``.dvc/tmp`` cannot be written.
     """
     info = {"pid": os.getpid(), "cmd": _NAME}
-    with guard(project, _GUARD):
+    with guard(project, RWLOCK_GUARD):
         blocked = blockers(project.tmp_dir, writes, reads)
         if blocked:
             holder, path = blocked[0]
@@ -48,7 +53,7 @@ def using(project: "Project", *, reads: Sequence[str], writes: Sequence[str]) ->
     try:
         yield
     finally:
-        with guard(project, _GUARD):
+        with guard(project, RWLOCK_GUARD):
             _save(project, _without(read_rwlock(project.tmp_dir), info))
 
 
