@@ -24,7 +24,6 @@ from fourfold.project.add import (
 )
 from fourfold.project.adopt import (
     InsideTrackedError,
-    SourceMissingError,
     TargetInTheWayError,
     adopt,
 )
@@ -36,6 +35,7 @@ from fourfold.project.recording import TrackedByGitError
 from fourfold.project.remotes import open_remote
 from fourfold.project.saving import LegacyDirectoryError, TrackedAsFileError
 from fourfold.project.undo import undo
+from fourfold.project.urls import SourceMissingError
 from fourfold.storage.blob.memory import open_memory
 from fourfold.storage.options import Options
 from tests.fixtures.servers import S3Server

@@ -2,16 +2,16 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from fourfold.base.errors import UsageError
+from fourfold.base.errors import NotAProjectError, UsageError
 from fourfold.cli.options import completes
 from fourfold.project.elsewhere import Surroundings
 from fourfold.project.sourceconfig import RemoteSettings
 
 if TYPE_CHECKING:
     from fourfold.cli.session import Session
-    from fourfold.project.list_ import Branch
+    from fourfold.project.project import Project
     from fourfold.project.sourceview import Node
 
 
@@ -137,12 +137,43 @@ def columns(rows: Iterable[Sequence[str]], *, right_first: bool = False) -> Iter
         yield "  ".join([*padded, row[-1]]).rstrip()
 
 
+class Drawable(Protocol):
+    """A node of a tree that can be drawn."""
+
+    @property
+    def name(self) -> str:
+        """What is written at it."""
+        ...
+
+    @property
+    def children(self) -> "tuple[Self, ...]":
+        """What hangs below it."""
+        ...
+
+
+Twig = TypeVar("Twig", bound=Drawable)
+
+
 def tree_rows(
-    branch: "Branch", depth: int = 0, prefix: str = "", last: bool = True
-) -> Iterator[tuple[str, "Node"]]:
+    twig: Twig, depth: int = 0, prefix: str = "", *, last: bool = True
+) -> Iterator[tuple[str, Twig]]:
     """Each line of a tree, drawn, with what it shows."""
     part = "" if depth == 0 else "└── " if last else "├── "
-    yield prefix + part + branch.name, branch.node
+    yield prefix + part + twig.name, twig
     below = prefix if depth == 0 else prefix + ("    " if last else "│   ")
-    for at, child in enumerate(branch.children, 1):
-        yield from tree_rows(child, depth + 1, below, at == len(branch.children))
+    for at, child in enumerate(twig.children, 1):
+        yield from tree_rows(child, depth + 1, below, last=at == len(twig.children))
+
+
+def project_around(session: "Session") -> "Project | None":
+    """The project around the user; None where there is none.
+
+    Raises:
+        FourfoldError: there is one, and it cannot be opened.
+    """
+    try:
+        session.find_root()
+    except NotAProjectError:
+        session.opening_error = None
+        return None
+    return session.project

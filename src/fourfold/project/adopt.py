@@ -5,9 +5,9 @@ What ``add`` does with ``--out`` and ``--to-remote``. Where the data came from i
 """
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from fourfold.base.errors import ConflictError, NotFoundError, UnsupportedError
+from fourfold.base.errors import ConflictError, UnsupportedError
 from fourfold.base.events import Sink, silent
 from fourfold.content.bring import Brought, Destination, Download, Upload, bring_blobs, bring_path
 from fourfold.content.intake import Intake, Stored
@@ -20,19 +20,13 @@ from fourfold.project.locks import project_lock
 from fourfold.project.oplog import operation
 from fourfold.project.placed import note_placed
 from fourfold.project.recording import record
-from fourfold.project.remotes import Remote, open_configured, open_remote
+from fourfold.project.remotes import Remote, open_remote
 from fourfold.project.saving import described_as
 from fourfold.project.staging import stage_changes
+from fourfold.project.urls import Place, locate
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
-    from fourfold.storage.blob.protocol import BlobStore
-
-
-class SourceMissingError(NotFoundError):
-    """What was to be brought does not exist."""
-
-    code = "source-missing"
 
 
 class TargetInTheWayError(ConflictError):
@@ -45,22 +39,6 @@ class InsideTrackedError(UnsupportedError):
     """The data was to go into a directory that is tracked as a whole."""
 
     code = "inside-tracked-directory"
-
-
-class Source(NamedTuple):
-    """Where data comes from.
-
-    Attributes:
-        name: Its last part, by which it is called here.
-        path: Absolute path on this machine; None for a URL.
-        store: What the URL is in; None for a path.
-        key: The object, or the folder, in the store.
-    """
-
-    name: str
-    path: str | None = None
-    store: "BlobStore | None" = None
-    key: str = ""
 
 
 def adopt(
@@ -104,12 +82,12 @@ def adopt(
                 hint=f"copy it there, then run: ff add {shown}",
             )
         if to_remote:
-            brought = _to_remote(
+            brought = bring_to_remote(
                 project, found, open_remote(project, remote, jobs=jobs, access="write"), events
             )
             stored = None
         else:
-            brought, stored = _to_cache(project, found, events)
+            brought, stored = bring_to_cache(project, found, events)
         output = described_as(aim.output, brought.oid, brought.size, brought.nfiles, isexec=brought.isexec)
         added, changed = record(project, op, [aim], {aim.path: output}, hide=not to_remote)
         if not to_remote:
@@ -122,32 +100,7 @@ def adopt(
     return AddResult(tuple(added), stored, stage_changes(project, changed))
 
 
-def locate(project: "Project", source: str, *, jobs: int | None = None) -> Source:
-    """Find out what a path or URL names; nothing is read yet.
-
-    Raises:
-        SourceMissingError: a path does not exist.
-        ConfigError: the URL cannot be understood, or names a remote that is not configured.
-    """
-    from fourfold.storage.schemes import is_local, local_path, open_store  # noqa: PLC0415 - as in `remotes`
-    from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
-
-    if source.startswith("remote://"):
-        name, _, key = source.removeprefix("remote://").partition("/")
-        store = open_configured(project, project.config.remote(name), jobs=jobs).store
-        return Source(key.rstrip("/").rpartition("/")[2] or name, None, store, key.strip("/"))
-    if is_local(source):
-        path = project.absolute(local_path(source))
-        if not os.path.lexists(path):
-            raise SourceMissingError(f"'{source}' does not exist")
-        return Source(os.path.basename(path), path)
-    folder, _, name = source.rstrip("/").rpartition("/")
-    is_top = folder.endswith(("/", ":"))  # the bucket or the host itself
-    opened = open_store(source if is_top else folder, {}, environ=project.environ, jobs=jobs)
-    return Source(name, None, Retry(opened, clock=project.clock), "" if is_top else name)
-
-
-def _target(project: "Project", found: Source, out: str | None, *, force: bool) -> str:
+def _target(project: "Project", found: Place, out: str | None, *, force: bool) -> str:
     """The path that the data gets here, absolute."""
     if out is None:
         if found.path is not None and project.contains(found.path):
@@ -163,7 +116,8 @@ def _target(project: "Project", found: Source, out: str | None, *, force: bool) 
     return path
 
 
-def _to_cache(project: "Project", found: Source, events: Sink) -> tuple[Brought, Stored]:
+def bring_to_cache(project: "Project", found: Place, events: Sink) -> tuple[Brought, Stored]:
+    """Bring a place's content into the project's cache; errors as `adopt`."""
     with intake_of(project) as intake:
         brought = _bring(project, found, Download(intake), events)
         stored = intake.commit()
@@ -171,9 +125,10 @@ def _to_cache(project: "Project", found: Source, events: Sink) -> tuple[Brought,
     return brought, stored
 
 
-def _to_remote(project: "Project", found: Source, remote: Remote, events: Sink) -> Brought:
+def bring_to_remote(project: "Project", found: Place, remote: Remote, events: Sink) -> Brought:
+    """Bring a place's content onto a remote, and nowhere else; errors as `adopt`."""
     if remote.version_aware:
-        raise remote.unsupported("add --to-remote")
+        raise remote.unsupported("--to-remote")
     if remote.store.local_root is not None:
         target = ObjectStore(remote.store.local_root)
         with Intake(target, ProofBook(project.index, target)) as intake:
@@ -188,7 +143,7 @@ def _to_remote(project: "Project", found: Source, remote: Remote, events: Sink) 
     return brought
 
 
-def _bring(project: "Project", found: Source, destination: Destination, events: Sink) -> Brought:
+def _bring(project: "Project", found: Place, destination: Destination, events: Sink) -> Brought:
     if found.store is not None:
         return bring_blobs(found.store, found.key, destination, events=events)
     path = str(found.path)

@@ -12,6 +12,7 @@ from fourfold.base.errors import UsageError
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid
 from fourfold.content.checkout import checkout
+from fourfold.content.tree import Tree
 from fourfold.formats.dvc.pointer import Dependency, Output, Pointer, RepoSource, import_checksum
 from fourfold.project.add import plan
 from fourfold.project.desk import desk_for, journal
@@ -123,7 +124,8 @@ def import_(
         pointer = Pointer(outs=(output,), deps=(dep,), frozen=True)
         if not no_exec:
             pointer = pointer._replace(md5=import_checksum(pointer))
-        changed = settle(project, op, aim, pointer, found, force=force, events=events)
+        content = None if found is None else found.tree or found.oid
+        changed = settle(project, op, aim, pointer, content, force=force, events=events)
     return Imported(
         aim.path,
         aim.file,
@@ -189,7 +191,7 @@ def settle(
     op: Operation,
     aim: Aim,
     pointer: Pointer,
-    found: Materialized | None,
+    content: Oid | Tree | None,
     *,
     force: bool,
     events: Sink,
@@ -201,10 +203,10 @@ def settle(
     changed = ignore_all(project, [aim.path])
     if write_pointer(project, op, aim.file, pointer, old):
         changed.append(aim.file)
-    if found is not None:
+    if content is not None:
         desk = desk_for(project, aim.path, announce=journal(op))
-        checkout(found.tree or found.oid, aim.path, desk, force=force, events=events)
-        op.became(aim.path, found.oid)
+        checkout(content, aim.path, desk, force=force, events=events)
+        op.became(aim.path, pointer.outs[0].oid)
         note_placed(project, op, {aim.path: pointer.outs[0]})
     return changed
 

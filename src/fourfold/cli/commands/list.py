@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 def _tree_lines(branch: Branch, args: argparse.Namespace) -> Any:
     rows = sources.rows_of(
-        ((line, sources.as_dvc(line, node)) for line, node in sources.tree_rows(branch)),
+        ((line, sources.as_dvc(line, one.node)) for line, one in sources.tree_rows(branch)),
         size=args.size,
         show_hash=args.show_hash,
     )

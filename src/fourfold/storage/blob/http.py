@@ -136,6 +136,16 @@ class HttpStore:
                 return _info(key, response)
         return None
 
+    def headers(self, key: str) -> dict[str, str]:
+        """What the server says of a file, by HEAD, or where there is none by GET; empty for no file."""
+        for method in ("HEAD", "GET"):
+            with self._wire.ask(method, self._target(key), key) as response:
+                if response.status in _MISSING or (method == "HEAD" and response.status in _NOT_ALLOWED):
+                    continue
+                self._wire.check(response, key)
+                return dict(response.getheaders())
+        return {}
+
     def get(self, key: str, max_size: int | None = None) -> bytes:
         """See `BlobStore.get`."""
         parts = [*self._body(self._target(key), key, max_size)]
