@@ -81,6 +81,7 @@ COMMANDS: dict[str, Command] = {
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),
     "gc": Command("gc", "Remove cached data that nothing in the chosen scope needs", "care"),
     "get": Command("get", "Download a file or directory of a repository", "elsewhere", 1),
+    "get-url": Command("get_url", "Download a file or directory from a URL", "elsewhere", 1),
     "git-hook merge-driver": Command(
         "git_hook_merge_driver", "Merge pointer files for Git", "settings", hidden=True
     ),
@@ -92,9 +93,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "git-hook pre-push": Command("git_hook_pre_push", "Run as the pre-push hook", "settings", 1, hidden=True),
     "import": Command("import_", "Download from a repository, and remember the source", "elsewhere", 1),
+    "import-url": Command("import_url", "Download from a URL, and remember the source", "elsewhere", 1),
     "init": Command("init", "Begin a project", "start", 1),
     "install": Command("install", "Install Git hooks and the merge driver", "start", 1),
     "list": Command("list", "List the files of a repository, tracked data too", "look", 1, aliases=("ls",)),
+    "list-url": Command("list_url", "List a directory behind a URL", "elsewhere", aliases=("ls-url",)),
     "metrics diff": Command("metrics_diff", "Compare metrics between revisions", "pipeline"),
     "metrics show": Command("metrics_show", "Show metrics", "pipeline"),
     "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),

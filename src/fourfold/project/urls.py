@@ -329,21 +329,21 @@ def _http_checksum(place: Place) -> str:
     """What DVC records of a file over HTTP: its tag as sent, else a number made of what the server says."""
     headers = cast("HttpStore", place.raw).headers(place.key)
     for name in ("ETag", "Content-MD5"):
-        if headers.get(name):
-            return str(headers[name])
+        if headers.get(name.lower()):
+            return headers[name.lower()]
     url = f"{place.raw_url.rstrip('/')}/{place.key}" if place.key else place.raw_url
     info: dict[str, Any] = {"name": url, "size": None}
-    length = headers.get("Content-Length")
-    if length is not None and headers.get("Content-Encoding", "identity") in {"identity", ""}:
+    length = headers.get("content-length")
+    if length is not None and headers.get("content-encoding", "identity") in {"identity", ""}:
         info["size"] = int(length)
-    if headers.get("Content-Type"):
-        info["mimetype"] = headers["Content-Type"].partition(";")[0]
-    if headers.get("Accept-Ranges") == "none":
+    if headers.get("content-type"):
+        info["mimetype"] = headers["content-type"].partition(";")[0]
+    if headers.get("accept-ranges") == "none":
         info["partial"] = False
     info["url"] = url
     for name in ("Digest", "Last-Modified"):
-        if headers.get(name):
-            info[name] = headers[name]
+        if headers.get(name.lower()):
+            info[name] = headers[name.lower()]
     info["type"] = "file"
     digest = hashlib.md5(str((info,)).encode(), usedforsecurity=False).hexdigest()
     return str(int(digest, 16))

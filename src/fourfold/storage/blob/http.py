@@ -137,13 +137,13 @@ class HttpStore:
         return None
 
     def headers(self, key: str) -> dict[str, str]:
-        """What the server says of a file, by HEAD, or where there is none by GET; empty for no file."""
+        """What the server says of a file, names in lower case, by HEAD or else by GET; empty for no file."""
         for method in ("HEAD", "GET"):
             with self._wire.ask(method, self._target(key), key) as response:
                 if response.status in _MISSING or (method == "HEAD" and response.status in _NOT_ALLOWED):
                     continue
                 self._wire.check(response, key)
-                return dict(response.getheaders())
+                return {name.lower(): value for name, value in response.getheaders()}
         return {}
 
     def get(self, key: str, max_size: int | None = None) -> bytes:
