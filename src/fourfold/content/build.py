@@ -15,7 +15,7 @@ from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.walk import WIDTH, Prune, Scan, row
 from fourfold.base.ids import Oid
 from fourfold.base.pool import map_batches
-from fourfold.content.hashing import digest_bytes, digest_stream, folded_digest
+from fourfold.content.hashing import Digests, digest_bytes, digest_stream, folded_digest
 from fourfold.content.identity import Built, look, match
 from fourfold.content.intake import Intake
 from fourfold.content.naming import folded_bytes_digest
@@ -29,6 +29,8 @@ _BATCH_FILES = 256
 _BATCH_BYTES = 16 << 20
 #: From this size on, sharing blocks with the source is tried before copying.
 _CLONE_FROM = 1 << 16
+#: Manifests of up to this many rows are made in memory.
+_SMALL_TREE = 1 << 14
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 _Row = tuple[int, bytes, bytes]
@@ -110,9 +112,20 @@ def ingest(
 
 def save_tree(tree: Tree, intake: Intake) -> None:
     """Hand a directory manifest to an intake; after the files that it names."""
-    data = tree.to_bytes()
-    _name, proof = digest_bytes(data)
-    intake.add_bytes(tree.oid, data, proof)
+    if len(tree) <= _SMALL_TREE:
+        data = tree.to_bytes()
+        intake.add_bytes(tree.oid, data, digest_bytes(data)[1])
+        return
+    out, temporary = intake.open_stream()
+    digests = Digests()
+    try:
+        for part in tree.chunks():
+            digests.update(part)
+            write_all(out, part)
+    except BaseException:
+        intake.drop_stream(out, temporary)
+        raise
+    intake.add_stream(out, temporary, tree.oid, digests.proof, digests.size)
 
 
 def remember(
@@ -187,6 +200,8 @@ class _Job:
                     proofs[at * 32 : at * 32 + 32] = proof
                     done += sizes[at]
                 events(Advanced("hashing", len(rows), done))
+                if self.intake is not None:
+                    self.intake.relieve()
             events(PhaseEnded("hashing"))
         built = Built(scan, bytes(packed), is_directory=is_directory)
         if len(unknown) or record is None or not record.matches(scan) or record.oid != built.oid:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from fourfold.base.errors import from_os_error
+from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
 from fourfold.base.fs.platform import (
     clone_file,
@@ -32,6 +32,10 @@ from fourfold.content.proofs import ProofBook
 _FEW = 8
 #: From so many objects of one folder on, looking at the whole folder is cheaper than at each.
 _MANY = 16
+#: So many objects get their names at once, at most: a batch of millions would not fit into memory.
+_ROUND = 1 << 17
+#: So many names of objects that are there are kept in memory; beyond, each object is asked for.
+_MOST_LISTED = 1 << 18
 #: What the name of a lease ends with until it is locked.
 _NEW = ".new"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -62,10 +66,14 @@ class Intake:
         self._token = temp_token()
         self._base = store.base(legacy=legacy)
         self._pending: dict[str, bytes] = {}  # object name -> BLAKE3, in the order of arrival
+        self._naming: dict[str, bytes] = {}  # those that get their names at this moment
+        self._named = 0
         self._present: dict[str, None] = {}
+        self._found = 0
         self._linked: list[str] = []
         self._healed: list[Oid] = []
-        self._folders: dict[str, set[str]] = {}
+        self._folders: dict[str, set[str] | None] = {}  # names that are there; None: too many to keep
+        self._listed = 0
         self._size = 0
         self._streams = 0
         self._littered = False
@@ -85,26 +93,37 @@ class Intake:
 
     def holds(self, oid: str) -> bool:
         """Whether the object was there before, or has arrived in this batch; says nothing of its bytes."""
-        return oid in self._pending or oid[2:] in self._existing(oid[:2])
+        return self._has_arrived(oid) or self._is_there(oid)
 
-    def _existing(self, prefix: str) -> set[str]:
-        names = self._folders.get(prefix)
+    def _has_arrived(self, oid: str) -> bool:
+        return oid in self._pending or oid in self._naming
+
+    def _is_there(self, oid: str) -> bool:
+        """Whether an object has that name; its folder exists afterwards."""
+        prefix = oid[:2]
+        if prefix not in self._folders:
+            self._look_into(prefix)
+        names = self._folders[prefix]
         if names is None:
-            with self._lock:
-                names = self._folders.get(prefix)
-                if names is None:
-                    self._open()
-                    names = self.store.folder(prefix, legacy=self._legacy)
-                    if not names:
-                        self._make_folder(prefix)
-                    self._folders[prefix] = names
-        return names
+            return os.access(f"{self._base}/{prefix}/{oid[2:]}", os.F_OK)
+        return oid[2:] in names
+
+    def _look_into(self, prefix: str) -> None:
+        with self._lock:
+            if prefix in self._folders:
+                return
+            self._open()
+            names = self.store.folder(prefix, legacy=self._legacy)
+            if not names:
+                self._make_folder(prefix)
+            self._listed += len(names)
+            self._folders[prefix] = names if self._listed <= _MOST_LISTED else None
 
     def settled(self, oid: Oid) -> bool:
         """Whether a *proven* object of that name needs nothing more; never reads content."""
-        if oid in self._pending or oid in self._present:
+        if self._has_arrived(oid) or oid in self._present:
             return True
-        if oid[2:] not in self._existing(oid[:2]):
+        if not self._is_there(oid):
             return False
         try:
             info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
@@ -126,22 +145,20 @@ class Intake:
             if len(rows) < _MANY:
                 found += [at for at in rows if not self.settled(oids[at])]
                 continue
-            self._existing(prefix)
+            with self._lock:
+                self._open()  # whoever counts on what is there keeps collectors out
             proven = self.proofs.proven_in(prefix, legacy=self._legacy)
-            for at in rows:
-                if oids[at][2:] in proven:
-                    self._present[oids[at]] = None
-                elif oids[at] not in self._pending:
-                    found.append(at)
+            lacking = [at for at in rows if oids[at][2:] not in proven]
+            self._found += len(rows) - len(lacking)
+            found += [at for at in lacking if not self._has_arrived(oids[at])]
         found.sort()
         return found
 
     def add_bytes(self, oid: Oid, data: bytes, proof: bytes) -> None:
         """Take in a small object whose name was computed from ``data``."""
-        if oid in self._pending or oid in self._present:
+        if self._has_arrived(oid) or oid in self._present:
             return
-        prefix, rest = oid[:2], oid[2:]
-        if rest in self._existing(prefix):
+        if self._is_there(oid):
             if self.settled(oid) or self._same(oid, data, proof):
                 return
             with self._lock:
@@ -183,7 +200,7 @@ class Intake:
 
     def _is_sound(self, oid: Oid) -> bool:
         """Whether the object that is there hashes to its name; a 2.x one may have other line ends."""
-        if oid[2:] not in self._existing(oid[:2]):
+        if not self._is_there(oid):
             return False
         try:
             fd = os.open(f"{self._base}/{oid[:2]}/{oid[2:]}", os.O_RDONLY)
@@ -243,9 +260,9 @@ class Intake:
             self.drop_stream(fd, path)
             return
         os.close(fd)
-        existed = oid[2:] in self._existing(oid[:2])
+        existed = self._is_there(oid)
         with self._lock:
-            if oid in self._pending:
+            if self._has_arrived(oid):
                 os.unlink(path)
                 return
             if existed:
@@ -263,7 +280,6 @@ class Intake:
         """
         if self.settled(oid) or self._is_sound(oid):
             return True
-        self._existing(oid[:2])
         try:
             os.link(source, self._temporary(oid), follow_symlinks=False)
         except FileExistsError:
@@ -284,33 +300,60 @@ class Intake:
             FourfoldError: nothing, or only whole and durable objects, got a name.
         """
         try:
-            self._flush_content()
-            for oid in self._pending:
-                os.replace(self._temporary(oid), f"{self._base}/{oid[:2]}/{oid[2:]}")
-            for oid in self._linked:
-                os.chmod(f"{self._base}/{oid[:2]}/{oid[2:]}", self.store.file_mode)
-            self._flush_names()
-        except OSError as error:
+            self._name_all()
+        except FourfoldError:
             self.abort()
-            raise from_os_error(error, "writing the cache") from error
-        for oid, proof in self._pending.items():
-            info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
-            self.proofs.note(Oid(oid), info, proof, legacy=self._legacy)
-        done = Stored(len(self._pending), self._size, len(self._present), tuple(self._healed))
-        for oid in self._pending:
-            self._folders[oid[:2]].add(oid[2:])
-            self._present[oid] = None
-        self._pending.clear()
-        self._linked.clear()
+            raise
+        done = Stored(self._named, self._size, len(self._present) + self._found, tuple(self._healed))
         self._healed.clear()
-        self._size = 0
+        self._named = self._size = 0
         self._close()
         return done
 
+    def relieve(self) -> None:
+        """Name what has arrived so far when it is a lot, so that no batch outgrows the memory.
+
+        May be called while other threads add. What has a name is whole and durable; should the rest fail,
+        it is there for the next try.
+
+        Raises:
+            FourfoldError: as `commit`.
+        """
+        if len(self._pending) >= _ROUND:
+            self._name_all()
+            with self._lock:
+                self.proofs.flush()
+
+    def _name_all(self) -> None:
+        with self._lock:
+            self._naming, self._pending = self._pending, {}
+            linked, self._linked = self._linked, []
+        try:
+            self._flush_content()
+            for oid in self._naming:
+                os.replace(self._temporary(oid), f"{self._base}/{oid[:2]}/{oid[2:]}")
+            for oid in linked:
+                os.chmod(f"{self._base}/{oid[:2]}/{oid[2:]}", self.store.file_mode)
+            self._flush_names()
+        except OSError as error:
+            raise from_os_error(error, "writing the cache") from error
+        with self._lock:
+            for oid, proof in self._naming.items():
+                info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
+                self.proofs.note(Oid(oid), info, proof, legacy=self._legacy)
+                names = self._folders.get(oid[:2])
+                if names is not None:
+                    names.add(oid[2:])
+            self._named += len(self._naming)
+            self._listed += len(self._naming)
+            self._naming = {}
+            if self._listed > _MOST_LISTED:
+                self._folders = dict.fromkeys(self._folders)
+
     def _flush_content(self) -> None:
-        if len(self._pending) > _FEW and sync_filesystem(self._base):
+        if len(self._naming) > _FEW and sync_filesystem(self._base):
             return
-        for oid in self._pending:
+        for oid in self._naming:
             fd = os.open(self._temporary(oid), os.O_RDONLY)
             try:
                 os.fsync(fd)
@@ -318,18 +361,18 @@ class Intake:
                 os.close(fd)
 
     def _flush_names(self) -> None:
-        if len(self._pending) > _FEW and sync_filesystem(self._base):
+        if len(self._naming) > _FEW and sync_filesystem(self._base):
             return
-        for prefix in sorted({oid[:2] for oid in self._pending}):
+        for prefix in sorted({oid[:2] for oid in self._naming}):
             sync_directory(f"{self._base}/{prefix}")
-        if self._pending:
+        if self._naming:
             sync_directory(self._base)
 
     def abort(self) -> None:
         """Drop what arrived since the last commit; hidden files go, named objects stay."""
-        for oid in self._pending:
+        for oid in (*self._naming, *self._pending):
             self._drop(self._temporary(oid))
-        self._pending.clear()
+        self._naming, self._pending = {}, {}
         if self._lease is not None:
             try:
                 names = os.listdir(self._base)

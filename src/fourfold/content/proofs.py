@@ -6,6 +6,7 @@ Kept in the stat index, one record a folder of the store, loaded when a folder i
 """
 
 import os
+import struct
 from array import array
 
 from fourfold.base.fs.walk import WIDTH, Scan, row
@@ -13,7 +14,11 @@ from fourfold.base.ids import Oid
 from fourfold.content.objects import ObjectStore
 from fourfold.content.statindex import StatIndex, settle
 
-_Entry = tuple[tuple[int, ...], bytes]
+#: An entry: the `WIDTH` numbers of the file, then its BLAKE3; packed, as there may be millions.
+_NUMBERS = struct.Struct(f"={WIDTH}q")
+_SEEN = struct.Struct(f"={WIDTH - 1}q")
+#: So many entries are kept in memory after they were written.
+_MOST_KEPT = 1 << 17
 
 
 class ProofBook:
@@ -25,29 +30,27 @@ class ProofBook:
     def __init__(self, index: StatIndex, store: ObjectStore) -> None:
         self._index = index
         self._store = store
-        self._folders: dict[tuple[str, bool], dict[str, _Entry]] = {}
+        self._folders: dict[tuple[str, bool], dict[str, bytes]] = {}
         self._touched: set[tuple[str, bool]] = set()
+        self._newest = 0
 
-    def _folder(self, prefix: str, legacy: bool) -> dict[str, _Entry]:
+    def _folder(self, prefix: str, legacy: bool) -> dict[str, bytes]:
         entries = self._folders.get((prefix, legacy))
         if entries is None:
             record = self._index.load(f"{self._store.base(legacy=legacy)}/{prefix}", proofs=True)
             entries = {}
             if record is not None:
-                flat = record.stats.tolist()
+                numbers, proofs = record.stats.tobytes(), record.proofs or bytes(2 * len(record.packed))
+                step = _NUMBERS.size
                 for at, name in enumerate(record.names):
-                    entries[name] = (
-                        tuple(flat[at * WIDTH : at * WIDTH + WIDTH]),
-                        record.proofs[at * 32 : at * 32 + 32],
-                    )
+                    entries[name] = numbers[at * step : at * step + step] + proofs[at * 32 : at * 32 + 32]
             self._folders[prefix, legacy] = entries
         return entries
 
     def proven(self, oid: Oid, info: os.stat_result, *, legacy: bool = False) -> bool:
         """Whether the object, which looks like ``info`` now, is the file that was last proven."""
         entry = self._folder(oid[:2], legacy).get(oid[2:])
-        # The mode is left out: it says nothing about bytes, and a change of it moves ctime anyway.
-        return entry is not None and entry[0][:4] == row(info, info.st_dev)[:4]
+        return entry is not None and _fits(entry, info)
 
     def proven_in(self, prefix: str, *, legacy: bool = False) -> set[str]:
         """The names (less their first two digits) of every proven object of one folder of the store."""
@@ -61,7 +64,7 @@ class ProofBook:
                     entry = entries.get(item.name)
                     if entry is not None:
                         info = item.stat(follow_symlinks=False)
-                        if entry[0][:4] == row(info, info.st_dev)[:4]:
+                        if _fits(entry, info):
                             proven.add(item.name)
         except OSError:
             return set()
@@ -70,11 +73,13 @@ class ProofBook:
     def blake3(self, oid: Oid, *, legacy: bool = False) -> bytes | None:
         """The BLAKE3 digest that was taken with the last proof, if one was."""
         entry = self._folder(oid[:2], legacy).get(oid[2:])
-        return entry[1] or None if entry is not None else None
+        return entry[_NUMBERS.size :] if entry is not None else None
 
     def note(self, oid: Oid, info: os.stat_result, proof: bytes, *, legacy: bool = False) -> None:
         """Record that the object was read and is right; ``info`` was taken under its final name."""
-        self._folder(oid[:2], legacy)[oid[2:]] = (row(info, info.st_dev), proof or bytes(32))
+        numbers = row(info, info.st_dev)
+        self._folder(oid[:2], legacy)[oid[2:]] = _NUMBERS.pack(*numbers) + (proof or bytes(32))
+        self._newest = max(self._newest, numbers[1], numbers[2])
         self._touched.add((oid[:2], legacy))
 
     def forget(self, oid: Oid, *, legacy: bool = False) -> None:
@@ -85,27 +90,31 @@ class ProofBook:
     def doubt(self, oid: Oid, *, legacy: bool = False) -> None:
         """Void the proof of an object that was found damaged: until it is healed, every check reads it."""
         digest = self.blake3(oid, legacy=legacy) or bytes(32)
-        self._folder(oid[:2], legacy)[oid[2:]] = ((-1, 0, 0, 0, 0), digest)  # no file has this size
+        no_file = _NUMBERS.pack(-1, 0, 0, 0, 0)  # has this size
+        self._folder(oid[:2], legacy)[oid[2:]] = no_file + digest
         self._touched.add((oid[:2], legacy))
 
     def flush(self) -> None:
         """Write the folders that changed; failing to is no failure."""
-        newest: array[int] = array("q", (0, 0, 0, 0, 0))
-        for key in self._touched:
-            for numbers, _proof in self._folders[key].values():
-                newest[1], newest[2] = max(newest[1], numbers[1]), max(newest[2], numbers[2])
-        when = settle(newest, self._index.clock)
+        when = settle(array("q", (0, self._newest, self._newest, 0, 0)), self._index.clock)
         for prefix, legacy in sorted(self._touched):
             entries = self._folders[prefix, legacy]
             stats: array[int] = array("q")
-            for numbers, _proof in entries.values():
-                stats.extend(numbers)
+            stats.frombytes(b"".join([entry[: _NUMBERS.size] for entry in entries.values()]))
             self._index.save(
                 f"{self._store.base(legacy=legacy)}/{prefix}",
                 Scan(list(entries), stats, 0, []),
                 bytes(16 * len(entries)),
-                b"".join([proof for _numbers, proof in entries.values()]),
+                b"".join([entry[_NUMBERS.size :] for entry in entries.values()]),
                 oid="",
                 when=when,
             )
         self._touched.clear()
+        self._newest = 0
+        if sum(map(len, self._folders.values())) > _MOST_KEPT:
+            self._folders.clear()  # what is asked for again is read again
+
+
+def _fits(entry: bytes, info: os.stat_result) -> bool:
+    """Whether a file looks as it did; its mode is left out, as it says nothing about bytes."""
+    return entry.startswith(_SEEN.pack(*row(info, info.st_dev)[: WIDTH - 1]))

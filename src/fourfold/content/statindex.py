@@ -15,6 +15,7 @@ import os
 import struct
 import zlib
 from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
@@ -147,7 +148,11 @@ class StatIndex:
         blob = "\0".join(scan.names).encode("utf-8", "surrogateescape")
         name = oid.encode()
         where = os.fsencode(root)
-        body = b"".join((where, name, blob, stats.tobytes(), packed))
+        numbers = memoryview(stats).cast("B") if stats else b""
+        body = (where, name, blob, numbers, packed)  # not joined: there may be millions of rows
+        checksum = 0
+        for part in body:
+            checksum = zlib.crc32(part, checksum)
         head = _HEAD.pack(
             _MAGIC,
             _signed(scan.device),
@@ -157,16 +162,16 @@ class StatIndex:
             len(name),
             len(blob),
             _LEGACY if legacy else 0,
-            zlib.crc32(body),
+            checksum,
             zlib.crc32(proofs),
         )
         path = self._path(root, legacy=legacy)
         try:
             try:
-                _replace(path, b"".join((head, body, proofs)))
+                _replace(path, (head, *body, proofs))
             except FileNotFoundError:
                 _make_index_directory(self.directory)
-                _replace(path, b"".join((head, body, proofs)))
+                _replace(path, (head, *body, proofs))
         except OSError:
             return
 
@@ -228,7 +233,7 @@ def settle(stats: "array[int]", clock: Clock) -> int:
     return now
 
 
-def _replace(path: str, data: bytes) -> None:
+def _replace(path: str, parts: Iterable[bytes | memoryview]) -> None:
     """Give the file of a record new bytes: not durable, but never half of them.
 
     Raises:
@@ -240,7 +245,8 @@ def _replace(path: str, data: bytes) -> None:
     try:
         try:
             try_flock(fd)
-            write_all(fd, data)
+            for part in parts:
+                write_all(fd, part)
         finally:
             os.close(fd)
         os.replace(temporary, path)

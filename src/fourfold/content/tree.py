@@ -6,6 +6,7 @@ picks parts of them; it reads no file and knows no cache. Bytes: `fourfold.forma
 """
 
 import hashlib
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
@@ -45,8 +46,11 @@ class Tree:
     def from_unsorted(cls, paths: list[str], packed: bytes) -> "Tree":
         """The tree of columns in any order."""
         if any(map(str.__gt__, paths, paths[1:])):
-            order = sorted(range(len(paths)), key=paths.__getitem__)
-            packed = b"".join([packed[at * 16 : at * 16 + 16] for at in order])
+            order = array("q", sorted(range(len(paths)), key=paths.__getitem__))
+            rows = bytearray(len(packed))
+            for to, at in enumerate(order):
+                rows[to * 16 : to * 16 + 16] = packed[at * 16 : at * 16 + 16]
+            packed = bytes(rows)
             paths = [paths[at] for at in order]
         return cls(paths, packed)
 
@@ -65,14 +69,18 @@ class Tree:
         """The name of the tree in the store."""
         if self._oid is None:
             digest = hashlib.md5(usedforsecurity=False)
-            for chunk in manifest.render(self.paths, self.packed):
+            for chunk in self.chunks():
                 digest.update(chunk)
             self._oid = Oid(digest.hexdigest() + DIR_SUFFIX)
         return self._oid
 
     def to_bytes(self) -> bytes:
         """The bytes of the ``.dir`` object."""
-        return b"".join(manifest.render(self.paths, self.packed))
+        return b"".join(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """The same, piece by piece."""
+        return manifest.render(self.paths, self.packed)
 
     def __len__(self) -> int:
         return len(self.paths)

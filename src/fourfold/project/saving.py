@@ -160,7 +160,8 @@ class Saver:
             skip_directory=skip_directory,
             events=self._events,
         )
-        if self._relink:
+        shares = self._types[:1] in {("hardlink",), ("symlink",)}
+        if self._relink and (shares or built.scan.links or not built.is_directory):
             self._linkings.append(_Linking(path, built, legacy))
         return built
 
