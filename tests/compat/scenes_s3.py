@@ -21,6 +21,7 @@ SERVED: tuple[Scenario, ...] = (
             "@commit",
             "!rm -rf .dvc/cache f d large",
             "pull f d/sub",
+            "pull",
         ),
         probes=CLOUD,
         pull_back=True,

@@ -167,10 +167,21 @@ SOURCES: tuple[Scenario, ...] = (
             "commit -f",
             "add text.csv",
             {"text.csv": b"changed\r\n", "d": {"one.csv": b"changed\r\n"}},
-            "status --json",
             "add text.csv d",
             "commit -f",
             "push",
+        ),
+    ),
+    Scenario(
+        "legacy-status-after-a-change",
+        (10,),
+        (
+            LEGACY,
+            "@commit",
+            {"text.csv": b"changed\r\n", "d": {"one.csv": b"changed\r\n"}},
+            "status --json",
+            "add text.csv d",
+            "status --json",
         ),
     ),
     Scenario(

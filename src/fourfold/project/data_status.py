@@ -18,6 +18,7 @@ from fourfold.project.snapshot import (
     keep_below,
     present,
     recorded,
+    rehashed_paths,
     root_relative,
     rows,
 )
@@ -120,13 +121,14 @@ def data_status(
 def _compare(old: Snapshot, new: Snapshot, *, granular: bool, roots: list[str]) -> Changes:
     before = {path: oid for path, oid, _legacy in rows(old, granular=granular)}
     after = {path: oid for path, oid, _legacy in rows(new, granular=granular)}
+    rehashed = rehashed_paths(old, new, granular=granular)
     hidden = hidden_folders(old, new)
     blank = hidden_folders(new, old)
     modified, unchanged, unknown = [], [], []
     added: dict[str, Oid] = {}
     for path, oid in after.items():
         was = before.get(path)
-        if was == oid:
+        if was == oid and path not in rehashed:
             unchanged.append(path)
         elif was is not None:
             modified.append(path)

@@ -15,6 +15,7 @@ from fourfold.project.snapshot import (
     keep_below,
     present,
     recorded,
+    rehashed_paths,
     root_relative,
     rows,
     share_trees,
@@ -132,7 +133,12 @@ def _compare(
 
     added = {path: oid for path, oid in news.items() if path not in olds and is_comparable(path)}
     deleted = {path: oid for path, oid in olds.items() if path not in news and is_comparable(path)}
-    modified = [Entry(path, olds[path], oid) for path, oid in news.items() if olds.get(path, oid) != oid]
+    rehashed = rehashed_paths(before, after, granular=True)
+    modified = [
+        Entry(path, olds[path], oid)
+        for path, oid in news.items()
+        if path in olds and (olds[path] != oid or path in rehashed)
+    ]
     renamed, added, deleted = find_renames(added, deleted)
     missing = _missing(project, before, roots) if with_workspace else []
     return Diff(

@@ -98,6 +98,15 @@ def hidden_folders(here: Snapshot, there: Snapshot) -> tuple[str, ...]:
     )
 
 
+def rehashed_paths(old: Snapshot, new: Snapshot, *, granular: bool) -> set[str]:
+    """The `rows` that were hashed as DVC 2 did at one of the moments only.
+
+    DVC calls them modified, and so do we: two kinds of hash cannot be compared, even where they are equal.
+    """
+    changed = {p: item for p, item in new.items() if p in old and old[p].legacy != item.legacy}
+    return {path for path, _oid, _legacy in rows(changed, granular=granular)}
+
+
 def rows(snapshot: Snapshot, *, granular: bool) -> Iterator[tuple[str, Oid, bool]]:
     """(path, identity, legacy) of every output, and of every file inside; directories end in a slash."""
     for path, item in snapshot.items():
