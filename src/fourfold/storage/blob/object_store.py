@@ -109,11 +109,30 @@ class ObjectStore:
         self._bucket_seen = True
         return self._info(meta)
 
-    def get(self, key: str, max_size: int | None = None) -> bytes:
-        """See `BlobStore.get`."""
+    def head_version(self, key: str, version: str) -> BlobInfo | None:
+        """See `VersionedStore.head_version`."""
         name = self._name(key)
         try:
-            answer = obstore.get(self._store, name)
+            meta = obstore.get(self._store, name, options={"version": version, "head": True}).meta
+        except _NATIVE as error:
+            failure = self._missing_or(error, key)
+            if isinstance(failure, BlobNotFoundError):
+                return None
+            raise failure from error
+        return self._info(meta)
+
+    def get(self, key: str, max_size: int | None = None) -> bytes:
+        """See `BlobStore.get`."""
+        return self._get(key, max_size, {})
+
+    def get_version(self, key: str, version: str, max_size: int | None = None) -> bytes:
+        """See `VersionedStore.get_version`."""
+        return self._get(key, max_size, {"version": version})
+
+    def _get(self, key: str, max_size: int | None, options: Any) -> bytes:
+        name = self._name(key)
+        try:
+            answer = obstore.get(self._store, name, options=options)
             size = answer.meta["size"]
             if max_size is not None and size > max_size:
                 raise too_large(key, self.url, max_size)
@@ -127,9 +146,16 @@ class ObjectStore:
 
     def open(self, key: str) -> Iterator[bytes]:
         """See `BlobStore.open`."""
+        return self._open(key, {})
+
+    def open_version(self, key: str, version: str) -> Iterator[bytes]:
+        """See `VersionedStore.open_version`."""
+        return self._open(key, {"version": version})
+
+    def _open(self, key: str, options: Any) -> Iterator[bytes]:
         name = self._name(key)
         try:
-            answer = obstore.get(self._store, name)
+            answer = obstore.get(self._store, name, options=options)
             size = answer.meta["size"]
             stream = answer.stream(min_chunk_size=CHUNK)
         except _NATIVE as error:
@@ -150,36 +176,29 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes) -> None:
         """See `BlobStore.put`."""
-        name = self._name(key)
-        self._check_writable()
-        try:
-            obstore.put(
-                self._store, name, data, chunk_size=_part_size(len(data)), max_concurrency=PARTS_AT_ONCE
-            )
-        except _NATIVE as error:
-            raise self._write_failure(error, key) from error
-        self._bucket_seen = True
+        self._put(key, data, _part_size(len(data)))
 
     def put_file(self, key: str, path: str) -> None:
         """See `BlobStore.put_file`."""
-        name = self._name(key)
-        self._check_writable()
+        self.put_version(key, path)
+
+    def put_version(self, key: str, path: str) -> BlobInfo:
+        """See `VersionedStore.put_version`."""
         with reading(path) as source:
             size = size_of(source)
-            if size <= PART:
-                self.put(key, b"".join(parts(source)))
-                return
-            try:
-                obstore.put(
-                    self._store,
-                    name,
-                    parts(source),
-                    chunk_size=_part_size(size),
-                    max_concurrency=PARTS_AT_ONCE,
-                )
-            except _NATIVE as error:
-                raise self._write_failure(error, key) from error
+            whole = size <= PART
+            made = self._put(key, b"".join(parts(source)) if whole else parts(source), _part_size(size))
+        return BlobInfo(key, size, _plain(made["e_tag"]), _version(made["version"]))
+
+    def _put(self, key: str, data: Any, part_size: int) -> Any:
+        name = self._name(key)
+        self._check_writable()
+        try:
+            made = obstore.put(self._store, name, data, chunk_size=part_size, max_concurrency=PARTS_AT_ONCE)
+        except _NATIVE as error:
+            raise self._write_failure(error, key) from error
         self._bucket_seen = True
+        return made
 
     def list(self, prefix: str = "") -> Iterator[Sequence[BlobInfo]]:
         """See `BlobStore.list`."""
@@ -257,13 +276,12 @@ class ObjectStore:
         return self._base + key
 
     def _info(self, meta: Any) -> BlobInfo:
-        etag = meta["e_tag"]
         modified = meta["last_modified"]
         return BlobInfo(
             meta["path"][len(self._base) :],
             meta["size"],
-            etag.strip('"') if etag else None,
-            meta["version"],
+            _plain(meta["e_tag"]),
+            _version(meta["version"]),
             int(modified.timestamp() * 1_000_000) * 1000 if modified is not None else None,
         )
 
@@ -309,3 +327,13 @@ class ObjectStore:
 
 def _part_size(size: int) -> int:
     return max(PART, -(-size // _MAX_PARTS))
+
+
+def _plain(etag: str | None) -> str | None:
+    """A tag without its quotes; None for none."""
+    return etag.strip('"') if etag else None
+
+
+def _version(version: str | None) -> str | None:
+    """The id of a version; S3 says "null" for what it kept before versions were turned on."""
+    return None if version == "null" else version

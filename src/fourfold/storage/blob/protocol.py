@@ -8,7 +8,7 @@ them passes `fourfold.testing.blob_suite`.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from fourfold.base.errors import (
     AuthError,
@@ -128,6 +128,12 @@ class NoListingError(UnsupportedError):
     """This kind of store cannot tell what it holds (HTTP); ask for each key instead."""
 
     code = "remote-cannot-list"
+
+
+class NoVersionsError(UnsupportedError):
+    """The store keeps no versions of its objects."""
+
+    code = "remote-keeps-no-versions"
 
 
 class UnsafeKeyError(UnsafeError):
@@ -273,4 +279,31 @@ class BlobStore(Protocol):
         One object's failure is its value in the pair, and the rest go on. Each is durable when its
         pair comes out. ``items`` is consumed lazily, in the caller's thread, bounded likewise.
         """
+        ...
+
+
+@runtime_checkable
+class VersionedStore(Protocol):
+    """What a store that can keep old versions offers besides `BlobStore`; whether it does, an answer tells.
+
+    Raises (any method): as `BlobStore`.
+    """
+
+    def put_version(self, key: str, path: str) -> BlobInfo:
+        """Store the bytes of a file of this machine, and tell the version that they became.
+
+        ``version`` of the answer is None where the bucket keeps none.
+        """
+        ...
+
+    def head_version(self, key: str, version: str) -> BlobInfo | None:
+        """What is known of one version of an object, or None if there is no such version."""
+        ...
+
+    def get_version(self, key: str, version: str, max_size: int | None = None) -> bytes:
+        """All bytes of one version of an object; as `BlobStore.get`."""
+        ...
+
+    def open_version(self, key: str, version: str) -> Iterator[bytes]:
+        """The bytes of one version in chunks; as `BlobStore.open`."""
         ...

@@ -22,6 +22,8 @@ from fourfold.storage.blob.protocol import (
     BlobStore,
     BlobUnavailableError,
     BlobUnknownOutcomeError,
+    NoVersionsError,
+    VersionedStore,
 )
 
 _Result = TypeVar("_Result")
@@ -103,6 +105,39 @@ class Retry:
         """See `BlobStore.put_file`."""
         self._write(lambda: self._store.put_file(key, path), lambda: self._file_is_there(key, path))
 
+    def put_version(self, key: str, path: str) -> BlobInfo:
+        """See `VersionedStore.put_version`."""
+        store = self._versioned()
+        for attempt in self._attempts():
+            try:
+                return store.put_version(key, path)
+            except BlobUnavailableError as error:
+                attempt(error)
+            except BlobUnknownOutcomeError as error:
+                found = self.head(key) if self._file_is_there(key, path) else None
+                if found is not None:
+                    return found
+                attempt(error)
+        raise AssertionError("the last attempt raises")
+
+    def head_version(self, key: str, version: str) -> BlobInfo | None:
+        """See `VersionedStore.head_version`."""
+        return self._ask(lambda: self._versioned().head_version(key, version))
+
+    def get_version(self, key: str, version: str, max_size: int | None = None) -> bytes:
+        """See `VersionedStore.get_version`."""
+        return self._ask(lambda: self._versioned().get_version(key, version, max_size))
+
+    def open_version(self, key: str, version: str) -> Iterator[bytes]:
+        """See `VersionedStore.open_version`; a stream that breaks is opened again, as in `open`."""
+        store = self._versioned()
+        return self._stream(lambda: store.open_version(key, version))
+
+    def _versioned(self) -> VersionedStore:
+        if isinstance(self._store, VersionedStore):
+            return self._store
+        raise NoVersionsError(f"{self.url} keeps no versions")
+
     def delete(self, keys: Iterable[str]) -> None:
         """See `BlobStore.delete`."""
         pending = iter(keys)
@@ -115,10 +150,13 @@ class Retry:
         What was given out is never given twice. Whoever reads verifies the whole by its digest, so a
         second copy that differs from the first is found there.
         """
+        return self._stream(lambda: self._store.open(key))
+
+    def _stream(self, begin: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
         given = 0
         for attempt in self._attempts():
             try:
-                for chunk in _after(self._store.open(key), given):
+                for chunk in _after(begin(), given):
                     given += len(chunk)
                     yield chunk
             except (BlobUnavailableError, BlobShortError) as error:
