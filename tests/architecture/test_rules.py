@@ -68,6 +68,19 @@ def test_only_the_command_line_ends_the_process() -> None:
     assert offences({"sys.exit", "exit", "quit"}, FACE) == []
 
 
+def test_only_one_module_knows_how_this_system_opens_and_locks_files() -> None:
+    """A flag that Windows lacks would fail there; one that it needs, `O_BINARY`, would be forgotten."""
+    home = "base/fs/platform.py"
+    found = [
+        f"{source.path}:{line}: {name}"
+        for source in sources()
+        for name, line in sorted(used(source))
+        if (name.startswith("os.O_") and name != "os.O_APPEND") or name.startswith(("fcntl.", "msvcrt."))
+    ]
+    assert [place for place in found if home not in place] == []
+    assert any(home in place for place in found), "the rule looks at nothing"
+
+
 def test_the_clock_is_asked_in_one_place() -> None:
     names = {"time.time", "time.time_ns", "time.monotonic", "time.sleep", "datetime.datetime.now"}
     found = [line for line in offences(names, set()) if not line.startswith("src/fourfold/base/clock.py")]

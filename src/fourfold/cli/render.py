@@ -160,10 +160,13 @@ def to_json(data: Any, *, indent: int | None = None) -> str:
 
 def discard(stream: TextIO | None) -> None:
     """Point a broken stream at nothing, so that the interpreter does not fail on it again at exit."""
+    if stream is None:
+        return
+    from fourfold.base.fs.platform import WRITE  # noqa: PLC0415 - almost never needed
+
     try:
-        if stream is not None:
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, stream.fileno())
-            os.close(nothing)
+        nothing = os.open(os.devnull, WRITE)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)
     except (OSError, ValueError):
         return

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.platform import READ
 from fourfold.base.fs.walk import WIDTH, Prune, row
 from fourfold.base.ids import Oid, safe_relpaths
 from fourfold.content.build import SMALL, ChangedDuringReadError
@@ -26,7 +27,6 @@ from fourfold.storage.blob.protocol import BlobInfo, BlobStore, not_found
 
 #: Small objects are sent to a remote in batches of about this many bytes.
 _BATCH_BYTES = 16 << 20
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 class Brought(NamedTuple):
@@ -177,7 +177,7 @@ def bring_path(
         full = f"{path}/{name}" if name else path
         size = scan.stats[at * WIDTH]
         try:
-            fd = os.open(full, _READ)
+            fd = os.open(full, READ)
             try:
                 packed[at * 16 : at * 16 + 16] = _bring_file(fd, size, destination)
                 if row(os.fstat(fd), scan.device)[:4] != tuple(scan.stats[at * WIDTH : at * WIDTH + 4]):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fourfold.base.errors import ConflictError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.platform import READ
 from fourfold.base.fs.walk import WIDTH, Prune, Scan, row
 from fourfold.base.ids import Oid
 from fourfold.base.pool import map_batches
@@ -31,7 +32,6 @@ _BATCH_BYTES = 16 << 20
 _CLONE_FROM = 1 << 16
 #: Manifests of up to this many rows are made in memory.
 _SMALL_TREE = 1 << 14
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 _Row = tuple[int, bytes, bytes]
 
@@ -255,7 +255,7 @@ class _Job:
             name = names[at]
             path = f"{root}/{name}" if name else root
             try:
-                fd = os.open(path, _READ)
+                fd = os.open(path, READ)
             except FileNotFoundError:
                 raise  # it was there a moment ago: the caller looks again
             except OSError as error:

@@ -13,11 +13,9 @@ import stat
 from fourfold.base.errors import from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import temp_name
-from fourfold.base.fs.platform import clone_file, sync_filesystem
+from fourfold.base.fs.platform import CREATE_NEW, READ, UPDATE, clone_file, sync_filesystem
 
 _BATCH = 256
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 def detach_files(path: str, store_root: str, *, events: Sink = silent) -> int:
@@ -93,9 +91,9 @@ def _replace(paths: list[str]) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    fd = os.open(source, _READ)
+    fd = os.open(source, READ)
     try:
-        out = os.open(target, _CREATE, 0o666)
+        out = os.open(target, UPDATE | CREATE_NEW, 0o666)
         with os.fdopen(out, "wb") as file, os.fdopen(os.dup(fd), "rb") as content:
             if not clone_file(fd, out):
                 shutil.copyfileobj(content, file, 1 << 20)
@@ -107,7 +105,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _flush(path: str) -> None:
-    fd = os.open(path, _READ)
+    fd = os.open(path, READ)
     try:
         os.fsync(fd)
     finally:

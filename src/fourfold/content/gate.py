@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from fourfold.base.clock import Clock
 from fourfold.base.errors import UnavailableError
+from fourfold.base.fs.platform import lock, open_folder
 
 _PAUSE = 0.05
 
@@ -34,10 +35,8 @@ def enter(root: str) -> int | None:
     fd = _open(root)
     if fd is None:
         return None
-    import fcntl  # noqa: PLC0415 - absent on Windows, where `_open` gives None
-
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
+        lock(fd, shared=True, wait=True)
     except OSError:
         os.close(fd)
         return None
@@ -76,30 +75,22 @@ def alone(root: str, clock: Clock, *, patience: float | None) -> Iterator[bool]:
 
 
 def _take(fd: int, root: str, clock: Clock, patience: float | None) -> bool:
-    import fcntl  # noqa: PLC0415 - absent on Windows, where `_open` gives None
-
     deadline = None if patience is None else clock.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        while not lock(fd):
             if deadline is not None and clock.monotonic() >= deadline:
                 raise StoreBusyError(
                     f"another process is writing to {root}",
                     hint="let it finish, or run again with --wait-for-lock; nothing was removed",
-                ) from None
+                )
             clock.sleep(_PAUSE)
-        except OSError:
-            return False  # this file system has no such locks
-        else:
-            return True
+    except OSError:
+        return False  # this file system has no such locks
+    return True
 
 
 def _open(root: str) -> int | None:
-    flags = getattr(os, "O_DIRECTORY", None)
-    if flags is None:
-        return None
     try:
-        return os.open(root, os.O_RDONLY | flags | os.O_CLOEXEC)
+        return open_folder(root)
     except OSError:
         return None

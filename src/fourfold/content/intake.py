@@ -16,11 +16,16 @@ from typing import NamedTuple, Self
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
 from fourfold.base.fs.platform import (
+    CREATE,
+    CREATE_NEW,
+    READ,
+    UPDATE,
+    WRITE,
     clone_file,
     current_umask,
     sync_directory,
     sync_filesystem,
-    try_flock,
+    try_lock,
 )
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content import gate
@@ -38,7 +43,6 @@ _ROUND = 1 << 17
 _MOST_LISTED = 1 << 18
 #: What the name of a lease ends with until it is locked.
 _NEW = ".new"
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 class Stored(NamedTuple):
@@ -165,7 +169,7 @@ class Intake:
                 self._healed.append(oid)
         temporary = self._temporary(oid)
         try:
-            fd = os.open(temporary, _CREATE, self.store.file_mode)
+            fd = os.open(temporary, WRITE | CREATE_NEW, self.store.file_mode)
         except FileExistsError:
             return  # the same content arrives on another thread at this moment
         try:
@@ -203,7 +207,7 @@ class Intake:
         if not self._is_there(oid):
             return False
         try:
-            fd = os.open(f"{self._base}/{oid[:2]}/{oid[2:]}", os.O_RDONLY)
+            fd = os.open(f"{self._base}/{oid[:2]}/{oid[2:]}", READ)
         except OSError:
             return False
         try:
@@ -233,7 +237,7 @@ class Intake:
             number = self._streams
             os.makedirs(self._base, mode=self._folder_mode, exist_ok=True)
         path = f"{self._base}/.stream{number}.{self._token}.tmp"
-        return os.open(path, os.O_RDWR | _CREATE & ~os.O_WRONLY, self.store.file_mode), path
+        return os.open(path, UPDATE | CREATE_NEW, self.store.file_mode), path
 
     def clone_stream(self, source_fd: int) -> tuple[int, str] | None:
         """A hidden file that shares the blocks of an open one, or None where that is impossible."""
@@ -354,7 +358,7 @@ class Intake:
         if len(self._naming) > _FEW and sync_filesystem(self._base):
             return
         for oid in self._naming:
-            fd = os.open(self._temporary(oid), os.O_RDONLY)
+            fd = os.open(self._temporary(oid), READ)
             try:
                 os.fsync(fd)
             finally:
@@ -441,11 +445,11 @@ class Intake:
         self._make_shared(self._own)
         new = f"{self._own}/{self._token}{_NEW}"
         try:
-            fd = os.open(new, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            fd = os.open(new, UPDATE | CREATE, 0o666)
         except FileNotFoundError:
             return None
         try:
-            try_flock(fd, wait=True)  # a sweep may be looking at it
+            try_lock(fd, wait=True)  # a sweep may be looking at it
             os.rename(new, f"{self._own}/{self._token}.lease")
         except FileNotFoundError:
             os.close(fd)
@@ -508,11 +512,11 @@ def _leases(store: ObjectStore) -> list[str]:
 def _is_dead(path: str) -> bool:
     """Whether the writer of a lease is gone: the kernel gave its lock to us."""
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = os.open(path, UPDATE)
     except OSError:
         return False
     try:
-        return try_flock(fd)
+        return try_lock(fd)
     finally:
         os.close(fd)
 

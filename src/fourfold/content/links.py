@@ -9,15 +9,13 @@ import os
 import threading
 
 from fourfold.base.fs.atomic import write_all
-from fourfold.base.fs.platform import clone_file
+from fourfold.base.fs.platform import CREATE_NEW, READ, UPDATE, clone_file
 from fourfold.base.ids import Oid
 from fourfold.content.hashing import digest_bytes, digest_stream, folded_digest
 from fourfold.content.naming import CHUNK, folded_bytes_digest
 from fourfold.content.objects import ObjectStore
 from fourfold.content.proofs import ProofBook
 
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 #: The kinds of link that DVC's ``cache.type`` knows.
 KINDS = ("reflink", "hardlink", "symlink", "copy")
 
@@ -56,7 +54,7 @@ class Linker:
         """
         source = self._store.path(oid, legacy=self._legacy)
         try:
-            fd = os.open(source, _READ)
+            fd = os.open(source, READ)
         except FileNotFoundError:
             return "missing", None
         try:
@@ -79,7 +77,7 @@ class Linker:
     ) -> tuple[str, os.stat_result | None] | None:
         """A link that moves no bytes; None where this kind does not work here."""
         if kind == "reflink":
-            out = os.open(place, _CREATE, 0o666)
+            out = os.open(place, UPDATE | CREATE_NEW, 0o666)
             try:
                 if not clone_file(fd, out):
                     os.unlink(place)
@@ -129,7 +127,7 @@ class Linker:
 
     def _copy(self, oid: Oid, fd: int, place: str) -> tuple[str, os.stat_result | None]:
         size = os.fstat(fd).st_size
-        out = os.open(place, _CREATE, 0o666)
+        out = os.open(place, UPDATE | CREATE_NEW, 0o666)
         try:
             if size <= CHUNK:
                 data = _read(fd, size)

@@ -13,7 +13,7 @@ from typing import Self
 
 from fourfold.base.errors import UnsafeError
 from fourfold.base.fs.atomic import temp_name
-from fourfold.base.fs.platform import HAS_DIR_FD, open_beneath, sync_directory, sync_filesystem
+from fourfold.base.fs.platform import HAS_DIR_FD, READ, open_beneath, sync_directory, sync_filesystem
 
 _FEW = 8
 
@@ -44,7 +44,7 @@ class Placer:
 
     def __enter__(self) -> Self:
         if HAS_DIR_FD:
-            self._root_fd = os.open(self._root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+            self._root_fd = os.open(self._root, READ)
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from fourfold.base.fs.atomic import is_temp_name, temp_name
-from fourfold.base.fs.platform import sync_filesystem, try_flock
+from fourfold.base.fs.platform import READ, open_folder, sync_filesystem, try_lock
 
 #: Up to this many files are fsynced one by one.
 _FEW = 8
@@ -33,18 +33,20 @@ class Staging:
         parent = home if os.stat(home).st_dev == os.stat(beside).st_dev else beside
         sweep(parent)
         self.path = f"{parent}/{temp_name('staging')}"
-        self._fd = -1
+        self._fd: int | None = None
 
     def __enter__(self) -> Self:
         os.mkdir(self.path, 0o700)
-        self._fd = os.open(self.path, os.O_RDONLY)
-        try_flock(self._fd)
+        self._fd = open_folder(self.path)
+        if self._fd is not None:
+            try_lock(self._fd)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def slot(self, number: int) -> str:
@@ -72,7 +74,7 @@ class Staging:
                 path = f"{folder}/{name}"
                 if os.path.islink(path):
                     continue
-                fd = os.open(path, os.O_RDONLY)
+                fd = os.open(path, READ)
                 try:
                     os.fsync(fd)
                 finally:
@@ -86,11 +88,13 @@ def sweep(parent: str) -> None:
             continue
         path = f"{parent}/{name}"
         try:
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0))
+            fd = open_folder(path, follow=False)
         except OSError:
             continue
+        if fd is None:
+            return  # nobody can tell whether its maker lives
         try:
-            if try_flock(fd):
+            if try_lock(fd):
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(fd)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
 from fourfold.base.fs.atomic import is_temp_name, temp_name, write_all, write_atomic
-from fourfold.base.fs.platform import try_flock
+from fourfold.base.fs.platform import CREATE_NEW, NO_FOLLOW, NO_WAIT, WRITE, try_lock
 from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
 
@@ -241,10 +241,10 @@ def _replace(path: str, parts: Iterable[bytes | memoryview]) -> None:
     """
     folder, name = os.path.split(path)
     temporary = f"{folder}/{temp_name(name)}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    fd = os.open(temporary, WRITE | CREATE_NEW, 0o666)
     try:
         try:
-            try_flock(fd)
+            try_lock(fd)
             for part in parts:
                 write_all(fd, part)
         finally:
@@ -258,11 +258,11 @@ def _replace(path: str, parts: Iterable[bytes | memoryview]) -> None:
 def _sweep_one(path: str) -> bool:
     """Remove a temporary file if the kernel gives its lock to us."""
     try:
-        fd = os.open(path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        fd = os.open(path, WRITE | NO_FOLLOW | NO_WAIT)
     except OSError:
         return False
     try:
-        return try_flock(fd) and _unlink_quietly(path)
+        return try_lock(fd) and _unlink_quietly(path)
     finally:
         os.close(fd)
 

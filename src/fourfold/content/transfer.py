@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.platform import READ
 from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import SMALL
@@ -481,7 +482,7 @@ def copy_in(oid: Oid, path: str, intake: Intake, *, legacy: bool = False) -> tup
     """
     folded = legacy and not is_tree(oid)
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, READ)
     except (FileNotFoundError, NotADirectoryError):
         return "missing", 0
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
+from fourfold.base.fs.platform import READ
 from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import SMALL
@@ -181,7 +182,7 @@ def _judge(oid: Oid, got: _Read, proofs: ProofBook, legacy: bool) -> Damage | No
 
 def _read_one(oid: Oid, path: str, legacy: bool) -> _Read:
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, READ)
     except FileNotFoundError:
         return _Read("", b"", 0, "it went while it was looked at", "missing")
     except OSError as error:

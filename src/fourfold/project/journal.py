@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.platform import NO_FOLLOW, WRITE, lock
 from fourfold.base.ids import Oid, OpId
-from fourfold.project.locks import lock_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -126,6 +126,14 @@ def number_of(name: str) -> int:
     return int(name[: -len(SUFFIX)])
 
 
+def _is_held(fd: int) -> bool:
+    """Whether another process holds an open journal; nobody does where the file system has no locks."""
+    try:
+        return not lock(fd)
+    except OSError:
+        return False
+
+
 def read_journal(project: "Project", op: OpId) -> Recorded | None:
     """One operation; None when its journal is torn at the start, or names what it must not."""
     import json  # noqa: PLC0415 - verbs that only read never come here
@@ -134,7 +142,7 @@ def read_journal(project: "Project", op: OpId) -> Recorded | None:
     try:
         with open(path, "rb") as file:
             lines = file.read().split(b"\n")
-            held = b'"end":' not in lines[-2 if len(lines) > 1 else -1] and not lock_file(file.fileno())
+            held = b'"end":' not in lines[-2 if len(lines) > 1 else -1] and _is_held(file.fileno())
     except OSError:
         return None
     entries: list[dict[str, Any]] = []
@@ -250,7 +258,7 @@ def mark(project: "Project", op: OpId, state: str) -> None:
     """Add a state (``undoing``, ``undone``, ``redoing``, ``redone``) to the journal of an operation."""
     path = os.path.join(project.own_dir, OPS, op + SUFFIX)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        fd = os.open(path, WRITE | os.O_APPEND | NO_FOLLOW)
     except OSError as error:
         raise from_os_error(error, "writing the operation log") from error
     try:

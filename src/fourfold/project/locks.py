@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import UnavailableError, UnsupportedError, from_os_error
+from fourfold.base.fs.platform import CREATE, NO_FOLLOW, UPDATE, lock, unlock
 
 if TYPE_CHECKING:
     from fourfold.base.clock import Clock
@@ -236,12 +237,11 @@ class _Flock:
 
     def try_take(self) -> bool:
         try:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-            fd = os.open(self.path, flags, 0o666)
+            fd = os.open(self.path, UPDATE | CREATE | NO_FOLLOW, 0o666)
         except OSError as error:
             raise from_os_error(error, f"opening the lock {self.path}") from error
         try:
-            taken = _lock_fd(fd)
+            taken = _lock_fd(fd, 0)  # the byte that DVC, too, locks on Windows
         except BaseException:
             os.close(fd)
             raise
@@ -258,7 +258,8 @@ class _Flock:
     def release(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            _unlock_fd(fd)
+            with suppress(OSError):
+                unlock(fd, byte=0)
             os.close(fd)
 
     def holder(self) -> Holder:
@@ -271,24 +272,9 @@ class _Flock:
         return Holder(pid, command_of(pid)) if pid and is_alive(pid) else Holder(0, "")
 
 
-def lock_file(fd: int) -> bool:
-    """Lock an open file for this process until it is closed; False when another one holds it.
-
-    Where the file system has no locks everybody gets it.
-    """
+def _lock_fd(fd: int, byte: int) -> bool:
     try:
-        return _lock_fd(fd)
-    except LockUnsupportedError:
-        return True
-
-
-def _lock_fd(fd: int) -> bool:
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has another lock
-    except ImportError:
-        return _lock_fd_windows(fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock(fd, byte=byte)
     except OSError as error:
         if error.errno in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
             raise LockUnsupportedError(
@@ -296,31 +282,6 @@ def _lock_fd(fd: int) -> bool:
                 hint="let hard links stand for locks: ff config core.hardlink_lock true",
             ) from error
         return False
-    return True
-
-
-def _lock_fd_windows(fd: int) -> bool:
-    import msvcrt  # noqa: PLC0415 - Windows only
-
-    try:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError:
-        return False
-    return True
-
-
-def _unlock_fd(fd: int) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has another lock
-    except ImportError:
-        import msvcrt  # noqa: PLC0415 - Windows only
-
-        with suppress(OSError):
-            os.lseek(fd, 0, os.SEEK_SET)
-            msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
-        return
-    with suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 class _HardLink:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
+from fourfold.base.fs.platform import CREATE_NEW, WRITE, try_lock
 from fourfold.base.ids import Oid, OpId, UnsafePathError
 from fourfold.project.journal import (
     OPS,
@@ -29,7 +30,6 @@ from fourfold.project.journal import (
     remove_tree,
 )
 from fourfold.project.litter import sweep
-from fourfold.project.locks import lock_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -181,7 +181,7 @@ class Operation:
             path = os.path.join(folder, self._id + SUFFIX)
             try:
                 # Private: the bytes of config.local are among what is kept.
-                self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+                self._journal = os.open(path, WRITE | CREATE_NEW | os.O_APPEND, 0o600)
             except FileExistsError:
                 number += 1  # a command that runs without the repository lock took it
             except OSError as error:
@@ -189,7 +189,7 @@ class Operation:
                 raise from_os_error(error, "starting the operation log") from error
             else:
                 break
-        lock_file(self._journal)  # held until the end: what nobody holds and has no end was interrupted
+        try_lock(self._journal)  # held until the end: what nobody holds and has no end was interrupted
         self._write(
             {
                 "version": 1,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fourfold.base.errors import NotFoundError, UnsafeError, from_os_error
+from fourfold.base.fs.platform import NO_WAIT, READ
 
 if TYPE_CHECKING:
     from fourfold.scm.git import Git, TreeEntry
@@ -139,7 +140,7 @@ class FolderFiles:
                 hint="replace that link there by what it leads to, or get that from its own place",
             )
         try:
-            fd = os.open(full, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+            fd = os.open(full, READ | NO_WAIT)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise SourcePathError(f"'{path}' is not in the source") from error
         except OSError as error:

@@ -7,7 +7,7 @@ of the directory. Nothing here ever opens an existing file for writing or remove
 import os
 import re
 
-from fourfold.base.fs.platform import sync_directory
+from fourfold.base.fs.platform import CREATE_NEW, WRITE, sync_directory
 
 # ".<anything>.<token>.tmp": hidden, ours by its token, and refused by no file system.
 _TEMP = re.compile(r"\..*\.ff[0-9a-f]{12}\.tmp", re.DOTALL)
@@ -59,7 +59,7 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None, durable: bo
         except FileNotFoundError:
             mode = None
     temporary = os.path.join(directory, temp_name(name))
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    fd = os.open(temporary, WRITE | CREATE_NEW, 0o666)
     try:
         try:
             write_all(fd, data)

@@ -10,15 +10,28 @@ import os
 import sys
 from typing import NamedTuple
 
+from fourfold.base.clock import SYSTEM
+
 _SYS_OPENAT2 = 437  # the same number on every Linux architecture since 5.6
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 _FICLONE = 0x40049409
 
+# Flags of `os.open`; what a system lacks is 0. Every file is opened for bytes: Windows would translate line
+# ends otherwise. That no child inherits a handle is Python's own doing.
+_BINARY = getattr(os, "O_BINARY", 0)
+READ = os.O_RDONLY | _BINARY
+WRITE = os.O_WRONLY | _BINARY
+UPDATE = os.O_RDWR | _BINARY
+#: Added to one of the above: make the file, if need be; make it, or fail when there is one.
+CREATE = os.O_CREAT
+CREATE_NEW = os.O_CREAT | os.O_EXCL
+#: Added: fail at a symbolic link; do not wait for whoever is at the other end of a pipe.
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+#: For directories alone; 0 where they cannot be opened (`open_folder`).
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 class Capabilities(NamedTuple):
@@ -29,6 +42,11 @@ class Capabilities(NamedTuple):
     openat2: bool
     dir_fd: bool
 
+
+#: Where a lock of a byte is taken: past any text that people might want to read.
+_FAR = 1 << 30
+#: Seconds between two tries for a lock that the system cannot wait for.
+_PAUSE = 0.05
 
 #: Whether system calls take a directory handle; Windows has none.
 HAS_DIR_FD = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
@@ -58,7 +76,7 @@ def sync_filesystem(path: str) -> bool:
     syncfs = getattr(libc, "syncfs", None)
     if syncfs is None:
         return False
-    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+    fd = os.open(path, READ)
     try:
         if syncfs(fd) == 0:
             return True
@@ -72,11 +90,26 @@ def sync_filesystem(path: str) -> bool:
         os.close(fd)
 
 
+def open_folder(path: str, *, follow: bool = True) -> int | None:
+    """A handle of a directory, to lock it or to flush its names; None where directories cannot be opened.
+
+    Args:
+        path: The directory.
+        follow: Also through a symbolic link as the last component.
+
+    Raises:
+        OSError: it is not there, or no directory.
+    """
+    if not _DIRECTORY:
+        return None
+    return os.open(path, READ | _DIRECTORY | (0 if follow else NO_FOLLOW))
+
+
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable; a no-op where directories cannot be opened."""
-    if not _DIRECTORY:
+    fd = open_folder(path)
+    if fd is None:
         return
-    fd = os.open(path, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
     try:
         os.fsync(fd)
     except OSError as error:
@@ -135,12 +168,12 @@ def open_beneath(root_fd: int, relative: str, *, make: bool = False) -> int:
     try:
         for part in relative.split("/") if relative else ():
             try:
-                deeper = os.open(part, os.O_RDONLY | _DIRECTORY | _NOFOLLOW | _CLOEXEC, dir_fd=current)
+                deeper = os.open(part, READ | _DIRECTORY | NO_FOLLOW, dir_fd=current)
             except FileNotFoundError:
                 if not make:
                     raise
                 _make_directory(part, current)
-                deeper = os.open(part, os.O_RDONLY | _DIRECTORY | _NOFOLLOW | _CLOEXEC, dir_fd=current)
+                deeper = os.open(part, READ | _DIRECTORY | NO_FOLLOW, dir_fd=current)
             os.close(current)
             current = deeper
     except OSError:
@@ -168,7 +201,7 @@ def _openat2(root_fd: int, relative: str) -> int | None:
     if libc is None:
         return None
     how = How(
-        os.O_RDONLY | _DIRECTORY | _CLOEXEC,
+        os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
         0,
         _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS,
     )
@@ -203,7 +236,7 @@ def capabilities(path: str) -> Capabilities:
         reflink = clone_file(source.fileno(), target.fileno())
     beneath = False
     if HAS_DIR_FD:
-        fd = os.open(path, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+        fd = os.open(path, READ | _DIRECTORY)
         try:
             os.close(open_beneath(fd, ""))
             beneath = _openat2_state == [True]
@@ -217,22 +250,73 @@ def capabilities(path: str) -> Capabilities:
     )
 
 
-def try_flock(fd: int, *, wait: bool = False) -> bool:
-    """Lock an open file or directory for this process until it is closed or its process dies.
+def lock(fd: int, *, shared: bool = False, wait: bool = False, byte: int = _FAR) -> bool:
+    """Lock an open file or directory for this process, until `unlock`, its closing, or the process's death.
 
     Args:
         fd: The open handle.
+        shared: Together with others that ask for a shared lock.
         wait: Wait while somebody else has it.
+        byte: Which byte of the file stands for it on Windows, where others cannot read what is locked.
 
     Returns:
-        False when somebody else has it, and where there are no such locks (Windows, some network mounts).
+        False when somebody else has it.
+
+    Raises:
+        OSError: the file system has no locks.
     """
     try:
         import fcntl  # noqa: PLC0415 - absent on Windows
     except ImportError:
-        return False
+        return _lock_byte(fd, byte, shared=shared, wait=wait)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
         return False
     return True
+
+
+def unlock(fd: int, *, byte: int = _FAR) -> None:
+    """Give back what `lock` took."""
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        import msvcrt  # noqa: PLC0415 - Windows alone
+
+        _at_byte(fd, byte, msvcrt.LK_UNLCK)  # type: ignore[attr-defined]
+        return
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def try_lock(fd: int, *, wait: bool = False) -> bool:
+    """`lock` for whoever can do without: also False where the file system has no locks."""
+    try:
+        return lock(fd, wait=wait)
+    except OSError:
+        return False
+
+
+def _lock_byte(fd: int, byte: int, *, shared: bool, wait: bool) -> bool:
+    import msvcrt  # noqa: PLC0415 - Windows alone
+
+    while True:
+        try:
+            _at_byte(fd, byte, msvcrt.LK_NBRLCK if shared else msvcrt.LK_NBLCK)  # type: ignore[attr-defined]
+        except OSError:
+            if not wait:
+                return False
+            SYSTEM.sleep(_PAUSE)
+        else:
+            return True
+
+
+def _at_byte(fd: int, byte: int, mode: int) -> None:
+    """Windows locks from where the file stands; it stands there again afterwards."""
+    import msvcrt  # noqa: PLC0415 - Windows alone
+
+    before = os.lseek(fd, 0, os.SEEK_CUR)
+    os.lseek(fd, byte, os.SEEK_SET)
+    try:
+        msvcrt.locking(fd, mode, 1)  # type: ignore[attr-defined]
+    finally:
+        os.lseek(fd, before, os.SEEK_SET)

@@ -8,10 +8,10 @@ import os
 import stat
 
 from fourfold.base.errors import InvalidFileError
+from fourfold.base.fs.platform import NO_WAIT, READ
 
 #: More than any configuration, rule or pointer file of an honest project holds.
 LIMIT = 64 << 20
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class NotAFileError(InvalidFileError):
@@ -38,7 +38,7 @@ def read_file(path: str, limit: int = LIMIT) -> bytes:
         NotAFileError: it is no regular file.
         FileTooLargeError: it is longer than ``limit``.
     """
-    fd = os.open(path, _FLAGS)
+    fd = os.open(path, READ | NO_WAIT)
     try:
         info = os.fstat(fd)
         if stat.S_ISDIR(info.st_mode):

@@ -14,7 +14,16 @@ from itertools import islice
 
 from fourfold.base.errors import FourfoldError, UnsafeError, from_os_error
 from fourfold.base.fs.atomic import temp_name, write_all
-from fourfold.base.fs.platform import clone_file, sync_directory, sync_filesystem
+from fourfold.base.fs.platform import (
+    CREATE_NEW,
+    NO_FOLLOW,
+    NO_WAIT,
+    READ,
+    WRITE,
+    clone_file,
+    sync_directory,
+    sync_filesystem,
+)
 from fourfold.storage.blob import bulk
 from fourfold.storage.blob.protocol import (
     CHUNK,
@@ -40,8 +49,6 @@ _BATCH_BYTES = 64 << 20
 _FEW = 16
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_COPY_RANGE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF})
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class EscapingLinkError(UnsafeError):
@@ -144,7 +151,7 @@ class LocalStore:
         """See `BlobStore.put_file`."""
         target = self._path(key)
         try:
-            source = os.open(path, _READ)
+            source = os.open(path, READ)
         except OSError as error:
             raise from_os_error(error, "reading the file to store") from error
         try:
@@ -274,7 +281,7 @@ class LocalStore:
 
     def _open_file(self, key: str) -> tuple[int, int]:
         path = self._path(key)
-        flags = _READ | (getattr(os, "O_NOFOLLOW", 0) if self._confined else 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = READ | (NO_FOLLOW if self._confined else 0) | NO_WAIT
         try:
             fd = os.open(path, flags)
         except OSError as error:
@@ -314,10 +321,10 @@ class LocalStore:
         folder = os.path.dirname(path)
         temporary = os.path.join(folder, temp_name(os.path.basename(path)))
         try:
-            fd = os.open(temporary, _CREATE, 0o600)
+            fd = os.open(temporary, WRITE | CREATE_NEW, 0o600)
         except FileNotFoundError:
             self._make_folder(folder, flush=flush)
-            fd = os.open(temporary, _CREATE, 0o600)
+            fd = os.open(temporary, WRITE | CREATE_NEW, 0o600)
         try:
             if isinstance(source, bytes):
                 write_all(fd, source)
@@ -415,7 +422,7 @@ def _copy(source: int, target: int) -> None:
 
 
 def _sync_file(path: str) -> None:
-    fd = os.open(path, _READ)
+    fd = os.open(path, READ)
     try:
         os.fsync(fd)
     finally:
