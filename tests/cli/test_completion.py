@@ -69,6 +69,13 @@ def test_bash_offers_folders_for_cd_with_blanks_in_their_names(complete, tmp_pat
     assert complete("root", "--cd", "my") == ["my data"]
 
 
+def test_bash_offers_the_names_of_remotes_and_not_their_urls(complete, ff: Tool, tmp_path: Path) -> None:  # noqa: ANN001
+    ff("init", "--no-scm", cwd=tmp_path / "here")
+    ff("remote", "add", "--default", "store", "/elsewhere", cwd=tmp_path / "here")
+    ff("remote", "add", "a-name-that-is-longer-than-a-tab", "s3://bucket", cwd=tmp_path / "here")
+    assert complete("push", "-r", "") == ["a-name-that-is-longer-than-a-tab", "store"]
+
+
 def test_every_command_and_long_option_is_in_every_script() -> None:
     for shell in completion.SHELLS:
         text = completion.script(shell)

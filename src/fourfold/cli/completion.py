@@ -102,7 +102,7 @@ _ff_offer() {
     case $1 in
         file) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")) ;;
         dir) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;
-        remote) COMPREPLY=($(compgen -W "$(ff remote list 2>/dev/null | cut -f1)" -- "$cur")) ;;
+        remote) COMPREPLY=($(compgen -W "$(ff remote list 2>/dev/null | cut -d ' ' -f 1)" -- "$cur")) ;;
         '='*) COMPREPLY=($(IFS=' '; compgen -W "${1#=}" -- "$cur")) ;;
     esac
 }
@@ -145,7 +145,7 @@ _ff_offer() {
     case $1 in
         file) _files ;;
         dir) _files -/ ;;
-        remote) compadd -- ${(f)"$(ff remote list 2>/dev/null | cut -f1)"} ;;
+        remote) compadd -- ${(f)"$(ff remote list 2>/dev/null | cut -d ' ' -f 1)"} ;;
         '='*) compadd -- ${(s: :)1#=} ;;
     esac
 }
@@ -207,7 +207,7 @@ function __ff_at
     contains -- (__ff_name) $argv
 end
 function __ff_remotes
-    ff remote list 2>/dev/null | cut -f1
+    ff remote list 2>/dev/null | cut -d ' ' -f 1
 end
 complete -c ff -f
 """
