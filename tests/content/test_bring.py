@@ -9,7 +9,8 @@ import pytest
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import UnsafePathError
 from fourfold.content.bring import Download, Upload, bring_blobs, bring_path
-from fourfold.content.build import SMALL, ChangedDuringReadError
+from fourfold.content.build import SMALL
+from fourfold.content.identity import ChangedDuringReadError
 from fourfold.content.intake import Intake
 from fourfold.content.presence import key_of
 from fourfold.content.staging import Staging

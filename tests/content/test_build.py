@@ -9,7 +9,8 @@ import pytest
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.walk import BadFileNameError, DanglingLinkError, SpecialFileError
-from fourfold.content.build import SMALL, ChangedDuringReadError, identify, ingest, remember
+from fourfold.content.build import SMALL, identify, ingest, remember
+from fourfold.content.identity import ChangedDuringReadError
 from fourfold.content.intake import Intake
 from fourfold.content.statindex import StatIndex
 from tests.content.bench import TICK, Bench, md5

@@ -13,7 +13,8 @@ import pytest
 from fourfold.base.errors import ExhaustedError
 from fourfold.base.ids import Oid
 from fourfold.content.hashing import digest_bytes
-from fourfold.content.intake import Intake, live_leases
+from fourfold.content.intake import Intake
+from fourfold.content.leases import live_leases
 from fourfold.content.objects import ObjectStore
 from fourfold.content.proofs import ProofBook
 from tests.content.bench import Bench, md5

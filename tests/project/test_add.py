@@ -12,7 +12,7 @@ import pytest
 from fourfold.base.errors import FourfoldError, UsageError
 from fourfold.base.fs.walk import BadFileNameError
 from fourfold.base.ids import UnsafePathError
-from fourfold.content.build import ChangedDuringReadError
+from fourfold.content.identity import ChangedDuringReadError
 from fourfold.project.add import (
     AddResult,
     BehindSymlinkError,

@@ -15,9 +15,9 @@ from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.platform import READ
 from fourfold.base.fs.walk import WIDTH, Prune, row
 from fourfold.base.ids import Oid, safe_relpaths
-from fourfold.content.build import SMALL, ChangedDuringReadError
+from fourfold.content.build import SMALL
 from fourfold.content.hashing import Digests, digest_bytes
-from fourfold.content.identity import look
+from fourfold.content.identity import ChangedDuringReadError, look
 from fourfold.content.intake import Intake
 from fourfold.content.naming import CHUNK
 from fourfold.content.presence import key_of

@@ -9,18 +9,19 @@ import os
 from array import array
 from collections.abc import Mapping, Sequence
 
-from fourfold.base.errors import ConflictError, from_os_error
+from fourfold.base.errors import from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.platform import READ
-from fourfold.base.fs.walk import WIDTH, Prune, Scan, row
+from fourfold.base.fs.walk import WIDTH, Prune, Scan, identity, row
 from fourfold.base.ids import Oid
 from fourfold.base.pool import map_batches
 from fourfold.content.hashing import Digests, digest_bytes, digest_stream, folded_digest
-from fourfold.content.identity import Built, look, match
+from fourfold.content.identity import Built, ChangedDuringReadError, changed, look, match
 from fourfold.content.intake import Intake
+from fourfold.content.joining import Joined
 from fourfold.content.naming import folded_bytes_digest
-from fourfold.content.statindex import Record, StatIndex, settle
+from fourfold.content.statindex import Record, StatIndex, is_racy, settle
 from fourfold.content.tree import Tree
 
 #: Files up to this size are read whole; larger ones are streamed.
@@ -34,12 +35,6 @@ _CLONE_FROM = 1 << 16
 _SMALL_TREE = 1 << 14
 
 _Row = tuple[int, bytes, bytes]
-
-
-class ChangedDuringReadError(ConflictError):
-    """A file changed between the start and the end of its reading."""
-
-    code = "changed-during-read"
 
 
 def identify(
@@ -93,9 +88,9 @@ def ingest(
 ) -> Built:
     """What ``path`` is now, with its content, and its tree when it is a directory, handed to ``intake``.
 
-    The workspace is not touched, but that a file may become one inode with its object when the first of
-    ``link_types`` that works is ``hardlink``. The caller commits the intake, then calls `remember`. With
-    ``legacy``, names are DVC 2's and ``intake`` is one for the 2.x layout.
+    The workspace is not touched, but that a file may become one inode with its object, in the commit of the
+    intake, when the first of ``link_types`` that works is ``hardlink``. The caller commits the intake, then
+    calls `remember_joined`. With ``legacy``, names are DVC 2's and ``intake`` is one for the 2.x layout.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -126,6 +121,34 @@ def save_tree(tree: Tree, intake: Intake) -> None:
         intake.drop_stream(out, temporary)
         raise
     intake.add_stream(out, temporary, tree.oid, digests.proof, digests.size)
+
+
+def remember_joined(path: str, built: Built, index: StatIndex, *, legacy: bool = False) -> None:
+    """Record ``built`` again after a commit that made files of it one inode with their objects.
+
+    That moved their change times, and the commit has told ``built`` so; nothing is looked at again.
+
+    Args:
+        path: Absolute.
+        built: What `ingest` returned.
+        index: Where it is on record since.
+        legacy: Digests are DVC 2's.
+    """
+    if not built.moves:
+        return
+    record = index.load(path, legacy=legacy, proofs=True)
+    stats = built.scan.stats
+    known = record.stats if record is not None and len(record.stats) == len(stats) else array("q")
+    moves = iter(built.moves)
+    for at, ctime_ns, mode in zip(moves, moves, moves, strict=True):
+        stats[at * WIDTH + 2], stats[at * WIDTH + 4] = ctime_ns, mode
+        if known:
+            known[at * WIDTH + 2], known[at * WIDTH + 4] = ctime_ns, mode
+    if record is not None and record.oid == built.oid and known:
+        # Rows that the record has blanked, as their files were written just before they were read, stay so.
+        when = settle(known, index.clock)
+        scan = built.scan._replace(stats=known)
+        index.save(path, scan, record.packed, record.proofs, oid=built.oid, when=when, legacy=legacy)
 
 
 def remember(
@@ -181,6 +204,8 @@ class _Job:
         self.intake = intake
         self.link_first = bool(link_types) and link_types[0] == "hardlink"
         self.clone = "reflink" in link_types
+        self.when = 0
+        self.moves: array[int] = array("q")
 
     def run(self, index: StatIndex, *, is_directory: bool, events: Sink) -> Built:
         scan = self.scan
@@ -189,7 +214,7 @@ class _Job:
         packed = bytearray(16 * total)
         proofs = bytearray(32 * total)
         unknown = self._recall(record, packed, proofs) if record is not None else range(total)
-        when = index.clock.now_ns()
+        when = self.when = index.clock.now_ns()
         if len(unknown):
             sizes = scan.stats[0::WIDTH]
             events(PhaseStarted("hashing", len(unknown), sum([sizes[at] for at in unknown])))
@@ -204,6 +229,7 @@ class _Job:
                     self.intake.relieve()
             events(PhaseEnded("hashing"))
         built = Built(scan, bytes(packed), is_directory=is_directory)
+        built.moves = self.moves  # grows until the intake is committed
         if len(unknown) or record is None or not record.matches(scan) or record.oid != built.oid:
             index.save(
                 self.path, scan, built.packed, bytes(proofs), oid=built.oid, when=when, legacy=self.legacy
@@ -283,7 +309,7 @@ class _Job:
             name = folded_bytes_digest(data)
         if self.intake is not None:
             oid = Oid(name.hex())
-            if not (self._may_link(at) and self.intake.link(oid, path, proof)):
+            if not (self._may_link(at) and self.intake.link(oid, self._joined(path, at), proof)):
                 self.intake.add_bytes(oid, data, proof)
         return name, proof
 
@@ -293,7 +319,8 @@ class _Job:
         if self.intake is None or self._may_link(at):
             digests = digest_stream(fd)
             self._check_still(fd, path, at, digests.size)
-            if self.intake is None or self.intake.link(Oid(digests.name.hex()), path, digests.proof):
+            joined = self._joined(path, at)
+            if self.intake is None or self.intake.link(Oid(digests.name.hex()), joined, digests.proof):
                 return digests.name, digests.proof
             os.lseek(fd, 0, os.SEEK_SET)
         return self._stream(self.intake, fd, path, at)
@@ -305,7 +332,7 @@ class _Job:
         if self.intake is not None and not self.intake.settled(Oid(name.hex())):
             os.lseek(fd, 0, os.SEEK_SET)
             if self._stream(self.intake, fd, path, at, Oid(name.hex()))[1] != proof:
-                raise _changed(path)
+                raise changed(path)
         return name, proof
 
     def _stream(
@@ -335,19 +362,25 @@ class _Job:
             and at not in self.scan.links
         )
 
+    def _joined(self, path: str, at: int) -> Joined:
+        size, mtime_ns, _ctime_ns, inode, mode = self.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
+        sure = not is_racy(self.scan.stats, at, self.when)
+        return Joined(path, at, size, mtime_ns, inode, mode, sure, self._note_moved)
+
+    def _note_moved(self, at: int, info: os.stat_result) -> None:
+        self.moves.extend((at, info.st_ctime_ns, info.st_mode))
+
     def _check_still(self, fd: int, path: str, at: int, size: int) -> None:
-        now = row(os.fstat(fd), self.scan.device)
-        seen: array[int] = self.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
-        moved = now[:2] != tuple(seen[:2]) or now[3] != seen[3]
+        info, start, stats = os.fstat(fd), at * WIDTH, self.scan.stats
         # Linking one name of an inode moves the change time of all its names.
-        if size != seen[0] or moved or (now[2] != seen[2] and not self.link_first):
-            raise _changed(path)
-
-
-def _changed(path: str) -> ChangedDuringReadError:
-    return ChangedDuringReadError(
-        f"{path} changed while it was read", hint="let its writer finish, then run the same command again"
-    )
+        if (
+            size != stats[start]
+            or info.st_size != size
+            or info.st_mtime_ns != stats[start + 1]
+            or (info.st_ctime_ns != stats[start + 2] and not self.link_first)
+            or identity(info, self.scan.device) != stats[start + 3]
+        ):
+            raise changed(path)
 
 
 def _batches(rows: Sequence[int], sizes: "array[int]") -> list[list[int]]:

@@ -15,7 +15,7 @@ from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.base.fs.atomic import is_temp_name
 from fourfold.base.ids import Oid, is_tree
-from fourfold.content.intake import live_leases, sweep
+from fourfold.content.leases import live_leases, sweep
 from fourfold.content.objects import OWN_DIRECTORY, PREFIXES, ObjectStore, is_object_name
 from fourfold.content.presence import key_of
 from fourfold.storage.blob.protocol import BlobInfo, BlobStore

@@ -5,11 +5,26 @@ commands which find nothing moved need not load what hashes.
 """
 
 import os
+from array import array
 
+from fourfold.base.errors import ConflictError
 from fourfold.base.fs.walk import Prune, Scan, scan_directory, scan_file
 from fourfold.base.ids import Oid
 from fourfold.content.statindex import Record, StatIndex
 from fourfold.content.tree import Tree
+
+
+class ChangedDuringReadError(ConflictError):
+    """A file changed between the start and the end of its reading."""
+
+    code = "changed-during-read"
+
+
+def changed(path: str) -> ChangedDuringReadError:
+    """The error for a file that would not hold still."""
+    return ChangedDuringReadError(
+        f"{path} changed while it was read", hint="let its writer finish, then run the same command again"
+    )
 
 
 class Built:
@@ -20,14 +35,16 @@ class Built:
         scan: What was seen.
         packed: MD5 digests in the order of the scan.
         is_directory: Whether the path is a directory.
+        moves: Row, change time and mode, three numbers for each file that became one with its object since.
     """
 
-    __slots__ = ("_tree", "is_directory", "oid", "packed", "scan")
+    __slots__ = ("_tree", "is_directory", "moves", "oid", "packed", "scan")
 
     def __init__(self, scan: Scan, packed: bytes, *, is_directory: bool, oid: Oid | None = None) -> None:
         self.scan = scan
         self.packed = packed
         self.is_directory = is_directory
+        self.moves: array[int] = array("q")
         self._tree: Tree | None = None
         if oid is None:
             oid = self.tree.oid if is_directory else Oid(packed.hex())

@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from fourfold.base.errors import FourfoldError, from_os_error
-from fourfold.base.fs.atomic import is_temp_name, temp_token, write_all
+from fourfold.base.fs.atomic import temp_token, write_all
 from fourfold.base.fs.platform import (
-    CREATE,
     CREATE_NEW,
     READ,
     UPDATE,
@@ -25,24 +24,26 @@ from fourfold.base.fs.platform import (
     current_umask,
     sync_directory,
     sync_filesystem,
-    try_lock,
 )
 from fourfold.base.ids import Oid, is_tree
-from fourfold.content import gate
+from fourfold.base.pool import chunks, map_batches
 from fourfold.content.hashing import digest_stream, folded_digest
-from fourfold.content.objects import OWN_DIRECTORY, PREFIXES, ObjectStore
+from fourfold.content.joining import Joined, is_still, join, refuse_unless
+from fourfold.content.leases import Lease, make_shared
+from fourfold.content.objects import ObjectStore
 from fourfold.content.proofs import ProofBook
 
 #: Up to this many new objects are fsynced one by one; more share one flush of the file system.
 _FEW = 8
 #: From so many objects of one folder on, looking at the whole folder is cheaper than at each.
 _MANY = 16
+#: From so many objects on, they get their names on several threads, this many in a batch.
+_MANY_NAMES = 2048
+_BATCH = 512
 #: So many objects get their names at once, at most: a batch of millions would not fit into memory.
 _ROUND = 1 << 17
 #: So many names of objects that are there are kept in memory; beyond, each object is asked for.
 _MOST_LISTED = 1 << 18
-#: What the name of a lease ends with until it is locked.
-_NEW = ".new"
 
 
 class Stored(NamedTuple):
@@ -72,9 +73,11 @@ class Intake:
         self._pending: dict[str, bytes] = {}  # object name -> BLAKE3, in the order of arrival
         self._naming: dict[str, bytes] = {}  # those that get their names at this moment
         self._named = 0
+        self._joining: dict[str, Joined] = {}  # the files that become those objects when they are named
+        self._hidden: set[str] = set()  # those of them that have a hidden name already
+        self._links = False  # whether a hard link has worked here
         self._present: dict[str, None] = {}
         self._found = 0
-        self._linked: list[str] = []
         self._healed: list[Oid] = []
         self._folders: dict[str, set[str] | None] = {}  # names that are there; None: too many to keep
         self._listed = 0
@@ -82,8 +85,7 @@ class Intake:
         self._streams = 0
         self._littered = False
         self._lock = threading.Lock()
-        self._lease: int | None = None
-        self._gate: int | None = None
+        self._lease: Lease | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -235,7 +237,7 @@ class Intake:
             self._open()
             self._streams += 1
             number = self._streams
-            os.makedirs(self._base, mode=self._folder_mode, exist_ok=True)
+            os.makedirs(self._base, mode=self.store.folder_mode, exist_ok=True)
         path = f"{self._base}/.stream{number}.{self._token}.tmp"
         return os.open(path, UPDATE | CREATE_NEW, self.store.file_mode), path
 
@@ -276,23 +278,36 @@ class Intake:
             self._pending[oid] = proof
             self._size += size
 
-    def link(self, oid: Oid, source: str, proof: bytes) -> bool:
-        """Make the user's file and the object one inode, under the hidden name.
+    def link(self, oid: Oid, file: Joined, proof: bytes) -> bool:
+        """Make the user's file and the object one inode, when the object gets its name.
 
         Returns:
             False when the store lies on another device or cannot link: the caller copies.
         """
-        if self.settled(oid) or self._is_sound(oid):
-            return True
-        try:
-            os.link(source, self._temporary(oid), follow_symlinks=False)
-        except FileExistsError:
-            return True
-        except OSError:
-            return False
+        heals = False
+        names = self._folders.get(oid[:2])
+        if names is None or oid[2:] in names or self._has_arrived(oid):
+            if self.settled(oid) or self._is_sound(oid):
+                return True
+            heals = self._is_there(oid)
+        hides = heals or not self._links  # the first file tells whether links work
+        if hides:
+            try:
+                os.link(file.path, self._temporary(oid), follow_symlinks=False)
+            except FileExistsError:
+                return True
+            except OSError:
+                return False
         with self._lock:
+            if oid in self._pending:
+                return True
+            self._links = True
+            if heals:
+                self._healed.append(oid)
+            if hides:
+                self._hidden.add(oid)
             self._pending[oid] = proof
-            self._linked.append(oid)
+            self._joining[oid] = file
         return True
 
     # -- naming -----------------------------------------------------------------------------------
@@ -331,34 +346,94 @@ class Intake:
     def _name_all(self) -> None:
         with self._lock:
             self._naming, self._pending = self._pending, {}
-            linked, self._linked = self._linked, []
         try:
             self._flush_content()
-            for oid in self._naming:
-                os.replace(self._temporary(oid), f"{self._base}/{oid[:2]}/{oid[2:]}")
-            for oid in linked:
-                os.chmod(f"{self._base}/{oid[:2]}/{oid[2:]}", self.store.file_mode)
+            # In the order of the folders: neighbours share what the file system has just looked up.
+            oids = sorted(self._naming)
+            jobs = None if len(oids) >= _MANY_NAMES else 1
+            for rows in map_batches(
+                lambda part: [(oid, self._name(oid)) for oid in oids[part.start : part.stop]],
+                chunks(len(oids), _BATCH),
+                jobs=jobs,
+            ):
+                self._note_named(rows)
             self._flush_names()
         except OSError as error:
             raise from_os_error(error, "writing the cache") from error
         with self._lock:
-            for oid, proof in self._naming.items():
-                info = os.stat(f"{self._base}/{oid[:2]}/{oid[2:]}")
-                self.proofs.note(Oid(oid), info, proof, legacy=self._legacy)
-                names = self._folders.get(oid[:2])
-                if names is not None:
-                    names.add(oid[2:])
             self._named += len(self._naming)
             self._listed += len(self._naming)
+            for oid in self._naming:
+                self._joining.pop(oid, None)
+                self._hidden.discard(oid)
             self._naming = {}
             if self._listed > _MOST_LISTED:
                 self._folders = dict.fromkeys(self._folders)
+
+    def _note_named(self, rows: Sequence[tuple[str, os.stat_result]]) -> None:
+        joining, naming, folders = self._joining, self._naming, self._folders
+        with self._lock:
+            for oid, info in rows:
+                file = joining.get(oid)
+                if file is None or file.sure:
+                    self.proofs.note(Oid(oid), info, naming[oid], legacy=self._legacy)
+                names = folders.get(oid[:2])
+                if names is not None:
+                    names.add(oid[2:])
+                if file is not None and info.st_ino == file.inode:
+                    file.moved(file.at, info)
+
+    def _name(self, oid: str) -> os.stat_result:
+        """Give an object its name; what it looks like then."""
+        place = f"{self._base}/{oid[:2]}/{oid[2:]}"
+        file = self._joining.get(oid)
+        if file is None:
+            os.replace(self._temporary(oid), place)
+            return os.stat(place)
+        if oid not in self._hidden:
+            try:
+                return join(file, place, self.store.file_mode)
+            except OSError:
+                return self._name_copy(Oid(oid), file, place)
+        hidden = self._temporary(oid)
+        refuse_unless(is_still(file, os.stat(hidden, follow_symlinks=False)), file.path)
+        os.replace(hidden, place)
+        os.chmod(place, self.store.file_mode)
+        return os.stat(place)
+
+    def _name_copy(self, oid: Oid, file: Joined, place: str) -> os.stat_result:
+        """The object as a copy, for the one file that cannot be linked; durable before it is named."""
+        fd, hidden = self.open_stream()
+        try:
+            with open(file.path, "rb", buffering=0) as source:
+                if self._legacy:
+                    name = folded_digest(source.fileno())[0]
+                    source.seek(0)
+                    digest_stream(source.fileno(), lambda part: write_all(fd, part))
+                else:
+                    name = digest_stream(source.fileno(), lambda part: write_all(fd, part)).name
+                still = is_still(file, os.fstat(source.fileno()))
+            refuse_unless(name.hex() == oid and still, file.path)
+            os.fchmod(fd, self.store.file_mode)
+            os.fsync(fd)
+            os.replace(hidden, place)
+            return os.fstat(fd)
+        except BaseException:
+            _unlink_quietly(hidden)
+            raise
+        finally:
+            os.close(fd)
 
     def _flush_content(self) -> None:
         if len(self._naming) > _FEW and sync_filesystem(self._base):
             return
         for oid in self._naming:
-            fd = os.open(self._temporary(oid), READ)
+            file = self._joining.get(oid)
+            try:
+                fd = os.open(self._temporary(oid) if file is None else file.path, READ)
+            except FileNotFoundError:
+                refuse_unless(file is None, file.path if file is not None else "")
+                raise
             try:
                 os.fsync(fd)
             finally:
@@ -375,8 +450,11 @@ class Intake:
     def abort(self) -> None:
         """Drop what arrived since the last commit; hidden files go, named objects stay."""
         for oid in (*self._naming, *self._pending):
-            self._drop(self._temporary(oid))
+            if oid not in self._joining or oid in self._hidden:
+                self._drop(self._temporary(oid))
         self._naming, self._pending = {}, {}
+        self._joining.clear()
+        self._hidden.clear()
         if self._lease is not None:
             try:
                 names = os.listdir(self._base)
@@ -392,15 +470,7 @@ class Intake:
         if not _unlink_quietly(temporary):
             self._littered = True
 
-    # -- the lease --------------------------------------------------------------------------------
-
-    @property
-    def _own(self) -> str:
-        return f"{self.store.root}/{OWN_DIRECTORY}"
-
-    @property
-    def _folder_mode(self) -> int:
-        return 0o2775 if self.store.shared else 0o777
+    # -- folders and the lease ---------------------------------------------------------------------
 
     def _temporary(self, oid: str) -> str:
         return f"{self._base}/{oid[:2]}/.{oid[2:]}.{self._token}.tmp"
@@ -409,7 +479,7 @@ class Intake:
         path = f"{self._base}/{prefix}"
         if self.store.shared:
             for folder in (f"{self.store.root}/files", f"{self.store.root}/files/md5", path):
-                self._make_shared(folder)
+                make_shared(self.store, folder)
         else:
             try:
                 os.mkdir(path)
@@ -418,114 +488,18 @@ class Intake:
             except FileNotFoundError:
                 os.makedirs(path, exist_ok=True)
 
-    def _make_shared(self, folder: str) -> None:
-        """A folder in which everybody of its group may write; no more than a folder without ``shared``."""
-        if not os.path.isdir(folder):
-            os.makedirs(folder, exist_ok=True)
-            if self.store.shared:
-                os.chmod(folder, self._folder_mode)
-
     def _open(self) -> None:
         """Take the lease before the first hidden file; sweep the litter of writers that died."""
-        if self._lease is not None:
-            return
-        self._make_shared(self.store.root)
-        self._gate = gate.enter(self.store.root)  # whoever removes objects finishes first
-        sweep(self.store)
-        self._mode_is_masked = bool(current_umask() & self.store.file_mode)
-        while self._lease is None:
-            self._lease = self._take_lease()
-
-    def _take_lease(self) -> int | None:
-        """A lease that bears its name only once it is locked, so that no sweep takes it for a dead one's.
-
-        Returns:
-            The open handle; None when another writer swept the folder or the new file at that moment.
-        """
-        self._make_shared(self._own)
-        new = f"{self._own}/{self._token}{_NEW}"
-        try:
-            fd = os.open(new, UPDATE | CREATE, 0o666)
-        except FileNotFoundError:
-            return None
-        try:
-            try_lock(fd, wait=True)  # a sweep may be looking at it
-            os.rename(new, f"{self._own}/{self._token}.lease")
-        except FileNotFoundError:
-            os.close(fd)
-            return None
-        except BaseException:
-            os.close(fd)
-            _unlink_quietly(new)
-            raise
-        return fd
+        if self._lease is None:
+            self._lease = Lease(self.store, self._token)
+            self._mode_is_masked = bool(current_umask() & self.store.file_mode)
 
     _mode_is_masked = True
 
     def _close(self) -> None:
         if self._lease is not None:
-            lease = f"{self._own}/{self._token}.lease"
-            if not self._littered and not _unlink_quietly(lease):
-                _unlink_quietly(lease)  # once more, for what passes by itself; the next writer takes it else
-            os.close(self._lease)
+            self._lease.release(littered=self._littered)
             self._lease = None
-            gate.leave(self._gate)
-            self._gate = None
-            _rmdir_quietly(self._own)
-
-
-def live_leases(store: ObjectStore) -> list[str]:
-    """The tokens of the writers that are at work in the store at this moment, this process included."""
-    own = f"{store.root}/{OWN_DIRECTORY}"
-    return [token for token in _leases(store) if not _is_dead(f"{own}/{token}.lease")]
-
-
-def sweep(store: ObjectStore) -> int:
-    """Remove what writers that died left: their hidden files and leases; returns how many files.
-
-    Costs one look at a folder that is there only while somebody writes, or died writing. May be called at
-    any time: the living hold locks.
-    """
-    own = f"{store.root}/{OWN_DIRECTORY}"
-    names = _listdir_quietly(own)
-    dead = [name for name in names if name.endswith((".lease", _NEW)) and _is_dead(f"{own}/{name}")]
-    removed = 0
-    if suffixes := tuple(f".{name[:-6]}.tmp" for name in dead if name.endswith(".lease")):
-        for base in (store.base(), store.base(legacy=True)):
-            for folder in (base, *(f"{base}/{prefix}" for prefix in PREFIXES)):
-                for name in _listdir_quietly(folder):
-                    if name.endswith(suffixes) and is_temp_name(name):
-                        removed += _unlink_quietly(f"{folder}/{name}")
-    for name in dead:
-        _unlink_quietly(f"{own}/{name}")
-    if len(dead) == len(names) and os.path.isdir(own):
-        _rmdir_quietly(own)
-    return removed
-
-
-def _leases(store: ObjectStore) -> list[str]:
-    return [
-        name[:-6] for name in _listdir_quietly(f"{store.root}/{OWN_DIRECTORY}") if name.endswith(".lease")
-    ]
-
-
-def _is_dead(path: str) -> bool:
-    """Whether the writer of a lease is gone: the kernel gave its lock to us."""
-    try:
-        fd = os.open(path, UPDATE)
-    except OSError:
-        return False
-    try:
-        return try_lock(fd)
-    finally:
-        os.close(fd)
-
-
-def _listdir_quietly(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
 
 
 def _unlink_quietly(path: str) -> bool:
@@ -534,10 +508,3 @@ def _unlink_quietly(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _rmdir_quietly(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except OSError:
-        return

@@ -55,6 +55,11 @@ class ObjectStore:
         """The permission bits of an object: nobody writes it, in a shared cache either."""
         return 0o444
 
+    @property
+    def folder_mode(self) -> int:
+        """The permission bits of a folder, less the umask where nothing is shared."""
+        return 0o2775 if self.shared else 0o777
+
     def base(self, *, legacy: bool = False) -> str:
         """The directory that holds the 256 folders of a layout."""
         return self.root if legacy else f"{self.root}/files/md5"

@@ -68,6 +68,8 @@ class _Relinking:
         desk = self.desk
         if self.built.is_directory and not self._shares and not self.built.scan.links:
             return {}  # nothing to share and no link to follow: no need to look again
+        if self._is_done:
+            return {}
         try:
             scan, _ = look(self.path, skip_file=desk.skip_file, skip_directory=desk.skip_directory)
         except FileNotFoundError:
@@ -90,6 +92,17 @@ class _Relinking:
                 legacy=self.legacy,
             )
         return made
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether saving has made every file that can be linked one with its object."""
+        scan = self.built.scan
+        if self.kind != "hardlink" or not self.built.is_directory or scan.links:
+            return False
+        return not any(
+            size and mode & _WRITABLE and not mode & _EXECUTABLE
+            for size, mode in zip(scan.stats[0::WIDTH], scan.stats[4::WIDTH], strict=True)
+        )
 
     def _rows(self, scan: Scan) -> list[int]:
         """Rows of the scan of now that are still what was saved, and not linked as they should be."""

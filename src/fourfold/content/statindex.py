@@ -285,12 +285,13 @@ def _make_index_directory(path: str) -> None:
 
 
 def _without_racy_rows(stats: "array[int]", when: int) -> "array[int]":
-    edge = when - _COARSE_NS
-    if max(max(stats[1::WIDTH], default=0), max(stats[2::WIDTH], default=0)) <= edge:
+    newest = list(map(max, stats[1::WIDTH], stats[2::WIDTH]))
+    if max(newest, default=0) <= when - _COARSE_NS:
         return stats
+    edge = when - _TICK_NS
     copy = array("q", stats)
-    for at in range(len(stats) // WIDTH):
-        if is_racy(stats, at, when):
+    for at, moment in enumerate(newest):
+        if (moment > edge or not moment % 1_000_000_000) and is_racy(stats, at, when):
             copy[at * WIDTH] = -1  # no file has this size: the row matches nothing
     return copy
 

@@ -1,6 +1,6 @@
 """Litter: hidden half-written files that a killed or failed command left behind, swept by the next one.
 
-Objects and staged files are found by their leases (`content.intake`, `content.staging`), index files by
+Objects and staged files are found by their leases (`content.leases`, `content.staging`), index files by
 their locks. Metadata is written beside the file that it replaces; which files those were is in the journal
 of the command that never ended, so that no walk of the workspace is needed. Only names that are ours by
 their token are removed.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fourfold.base.fs.atomic import is_temp_name
-from fourfold.content import intake
+from fourfold.content import leases
 from fourfold.content.objects import ObjectStore
 from fourfold.project.journal import newest
 from fourfold.project.locks import RWLOCK_GUARD, guard
@@ -40,8 +40,8 @@ def sweep(project: "Project") -> int:
 
 def sweep_transfer(project: "Project", remote: str | None = None) -> int:
     """The same for verbs that hold no lock: the cache, the index, and a remote that is a folder, if named."""
-    removed = project.index.sweep() + intake.sweep(project.store) + _sweep_folder(project.own_dir)
-    return removed + (intake.sweep(ObjectStore(remote)) if remote else 0)
+    removed = project.index.sweep() + leases.sweep(project.store) + _sweep_folder(project.own_dir)
+    return removed + (leases.sweep(ObjectStore(remote)) if remote else 0)
 
 
 def _sweep_locks(project: "Project") -> int:

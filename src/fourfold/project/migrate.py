@@ -15,6 +15,7 @@ from fourfold.base.ids import Oid, is_tree
 from fourfold.content.build import save_tree
 from fourfold.content.hashing import digest_stream
 from fourfold.content.intake import Intake
+from fourfold.content.joining import as_read
 from fourfold.content.tree import Tree
 from fourfold.formats.dvc import lock
 from fourfold.formats.dvc.pointer import Output
@@ -102,7 +103,7 @@ class _Job:
             with open(path, "rb", buffering=0) as file:
                 digests = digest_stream(file.fileno())
                 new = Oid(digests.name.hex())
-                if not intake.link(new, path, digests.proof):
+                if not intake.link(new, as_read(path, os.fstat(file.fileno())), digests.proof):
                     fd, temporary = intake.open_stream()
                     file.seek(0)
                     digest_stream(file.fileno(), lambda part: write_all(fd, part))

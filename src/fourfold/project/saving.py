@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from fourfold.base.errors import ConflictError, UnsupportedError
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid, RelPath, is_tree
-from fourfold.content.build import identify, ingest, save_tree
+from fourfold.content.build import identify, ingest, remember_joined, save_tree
 from fourfold.content.identity import Built
 from fourfold.content.intake import Intake, Stored
 from fourfold.content.tree import Tree
@@ -65,6 +65,7 @@ class Saver:
         self._intake = intake_of(project)
         self._legacy_intake: Intake | None = None
         self._linkings: list[_Linking] = []
+        self._joined: list[_Linking] = []
         self._trees: dict[Oid, Tree] = {}
         self._types = project.config.cache_types if relink else ("copy",)
 
@@ -160,6 +161,8 @@ class Saver:
             skip_directory=skip_directory,
             events=self._events,
         )
+        if self._types[:1] == ("hardlink",):
+            self._joined.append(_Linking(path, built, legacy))
         shares = self._types[:1] in {("hardlink",), ("symlink",)}
         if self._relink and (shares or built.scan.links or not built.is_directory):
             self._linkings.append(_Linking(path, built, legacy))
@@ -200,6 +203,9 @@ class Saver:
                 stored.present + more.present,
                 stored.healed + more.healed,
             )
+        for path, built, legacy in self._joined:
+            remember_joined(path, built, self._project.index, legacy=legacy)
+        self._joined.clear()
         return stored
 
     def relink(self, op: "Operation") -> int:
