@@ -20,7 +20,7 @@ DEMO_STAMP := .venv-demo/.fourfold-demo
 DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
 
 .DEFAULT_GOAL := help
-.PHONY: help envs strace lint test slow fuzz faults bench demo clean
+.PHONY: help envs programs lint test slow fuzz faults bench demo clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
@@ -47,9 +47,9 @@ $(DEMO_STAMP): pyproject.toml
 envs:
 	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP)
 
-# The fault tests trace and kill; without strace they fail and say so.
-strace:
-	@.ci/need strace
+# The fault tests trace and kill; without strace they fail and say so. The shells run their completions.
+programs:
+	@.ci/need strace zsh fish
 
 # --- checks -----------------------------------------------------------------------------------------------
 
@@ -59,17 +59,17 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: envs strace
+test: envs programs
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
 
-slow: envs strace
+slow: envs programs
 	$(BIN)/pytest -n $(JOBS) -m slow --timeout 3600 $(PYTEST_ARGS)
 
 fuzz: envs
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n $(JOBS) --timeout 3600 tests/fuzz tests/stateful $(PYTEST_ARGS)
 
-faults: envs strace
+faults: envs programs
 	$(BIN)/python -m tests.faults.sweep --all --report reliability/RESULTS.md
 
 bench: envs
