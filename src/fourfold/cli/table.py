@@ -127,6 +127,7 @@ COMMANDS: dict[str, Command] = {
     "unprotect": Command(
         "unprotect", "Make tracked data safe to edit: cut its links to the cache", "track", 1
     ),
+    "update": Command("update", "Bring imports to what their sources have now", "elsewhere", 1),
     "why": Command("why", "Say why a path counts as changed", "look", 1),
 }
 
@@ -148,10 +149,7 @@ def members(family: str) -> list[str]:
 
 
 #: Commands of DVC that are not here; looked at only for words that name no command.
-DVC_ALONE = frozenset(
-    {"artifacts", "dataset", "exp", "experiments", "get-url", "import-url", "list-url"}
-    | {"plots", "queue", "stage", "studio", "update"}
-)
+DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
 
 
 def families() -> list[str]:

@@ -4,18 +4,16 @@ A remote of this project never holds them. Each source is opened once, whatever 
 it. What comes must be what the pointer file says; anything else is refused, and told.
 """
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import CorruptError, FourfoldError, UnavailableError, UnsupportedError
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import is_tree
-from fourfold.formats.dvc.pointer import RepoSource
-from fourfold.project.import_ import reopen, shelf_of
+from fourfold.project.import_ import shelf_of
+from fourfold.project.importsources import Sources
 from fourfold.project.materialize import materialize
 from fourfold.project.outs import Tracked
-from fourfold.project.sourceview import View
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -78,13 +76,13 @@ def bring_imports(
         jobs: Requests to a source's remote at once.
         events: Hears the phases.
     """
-    views: dict[tuple[str, str | None, str], View | FourfoldError] = {}
+    sources = Sources(project, jobs)
     done: list[Tracked] = []
     left: list[tuple[Tracked, FourfoldError]] = []
     size = 0
     for out in outs:
         try:
-            size += _bring(project, out, views, jobs, events)
+            size += _bring(project, out, sources, events)
         except FourfoldError as error:
             left.append((out, error))
         else:
@@ -92,20 +90,14 @@ def bring_imports(
     return Brought(tuple(done), size, tuple(left))
 
 
-def _bring(
-    project: "Project",
-    out: Tracked,
-    views: dict[tuple[str, str | None, str], View | FourfoldError],
-    jobs: int | None,
-    events: Sink,
-) -> int:
+def _bring(project: "Project", out: Tracked, sources: Sources, events: Sink) -> int:
     dep = out.owner.deps[0]
     if out.oid is None or out.output.legacy or dep.repo is None:
         raise PartialImportError(
             f"'{out.relpath}' is an import whose content is not on record",
             hint=f"bring it with: ff update {out.owner.relpath}",
         )
-    view = _view(project, dep.repo, out, views, jobs)
+    view = sources.view(out.owner, dep.repo, dep.repo.rev_lock)
     found = materialize(view, dep.path, shelf_of(project), events=events)
     if found.oid != out.oid:
         raise ImportChangedError(
@@ -113,28 +105,6 @@ def _bring(
             hint=f"bring it up to date with: ff update {out.owner.relpath}",
         )
     return found.size
-
-
-def _view(
-    project: "Project",
-    repo: RepoSource,
-    out: Tracked,
-    views: dict[tuple[str, str | None, str], View | FourfoldError],
-    jobs: int | None,
-) -> View:
-    """The source at the commit on record; one that could not be opened is not asked twice."""
-    key = (repo.url, repo.rev_lock, repr((repo.config, repo.remote)))
-    if key not in views:
-        folders = [project.cwd, os.path.dirname(out.file), project.root]
-        try:
-            source = reopen(project, repo, folders, rev=repo.rev_lock)
-            views[key] = View(source, known=project.store, jobs=jobs)
-        except FourfoldError as error:
-            views[key] = error
-    view = views[key]
-    if isinstance(view, FourfoldError):
-        raise view
-    return view
 
 
 def left_error(left: Iterable[tuple[Tracked, FourfoldError]]) -> FourfoldError | None:

@@ -5,7 +5,6 @@ recorded of it is DVC's: the address as the user typed it, and the commit that w
 """
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import UsageError
@@ -16,9 +15,10 @@ from fourfold.content.tree import Tree
 from fourfold.formats.dvc.pointer import Dependency, Output, Pointer, RepoSource, import_checksum
 from fourfold.project.add import plan
 from fourfold.project.desk import desk_for, journal
-from fourfold.project.elsewhere import Source, Surroundings, open_source
+from fourfold.project.elsewhere import open_source
 from fourfold.project.get import PointerFileWantedError, goal, own_name
 from fourfold.project.gitignore import gitignore_of, ignore_all
+from fourfold.project.importsources import surroundings_of
 from fourfold.project.locks import project_lock
 from fourfold.project.materialize import Materialized, Shelf, materialize
 from fourfold.project.oplog import Operation, operation
@@ -168,11 +168,6 @@ def plan_import(project: "Project", target: str, *, force: bool) -> Aim:
     return aim._replace(output=Output(os.path.basename(aim.path)))
 
 
-def surroundings_of(project: "Project", base: str | None = None) -> Surroundings:
-    """What opening a source needs, from where the user of a project stands."""
-    return Surroundings(project.environ, base or project.cwd, project.clock)
-
-
 def shelf_of(project: "Project") -> Shelf:
     """The project's cache as the place where materialized content goes."""
     from fourfold.project.vetting import vet_store  # noqa: PLC0415 - only when content comes
@@ -209,34 +204,3 @@ def settle(
         op.became(aim.path, pointer.outs[0].oid)
         note_placed(project, op, {aim.path: pointer.outs[0]})
     return changed
-
-
-def reopen(
-    project: "Project",
-    repo: RepoSource,
-    folders: Sequence[str],
-    *,
-    rev: str | None,
-    trusted: bool = False,
-) -> Source:
-    """Open the source of an import that a pointer file describes.
-
-    Args:
-        project: Whose pointer file it is.
-        repo: What it says.
-        folders: Absolute folders against which a relative address may be meant, in order; the first in
-            which it exists counts. DVC means the folder in which the command runs.
-        rev: The revision to read.
-        trusted: The user just said the same on the command line.
-    """
-    from fourfold.project.elsewhere import folder_of  # noqa: PLC0415 - its only other use is there
-
-    base = next((one for one in folders if folder_of(repo.url, one) is not None), folders[0])
-    remote = repo.remote
-    settings = RemoteSettings(
-        repo.config,
-        remote if isinstance(remote, str) else None,
-        None if isinstance(remote, str) else remote,
-        trusted=trusted,
-    )
-    return open_source(repo.url, surroundings_of(project, base), rev=rev, settings=settings)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.events import Sink, silent
-from fourfold.project.changes import Change, Examiner
+from fourfold.formats.dvc.pointer import is_external
+from fourfold.project.changes import UPDATE_AVAILABLE, Change, Examiner
 from fourfold.project.outs import PIPELINE_FILE, Owner
 from fourfold.project.targets import select
 
@@ -48,6 +49,7 @@ def status(
     *,
     recursive: bool = False,
     with_deps: bool = False,
+    check_updates: bool = True,
     events: Sink = silent,
 ) -> Status:
     """Compare the workspace with what its pointer files and lock files record.
@@ -57,7 +59,8 @@ def status(
         targets: As typed; none stands for everything.
         recursive: Folders stand for what lies below.
         with_deps: Also what the targets depend on.
-        events: Hears the hashing.
+        check_updates: Ask the sources of imports for news.
+        events: Hears the hashing, and which sources could not be asked.
 
     Raises:
         TargetNotFoundError: a target names nothing.
@@ -66,11 +69,23 @@ def status(
     selected = select(project, targets, recursive=recursive, with_deps=with_deps)
     examiner = Examiner(project, events)
     changed = []
+    imports = [item.owner for item in selected if item.owner.is_import]
+    told = _news(project, imports, check_updates=check_updates, events=events) if imports else {}
     for item in selected:
         changes = examiner.changes(item.owner, item.outs, item.inner)
+        if item.owner.file in told:
+            changes.insert(0, told[item.owner.file])
         if changes:
             changed.append(OwnerStatus(address_from(project, item.owner), item.owner, tuple(changes)))
     return Status(tuple(changed), len(selected))
+
+
+def _news(
+    project: "Project", imports: Iterable[Owner], *, check_updates: bool, events: Sink
+) -> dict[str, Change]:
+    from fourfold.project.updates import news  # noqa: PLC0415 - most projects have no imports
+
+    return news(project, imports, check_updates=check_updates, events=events)
 
 
 def address_from(project: "Project", owner: Owner) -> str:
@@ -86,13 +101,21 @@ def as_dvc(project: "Project", result: Status) -> dict[str, list[Any]]:
     return {entry.name: _entry(project, entry) for entry in result.changed}
 
 
+def _shown(project: "Project", wdir: str, change: Change) -> str:
+    """A path as DVC shows it: from where the user stands, unless it is a URL or outside of the project."""
+    if change.state == UPDATE_AVAILABLE or is_external(change.path) or os.path.isabs(change.path):
+        return change.path
+    path = os.path.normpath(os.path.join(wdir, change.path))
+    return project.display(path) if project.contains(path) else path
+
+
 def _entry(project: "Project", entry: OwnerStatus) -> list[Any]:
     deps: dict[str, Any] = {}
     outs: dict[str, Any] = {}
     rest: list[str] = []
     wdir = entry.owner.wdir
     for change in entry.changes:
-        shown = project.display(os.path.normpath(os.path.join(wdir, change.path)))
+        shown = _shown(project, wdir, change)
         if change.kind == "dependency":
             deps[shown] = change.state
         elif change.kind == "parameter":

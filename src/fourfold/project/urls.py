@@ -19,7 +19,8 @@ from fourfold.content.build import identify
 from fourfold.content.hashing import digest_bytes
 from fourfold.content.statindex import StatIndex
 from fourfold.formats.dvc.pointer import Dependency
-from fourfold.project.config import Config
+from fourfold.project.config import Config, RemoteConfig
+from fourfold.project.config_schema import Origin
 from fourfold.project.vetting import vet_remote_of
 from fourfold.storage.blob.protocol import BlobInfo, BlobNotFoundError, NoListingError
 from fourfold.storage.redact import redact_url
@@ -82,6 +83,7 @@ def locate(
     jobs: int | None = None,
     options: Mapping[str, Any] | None = None,
     base: str | None = None,
+    committed: str = "",
 ) -> Place:
     """Find out what a path or URL names, for a project; see `locate_by`."""
     return locate_by(
@@ -93,6 +95,7 @@ def locate(
         jobs=jobs,
         options=options,
         project=project,
+        committed=committed,
     )
 
 
@@ -106,6 +109,7 @@ def locate_by(
     jobs: int | None = None,
     options: Mapping[str, Any] | None = None,
     project: "Project | None" = None,
+    committed: str = "",
 ) -> Place:
     """Find out what a path or URL names; nothing is read yet.
 
@@ -118,6 +122,8 @@ def locate_by(
         jobs: Requests at once.
         options: Options of the URL's kind of remote (``--fs-config``).
         project: Whose configuration it is; None for the user's own.
+        committed: The pointer file that says so, when it is not the user: its options get no more trust
+            than a committed configuration.
 
     Raises:
         SourceMissingError: a path does not exist.
@@ -128,6 +134,7 @@ def locate_by(
     from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - only verbs that transfer pay for it
 
     given = {key: _text(value) for key, value in (options or {}).items() if key not in _RECORDING}
+    origins = dict.fromkeys(given, Origin("project", committed)) if committed else {}
     shown = redact_url(url)
     if url.startswith("remote://"):
         name, _, key = url.removeprefix("remote://").partition("/")
@@ -136,7 +143,7 @@ def locate_by(
         if is_local(remote.url):
             return _local(os.path.join(local_path(remote.url), *key.split("/")), shown)
         rest = {one: two for one, two in remote.options.items() if one not in _RECORDING}
-        remote = remote._replace(options={**rest, **given})
+        remote = remote._replace(options={**rest, **given}, origins={**remote.origins, **origins})
         if project is not None:
             remote, _ignored = vet_remote_of(project, remote, "read")
         opened = open_store(remote.url, remote.options, environ=environ, jobs=jobs or remote.jobs)
@@ -149,6 +156,9 @@ def locate_by(
     folder, _, name = address.rstrip("/").rpartition("/")
     is_top = folder.endswith(("/", ":"))  # the bucket or the host itself
     where = address if is_top else folder
+    if origins and project is not None:
+        meant = RemoteConfig(committed, where, given, origins)
+        given = dict(vet_remote_of(project, meant, "read")[0].options)
     opened = open_store(f"{where}?{query}" if query else where, given, environ=environ, jobs=jobs)
     key = "" if is_top else name
     return Place(name, None, Retry(opened, clock=clock), key, scheme_of(url), shown, where, opened)
@@ -227,6 +237,11 @@ def state_of(
         return bare._replace(oid=Oid(f"{digest}.dir"), size=sizes, nfiles=len(infos))
     found = content or read_content(place, infos, is_dir=is_dir)
     return bare._replace(oid=found.oid, size=found.size, nfiles=found.nfiles)
+
+
+def content_of(dep: Dependency) -> tuple[object, ...]:
+    """What tells one content of a URL from another."""
+    return dep.oid, dep.etag, dep.checksum, dep.version_id, dep.files and [dict(row) for row in dep.files]
 
 
 class Content(NamedTuple):

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         args.targets,
         recursive=args.recursive,
         with_deps=args.with_deps,
+        check_updates=args.check_updates,
         events=session.sink,
     )
     data = as_dvc(project, result)
