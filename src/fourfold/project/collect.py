@@ -164,7 +164,7 @@ class _Gathered:
             self._imports.setdefault((out.relpath, str(output.oid)), out)
             return
         if output.oid is None:
-            if output.files is not None or output.cloud or output.version_id:
+            if output.files or output.cloud or output.version_id:
                 self._clouds.append(out)
             else:
                 self._unsaved.setdefault(out.relpath, out)

@@ -128,6 +128,10 @@ def fetch(
     for out in found.clouds:
         if project.store.missing(cloud_oids(out), legacy=out.output.legacy) or not cloud_oids(out):
             raise opened.get(out.output.remote or remote).unsupported("fetch")
+    if any(want.out.output.files for want in found.wants):
+        from fourfold.project.versioned import save_listed  # noqa: PLC0415 - few pointer files list files
+
+        save_listed(project, found.wants)
     wanted = list(groups(found.wants))
     for group in wanted:
         heal = list((again or {}).get(group.legacy, ()))
@@ -192,7 +196,7 @@ def _fetch_group(
             return before._replace(present=before.present + count, remoteless=True)
     source: Remote = opened.get(group.remote)
     if source.version_aware:
-        raise source.unsupported("fetch")
+        return _fetch_versions(project, group, source, heal, before, events)
     done = transfer.fetch(
         group.oids,
         project.store,
@@ -209,6 +213,22 @@ def _fetch_group(
         size=before.size + done.size,
         present=before.present + done.present,
         troubles=before.troubles + tuple(troubles),
+    )
+
+
+def _fetch_versions(
+    project: "Project", group: Group, remote: Remote, heal: list[Oid], before: FetchResult, events: Sink
+) -> FetchResult:
+    from fourfold.project.versioned import fetch_versions  # noqa: PLC0415 - few remotes keep versions
+
+    if group.legacy:
+        raise remote.unsupported("fetch of DVC 2's hashes")
+    done = fetch_versions(project, group.wants, remote, heal=heal, events=events)
+    return before._replace(
+        fetched=before.fetched + done.done,
+        size=before.size + done.size,
+        present=before.present + done.present,
+        troubles=before.troubles + done.troubles,
     )
 
 

@@ -7,7 +7,7 @@ cache.
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fourfold.base.errors import ConflictError, FourfoldError
 from fourfold.base.ids import Oid
@@ -16,6 +16,7 @@ from fourfold.content.tree import Tree
 from fourfold.formats.dvc import lock, pointer
 from fourfold.formats.dvc.pointer import Output, Pointer
 from fourfold.project.desk import intake_of
+from fourfold.project.versioned import listed_tree
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -117,6 +118,8 @@ def _merge_pointers(project: "Project", ancestor: bytes, ours: bytes, theirs: by
     tree = _merge_trees(project, old, outs[0], outs[1], name)
     size = _size_of(project, tree)
     output = outs[0]._replace(oid=tree.oid, size=size, nfiles=len(tree), legacy=False)
+    if outs[0].files or outs[1].files:
+        output = output._replace(files=_merged_files(project, outs[0], outs[1], tree))
     with intake_of(project) as intake:
         save_tree(tree, intake)
         intake.commit()
@@ -144,7 +147,7 @@ def _merge_trees(project: "Project", old: Output | None, mine: Output, other: Ou
                 hint="take one side: git checkout --ours or --theirs",
             )
         else:
-            trees.append(project.store.read_tree(oid, legacy=side.legacy))
+            trees.append(listed_tree(side, name) or project.store.read_tree(oid, legacy=side.legacy))
     base, ours, theirs = (dict(tree.items()) for tree in trees)
     merged, conflicts = _merge_maps(base, ours, theirs)
     if conflicts:
@@ -154,6 +157,19 @@ def _merge_trees(project: "Project", old: Output | None, mine: Output, other: Ou
             details=conflicts,
         )
     return Tree.of(merged.items())
+
+
+def _merged_files(project: "Project", mine: Output, other: Output, tree: Tree) -> list[Mapping[str, Any]]:
+    """The merged directory file by file, with what either side knows of a cloud's versions."""
+    known = {(item["relpath"], item.get("md5")): item for item in (*(other.files or ()), *(mine.files or ()))}
+    found = []
+    for path, oid in tree.items():
+        item = known.get((path, oid))
+        if item is None:
+            size = _size_of(project, Tree.of([(path, oid)]))
+            item = {"relpath": path, "md5": str(oid)} | ({} if size is None else {"size": size})
+        found.append(item)
+    return found
 
 
 def _size_of(project: "Project", tree: Tree) -> int | None:

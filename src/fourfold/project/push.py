@@ -1,7 +1,8 @@
 """Push: copy tracked data to its remotes, files first and proven, manifests last.
 
-Takes no lock: it reads pointer files and objects, and neither changes. What could not be sent is told
-object by object; everything else is sent all the same.
+Takes no lock: it reads pointer files and objects, and neither changes; but the versions that some remotes
+keep go into pointer files (`versioned_push`). What could not be sent is told object by object; everything
+else is sent all the same.
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,7 @@ class PushResult(NamedTuple):
         pushed: Objects that were sent.
         size: Their bytes.
         present: Objects that were there already, each asked for.
+        deleted: Files that were deleted on worktree remotes, by their names there.
         runs: Entries of the run cache that were sent.
         troubles: Objects that are not there now.
         failed: Revisions that could not be loaded.
@@ -41,6 +43,7 @@ class PushResult(NamedTuple):
     runs: int = 0
     troubles: tuple[Trouble, ...] = ()
     failed: tuple[tuple[str, FourfoldError], ...] = ()
+    deleted: tuple[str, ...] = ()
 
     @property
     def asked(self) -> int:
@@ -110,7 +113,11 @@ def push(
     wanted = groups(found.wants)
     for group in wanted:
         try:
-            result = _push_group(project, group, opened.get(group.remote), result, events)
+            place = opened.get(group.remote)
+            if place.version_aware:
+                result = _push_versions(project, group, place, scope, names, result, events)
+            else:
+                result = _push_group(project, group, place, result, events)
         except (NotFoundError, UnavailableError, AuthError) as error:
             if len(wanted) == 1:
                 raise
@@ -168,11 +175,32 @@ def _push_runs(project: "Project", remote: str | None, jobs: int | None, events:
         return 0
 
 
+def _push_versions(
+    project: "Project",
+    group: Group,
+    remote: Remote,
+    scope: Scope,
+    names: list[str],
+    before: PushResult,
+    events: Sink,
+) -> PushResult:
+    from fourfold.project.versioned_push import push_versions  # noqa: PLC0415 - few remotes keep versions
+
+    if not scope.is_workspace or group.legacy:
+        raise remote.unsupported("push of other revisions" if not group.legacy else "push of DVC 2's hashes")
+    done = push_versions(project, group.wants, remote, names, events)
+    return before._replace(
+        pushed=before.pushed + done.done,
+        size=before.size + done.size,
+        present=before.present + done.present,
+        deleted=before.deleted + done.deleted,
+        troubles=before.troubles + done.troubles,
+    )
+
+
 def _push_group(
     project: "Project", group: Group, remote: Remote, before: PushResult, events: Sink
 ) -> PushResult:
-    if remote.version_aware:
-        raise remote.unsupported("push")
     sweep_transfer(project, remote.store.local_root)
     done = transfer.push(
         group.oids,

@@ -16,7 +16,7 @@ from fourfold.base.ids import Oid, RelPath, is_tree
 from fourfold.content.build import identify, ingest, remember_joined, save_tree
 from fourfold.content.identity import Built
 from fourfold.content.intake import Intake, Stored
-from fourfold.content.tree import Tree
+from fourfold.content.tree import Tree, unpack
 from fourfold.formats.dvc.pointer import Output
 from fourfold.project.desk import desk_for, intake_of, journal, pruning
 
@@ -237,7 +237,17 @@ def described(output: Output, built: Built, *, legacy: bool = False) -> Output:
     if output.oid == built.oid and output.legacy == legacy and (output.files or output.cloud):
         return output  # the same content: what the cloud said of it still holds
     nfiles = built.nfiles if built.is_directory else None
-    return described_as(output, built.oid, built.size, nfiles, isexec=built.isexec, legacy=legacy)
+    now = described_as(output, built.oid, built.size, nfiles, isexec=built.isexec, legacy=legacy)
+    return _listed(output, built, now) if output.files and built.is_directory else now
+
+
+def _listed(output: Output, built: Built, now: Output) -> Output:
+    """A directory that lists its files goes on doing so; what did not change keeps its version."""
+    from fourfold.base.fs.walk import WIDTH  # noqa: PLC0415 - only what a cloud keeps in versions
+    from fourfold.formats.dvc import cloudfiles  # noqa: PLC0415 - likewise
+
+    rows = zip(built.scan.names, unpack(built.packed), built.scan.stats[0::WIDTH], strict=True)
+    return now._replace(files=cloudfiles.kept(output.files or (), rows))
 
 
 def described_as(

@@ -21,6 +21,7 @@ from fourfold.formats.dvc.pointer import (
     entry_is_legacy,
     entry_oid,
     entry_path,
+    with_listed_content,
 )
 
 SCHEMA = "2.0"
@@ -178,7 +179,7 @@ def _output(value: object, path: Path, source: str) -> Output:
     where = entry_path(item, path)
     check_nested(item, path)
     get = item.get
-    return Output(
+    out = Output(
         where,
         entry_oid(item, path, source),
         entry_is_legacy(item, where, path),
@@ -191,6 +192,7 @@ def _output(value: object, path: Path, source: str) -> Output:
         etag=get("etag"),
         checksum=get("checksum"),
     )
+    return with_listed_content(out, source) if out.files else out
 
 
 def _item_entry(item: Output | Dependency) -> dict[str, Any]:

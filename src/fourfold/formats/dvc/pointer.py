@@ -37,7 +37,8 @@ class Output(NamedTuple):
         type: Text for people: "model", "data".
         labels: Words for people.
         meta: Whatever the user put there.
-        files: Of a cloud-versioned directory: one mapping a file, as written.
+        files: Of a cloud-versioned directory: one mapping a file, as written; name and numbers follow from
+            it and are not written.
         cloud: Of a cloud-versioned file: ``{remote: {etag, version_id}}``, as written.
         fs_config: Options of the file system that ``path`` is on.
         version_id: The version of the object at a URL.
@@ -308,7 +309,7 @@ def parse_output(entry: object, path: Path, source: str) -> Output:
     where = entry_path(item, path)
     check_nested(item, path)
     get = item.get
-    return Output(
+    out = Output(
         path=where,
         oid=entry_oid(item, path, source),
         legacy=entry_is_legacy(item, where, path),
@@ -330,6 +331,21 @@ def parse_output(entry: object, path: Path, source: str) -> Output:
         etag=get("etag"),
         checksum=get("checksum"),
     )
+    return with_listed_content(out, source) if out.files else out
+
+
+def with_listed_content(out: Output, source: str) -> Output:
+    """An output that lists its files, with the name and the numbers that follow from them.
+
+    Raises:
+        BadManifestError, UnsafePathError, BadObjectNameError: the list is impossible.
+    """
+    from fourfold.formats.dvc import cloudfiles  # noqa: PLC0415 - few outputs list files
+
+    found = cloudfiles.identity(out.files or (), f"{source}: {out.path}")
+    if out.oid is not None or found is None:
+        return out
+    return out._replace(oid=found[0], size=found[1], nfiles=found[2])
 
 
 def parse_dependency(entry: object, path: Path, source: str) -> Dependency:
