@@ -148,6 +148,72 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"step 5 `\?status -c`: exit code",
         "a bucket that does not exist is an error; the real DVC takes it for an empty one",
     ),
+    Deviation(
+        "",
+        "import",
+        r"step 14 `~import \.\./source nothing`: exit code",
+        "a path that the source lacks fails the command; the real DVC lets its error escape",
+    ),
+    Deviation(
+        "",
+        "import",
+        r"step 19 `pull f data`: ws/\.dvc/cache/(files/md5/(72|be)(/.*\.dir)?|fs(/local)?): only in A",
+        "only what pointer files name is kept; the real DVC keeps manifests of inner folders, and more",
+    ),
+    Deviation(
+        "",
+        "import-of-a-path-inside-a-directory",
+        r"step 11 `pull`: ws/\.dvc/cache/files/md5/be(/.*\.dir)?: only in A",
+        "only what pointer files name is kept; the real DVC keeps manifests of inner folders too",
+    ),
+    Deviation(
+        "",
+        "update-without-download",
+        r"step 15 `update f\.dvc --no-download`: ws/f\.dvc: content",
+        "the checksum is of what the pointer file says now; the real DVC's is of what it said before",
+    ),
+    Deviation(
+        "D7",
+        "import-url-to-remote",
+        r"step \d+ .*/\.<random [0-9a-f]{8}>\.tmp: only in A",
+        "what goes straight to a remote leaves no temporary file there",
+    ),
+    Deviation(
+        "",
+        "import-url-to-remote",
+        r"step 7 `update f\.dvc data\.dvc --to-remote`: ws/(f|data)\.dvc: content",
+        "the checksum is of what the pointer file says now; the real DVC's is of what it said before",
+    ),
+    Deviation(
+        "D7",
+        "s3-import-url-and-add-to-remote",
+        r"step \d+ .*/\.<random [0-9a-f]{8}>\.tmp: only in A",
+        "what goes straight to a remote leaves no temporary file there",
+    ),
+    Deviation(
+        "",
+        "get",
+        r"step 13 `~get \.\./source nothing`: exit code",
+        "a path that the source lacks fails the command; the real DVC lets its error escape",
+    ),
+    Deviation(
+        "",
+        "get",
+        r"step 21 `=list-url \.\./elsewhere -R`: answer",
+        "a listing is sorted; the real DVC's has the order in which the system lists a folder",
+    ),
+    Deviation(
+        "",
+        "list-and-du",
+        r"step 11 `=du \. d`: answer",
+        "a listing is sorted; the real DVC's has the order in which the system lists a folder",
+    ),
+    Deviation(
+        "",
+        "s3-version-aware",
+        r"step 13 `pull`: ws/\.dvc/cache/files/md5/(72|be)(/.*\.dir)?: only in A",
+        "a fetch keeps the manifests that pointer files name; the real DVC leaves one for each folder inside",
+    ),
 )
 
 
