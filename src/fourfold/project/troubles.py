@@ -119,7 +119,21 @@ def _error(troubles: Sequence[Trouble], asked: int, *, fetching: bool) -> Fourfo
         words["some"] += f" of {where}" if where else ""
     kind, said, hint = _WORDS[worst, fetching]
     message = (said + "{end}").format(**words)
+    cause = _one_cause(causes) if worst == "failed" else None
+    if cause is not None:  # the remote as a whole is the trouble, and its own words say more
+        causes = [trouble._replace(error=None) for trouble in causes]
+        details = list(_details(causes, causes))
+        return type(cause)(f"{cause.message}: {message}", hint=cause.hint, details=details)
     return kind(message, hint=hint.format(**words), details=list(_details(troubles, causes)))
+
+
+def _one_cause(causes: Sequence[Trouble]) -> FourfoldError | None:
+    """The one failure of the remote that all troubles have in common; None when there are several."""
+    first = causes[0].error
+    if not isinstance(first, UnavailableError):
+        return None
+    same = all(type(one.error) is type(first) and str(one.error) == str(first) for one in causes)
+    return first if same else None
 
 
 _Kind = type[FourfoldError]

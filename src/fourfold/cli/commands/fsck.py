@@ -99,4 +99,5 @@ def _lines(result: FsckResult) -> Iterator[str]:
     if result.litter:
         yield f"cache: {len(result.litter):,} temporary files of commands that died; ff gc removes them"
     if result.quarantine:
-        yield f"cache: {len(result.quarantine):,} damaged objects in quarantine"
+        count = len(result.quarantine)
+        yield f"cache: {count:,} damaged object{'s' * (count != 1)} in quarantine"

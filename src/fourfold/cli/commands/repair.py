@@ -53,6 +53,7 @@ def _lines(result: RepairResult) -> Iterator[str]:
     if result.dry:
         yield from (f"{finding.place}: no copy known: {finding.describe()}" for finding in result.left)
     if result.quarantine:
-        yield f"{len(result.quarantine):,} damaged objects moved to quarantine"
+        count = len(result.quarantine)
+        yield f"{count:,} damaged object{'s' * (count != 1)} moved to quarantine"
     if not (result.healed or result.left):
         yield "Nothing to repair."

@@ -271,9 +271,13 @@ class Wire:
                 hint="name its authority's file with: ff remote modify <name> ssl_verify <file.pem>",
             )
         if isinstance(error, socket.gaierror):
-            return BlobUnavailableError(f"the name of {self._url} cannot be resolved", hint="check the url")
+            return BlobUnavailableError(
+                f"the name of {self._url} cannot be resolved", hint="check the url", refused=True
+            )
         if isinstance(error, ConnectionRefusedError):
-            return BlobUnavailableError(f"{self._url} refuses connections", hint="check that the server runs")
+            return BlobUnavailableError(
+                f"{self._url} refuses connections", hint="check that the server runs", refused=True
+            )
         if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
             return BlobRefusedError(f"{self._url} does not speak TLS", hint="write the url with http://")
         return None

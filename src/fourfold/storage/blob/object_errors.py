@@ -209,6 +209,7 @@ def _never_sent(text: str, place: Place) -> UnavailableError | BlobCertificateEr
         return BlobUnavailableError(
             f"the name of {place.url} cannot be resolved",
             hint="check the url and endpointurl: ff remote list",
+            refused=True,
         )
     if "certificate" in lowered or "unknownissuer" in lowered or "notvalidforname" in lowered:
         return BlobCertificateError(
@@ -219,6 +220,7 @@ def _never_sent(text: str, place: Place) -> UnavailableError | BlobCertificateEr
         return BlobUnavailableError(
             f"{place.url} refuses connections",
             hint="check that the server runs and that the url and port are right",
+            refused=True,
         )
     if "connecterror" in lowered or "Connect," in text:
         return BlobUnavailableError(f"{place.url} cannot be reached", hint="check the network and the url")

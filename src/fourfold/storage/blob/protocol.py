@@ -68,6 +68,7 @@ class BlobUnavailableError(UnavailableError):
 
     Attributes:
         retry_after: Seconds that the server asked to wait; None when it did not say.
+        refused: Nobody listens there, or there is no such host: asking for long would not help.
     """
 
     code = "remote-unavailable"
@@ -75,10 +76,17 @@ class BlobUnavailableError(UnavailableError):
     throttled: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, hint: str = "", details: Sequence[str] = (), retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: Sequence[str] = (),
+        retry_after: float | None = None,
+        refused: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, details=details)
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class BlobThrottledError(BlobUnavailableError):

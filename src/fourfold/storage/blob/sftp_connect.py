@@ -107,9 +107,13 @@ def failure(error: BaseException, where: str) -> FourfoldError | None:
     if isinstance(error, TimeoutError):
         return BlobTimeoutError(f"{where} did not answer in time")
     if isinstance(error, socket.gaierror):
-        return BlobUnavailableError(f"the name of {where} cannot be resolved", hint="check the url")
+        return BlobUnavailableError(
+            f"the name of {where} cannot be resolved", hint="check the url", refused=True
+        )
     if isinstance(error, ConnectionRefusedError | paramiko.ssh_exception.NoValidConnectionsError):
-        return BlobUnavailableError(f"{where} refuses connections", hint="check the host and the port")
+        return BlobUnavailableError(
+            f"{where} refuses connections", hint="check the host and the port", refused=True
+        )
     if isinstance(error, paramiko.SSHException | EOFError | OSError):
         return BlobUnavailableError(f"the connection to {where} broke", hint="run the same command again")
     return None

@@ -42,12 +42,14 @@ class Policy(NamedTuple):
         first: Seconds of the first wait, before chance shortens it.
         longest: Seconds that one wait never exceeds.
         deadline: Seconds from the first try after which there is no further one.
+        refused: Tries of a call that a host refuses or that has no host, the first among them.
     """
 
     attempts: int = 6
     first: float = 0.2
     longest: float = 20.0
     deadline: float = 180.0
+    refused: int = 3
 
 
 DEFAULT_POLICY = Policy()
@@ -240,7 +242,10 @@ class Retry:
         for number in range(self._policy.attempts - 1):
             longest = max((self._pause(number, error) for error in state.failed.values()), default=0.0)
             left = self._policy.deadline - (self._clock.monotonic() - start)
+            refused = bool(state.failed) and all(_is_refused(error) for error in state.failed.values())
             if not state.failed or state.down is not None or longest > left:
+                break
+            if refused and number + 1 >= self._policy.refused:
                 break
             worst = max(state.failed.values(), key=lambda error: self._pause(number, error))
             self._wait(number, worst)
@@ -307,7 +312,8 @@ class Retry:
 
             def failed(error: FourfoldError, number: int = number) -> None:
                 left = self._policy.deadline - (self._clock.monotonic() - start)
-                if number + 1 >= self._policy.attempts or self._pause(number, error) > left:
+                most = self._policy.refused if _is_refused(error) else self._policy.attempts
+                if number + 1 >= min(most, self._policy.attempts) or self._pause(number, error) > left:
                     raise error
                 self._wait(number, error)
 
@@ -360,6 +366,10 @@ def retrying(
 ) -> BlobStore:
     """``store``, asked again where that can help: a folder of this machine is left as it is."""
     return store if store.local_root is not None else Retry(store, policy, clock=clock, events=events)
+
+
+def _is_refused(error: FourfoldError) -> bool:
+    return isinstance(error, BlobUnavailableError) and error.refused
 
 
 def _after(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
