@@ -1,12 +1,15 @@
 """Remotes of the configuration, ready for use."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fourfold.base.ids import Oid
 from fourfold.project.config import NoRemoteError, RemoteNotFoundError
+from fourfold.project.push import Opened
 from fourfold.project.remotes import CloudVersionedError, object_key, open_remote, remote_for
+from fourfold.storage.blob.local import EscapingLinkError
 from tests.project.workplace import Workplace
 
 OID = Oid("d8e8fca2dc0f896fd7cb4cb0031ba249")
@@ -50,3 +53,23 @@ def test_a_remote_of_versions_refuses_what_needs_hashes(work: Workplace) -> None
     assert remote.version_aware
     with pytest.raises(CloudVersionedError, match="worktree"):
         raise remote.unsupported("push")
+
+
+def test_a_folder_inside_the_project_is_not_left_through_a_link(work: Workplace, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("theirs")
+    work.gen({".dvc/config": "['remote \"inside\"']\n    url = ../shelf\n", "shelf": {"a": "1"}})
+    (work.root / "shelf" / "link").symlink_to(tmp_path / "secret")
+    store = open_remote(work.open(), "inside").store
+    assert store.get("a") == b"1"
+    with pytest.raises(EscapingLinkError):
+        store.get("link")
+
+
+def test_a_certificate_that_is_not_checked_is_told_once(work: Workplace) -> None:
+    text = "['remote \"loose\"']\n    url = https://127.0.0.1:9/x\n    ssl_verify = false\n"
+    work.gen({".dvc/config.local": text})
+    heard: list[Any] = []
+    opened = Opened(work.open(), None, events=heard.append)
+    opened.get("loose")
+    opened.get("loose")
+    assert [event.code for event in heard] == ["certificate-not-checked"]

@@ -18,6 +18,7 @@ from fourfold.project.gc import gc
 from fourfold.project.project import Project
 from fourfold.project.pull import pull
 from fourfold.project.push import push
+from fourfold.project.remote_status import remote_status
 from fourfold.project.remotes import CloudVersionedError
 from fourfold.project.scope import Scope
 from fourfold.project.status import status
@@ -297,3 +298,18 @@ def test_a_list_without_files_is_what_a_failed_push_left_and_is_told(cloud: Clou
         heard.append("an error")
     assert heard
     assert cloud.text("d/a") == "two\n"
+
+
+def test_status_asks_for_the_versions_that_pointer_files_name(cloud: Cloud) -> None:
+    def states() -> dict[str, str]:
+        return remote_status(cloud.open()).states
+
+    push(cloud.open(), ["d"])
+    assert states() == {"f": "new"}
+    push(cloud.open())
+    assert states() == {}
+    cloud.client.delete_object(Bucket=cloud.bucket, Key="real/d/b", VersionId=cloud.versions("real/d/b")[0])
+    assert states() == {"d/b": "new"}
+    cloud.cached(md5("three\n")).unlink()
+    cloud.cached(md5("one\n")).unlink()
+    assert states() == {"d/b": "missing", "f": "deleted"}

@@ -119,7 +119,7 @@ def fetch(
     tell_skipped(found, events)
     vet_store(project, "write")
     sweep_transfer(project)
-    opened = Opened(project, jobs)
+    opened = Opened(project, jobs, events=events)
     if remote is not None:
         opened.get(remote)  # a name that does not exist is an error even when nothing is missing
     result = FetchResult(failed=found.failed)

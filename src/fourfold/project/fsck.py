@@ -153,7 +153,7 @@ class _Check:
         self.targets = targets
         self.read = read
         self.events = events
-        self.opened = Opened(project, jobs)
+        self.opened = Opened(project, jobs, events=events)
         self.proofs = proofs_of(project)
         self.groups = groups(collect(project, targets).wants)
         self.findings: list[Finding] = []

@@ -194,7 +194,7 @@ class _Job:
         self.project = project
         self.remote = remote
         self.events = events
-        self.opened = Opened(project, jobs, access)
+        self.opened = Opened(project, jobs, access, events)
         self.kept = _Kept()
         self.by_remote: dict[str | None, _Kept] = {}
         self.skipped: list[tuple[str, FourfoldError]] = []

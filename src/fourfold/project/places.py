@@ -36,7 +36,7 @@ def refuse_planted(root: str, dvc_dir: str) -> None:
             is_link = stat.S_ISLNK(os.lstat(path).st_mode)
         except OSError:
             continue  # not there, or a file where a folder should be: whoever needs it says so
-        if is_link and not _stays(path, root):
+        if is_link and not stays(path, root):
             raise _planted(path)
 
 
@@ -52,7 +52,7 @@ def refuse_links_in_store(store: str, root: str) -> None:
     Raises:
         PlantedLinkError: something would be written or removed elsewhere.
     """
-    if not _stays(store, root):
+    if not stays(store, root):
         return
     for folder in _STORE_FOLDERS:
         try:
@@ -61,11 +61,12 @@ def refuse_links_in_store(store: str, root: str) -> None:
             continue
         with entries:
             for entry in entries:
-                if entry.is_symlink() and not _stays(entry.path, store):
+                if entry.is_symlink() and not stays(entry.path, store):
                     raise _planted(entry.path)
 
 
-def _stays(path: str, root: str) -> bool:
+def stays(path: str, root: str) -> bool:
+    """Whether a path, its links resolved, is a folder or lies in it."""
     real, home = os.path.realpath(path), os.path.realpath(root)
     return real == home or real.startswith(home.rstrip(os.sep) + os.sep)
 

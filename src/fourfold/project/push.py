@@ -106,7 +106,7 @@ def push(
         forgiving=True,
     )
     tell_skipped(found, events)
-    opened = Opened(project, jobs, "write")
+    opened = Opened(project, jobs, "write", events)
     result = PushResult(runs=runs, failed=found.failed)
     for out in found.clouds:
         raise opened.get(out.output.remote or remote).unsupported("push")
@@ -130,16 +130,28 @@ def push(
 class Opened:
     """The remotes of one verb, each opened once."""
 
-    def __init__(self, project: "Project", jobs: int | None, access: Access = "read") -> None:
+    def __init__(
+        self, project: "Project", jobs: int | None, access: Access = "read", events: Sink = silent
+    ) -> None:
         self._project = project
         self._jobs = jobs
         self._access = access
+        self._events = events
         self._remotes: dict[str | None, Remote] = {}
 
     def get(self, name: str | None) -> Remote:
         """The remote of that name, or the default one."""
         if name not in self._remotes:
-            self._remotes[name] = open_remote(self._project, name, jobs=self._jobs, access=self._access)
+            remote = open_remote(self._project, name, jobs=self._jobs, access=self._access)
+            self._remotes[name] = remote
+            if remote.config.options.get("ssl_verify", "").lower() == "false":
+                self._events(
+                    Warned(
+                        "certificate-not-checked",
+                        f"the certificate of remote '{remote.name}' is not checked (ssl_verify = false)",
+                        f"name its authority's file: ff remote modify {remote.name} ssl_verify <file.pem>",
+                    )
+                )
         return self._remotes[name]
 
     def opened(self) -> list[Remote]:

@@ -82,7 +82,7 @@ def remote_status(
         push=True,
     )
     tell_skipped(found, events)
-    opened = Opened(project, jobs)
+    opened = Opened(project, jobs, events=events)
     if not found.wants:
         opened.get(remote)  # as DVC: the question needs a remote even when nothing is tracked
     for out in found.clouds:
@@ -92,7 +92,12 @@ def remote_status(
     for group in groups(found.wants):
         there = opened.get(group.remote)
         if there.version_aware:
-            raise there.unsupported("status --cloud")
+            from fourfold.project.versioned import compare_versions  # noqa: PLC0415 - few remotes keep versions
+
+            compared = compare_versions(project, group.wants, there, events)
+            total += len(compared)
+            states.update((path, state) for path, state in compared.items() if state)
+            continue
         total += _compare(project, group, there, states, events)
     return RemoteStatus(states, tuple(one.name for one in opened.opened()), total)
 

@@ -98,13 +98,23 @@ def open_configured(
     from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
 
     config, _ignored = vet_remote_of(project, config, access)
-    store = open_store(config.url, config.options, environ=project.environ, jobs=jobs or config.jobs)
+    confined = not config.scheme and _is_inside(project, config.url)
+    store = open_store(
+        config.url, config.options, environ=project.environ, jobs=jobs or config.jobs, confined=confined
+    )
     if access != "read" and store.local_root:
         from fourfold.project.places import refuse_links_in_store  # noqa: PLC0415 - only folders pay for it
 
         refuse_links_in_store(store.local_root, project.root)
     # A folder of this machine answers for good at once; what it refuses, it refuses again.
     return Remote(config.name, config, store if store.local_root else Retry(store, clock=project.clock))
+
+
+def _is_inside(project: "Project", folder: str) -> bool:
+    """Whether a folder lies in the project, where a repository can plant links in it."""
+    from fourfold.project.places import stays  # noqa: PLC0415 - only folders pay for it
+
+    return stays(folder, project.root)
 
 
 def remote_for(project: "Project", output_remote: str | None, named: str | None) -> str | None:

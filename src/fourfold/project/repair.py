@@ -127,7 +127,7 @@ class _Repair:
         self.targets = targets
         self.dry = dry
         self.events = events
-        self.opened = Opened(project, jobs)
+        self.opened = Opened(project, jobs, events=events)
         self.writable = Opened(project, jobs, "write")
         self.proofs = proofs_of(project)
         self.healed: list[Healed] = []

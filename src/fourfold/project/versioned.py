@@ -179,6 +179,34 @@ def fetch_versions(
     return Fetched(job.done, job.size, len(by_oid) - len(absent), (*troubles, *job.troubles))
 
 
+def compare_versions(
+    project: "Project", wants: Iterable[Want], remote: Remote, events: Sink
+) -> dict[str, str]:
+    """What each file is to cache and remote: ``new``, ``deleted`` or ``missing``; empty where both have it.
+
+    A file is on the remote when the version is there that the pointer file names.
+
+    Raises:
+        CloudVersionedError: versions of that kind of remote are not supported.
+        FourfoldError: the remote could not be asked, or nobody knows the files of a directory.
+    """
+    store = ready(remote, "status --cloud")
+    rows = list({row.key: row for want in wants for row in rows_of(project, want, remote)}.values())
+    absent = set(project.store.missing([row.oid for row in rows]))
+
+    def look(row: Row) -> bool:
+        return row.tag is not None and store.head_version(row.key, row.tag.version) is not None
+
+    events(PhaseStarted("querying remote", len(rows), unit="objects"))
+    found = {}
+    for row, there in zip(rows, map_batches(look, rows, jobs=remote.config.jobs or JOBS), strict=True):
+        here = row.oid not in absent
+        found[row.key] = "" if here and there else "new" if here else "deleted" if there else "missing"
+        events(Advanced("querying remote", 1))
+    events(PhaseEnded("querying remote"))
+    return found
+
+
 def known_rows(project: "Project", wants: Iterable[Want], remote: Remote) -> tuple[list[Row], list[Trouble]]:
     """All rows, and a trouble for each directory whose files nobody knows."""
     rows: list[Row] = []
