@@ -1,7 +1,7 @@
 """The Python API, with the signatures of ``dvc.api``: ``import fourfold as dvc_api`` works.
 
-Reads files, tracked or not, of any revision of any repository, here or behind a Git address, and the metrics
-and parameters of local ones. What is read from a store or a remote is proven before it is handed out.
+Reads files, tracked or not, metrics and parameters of any revision of any repository, here or behind a Git
+address. What is read from a store or a remote is proven before it is handed out.
 """
 
 import builtins
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
-from fourfold.base.errors import UnsupportedError, UsageError
+from fourfold.base.errors import NotAProjectError, UnsupportedError, UsageError
 from fourfold.content.objects import ObjectStore
 from fourfold.content.statindex import StatIndex
 from fourfold.pipeline import metrics, params
-from fourfold.pipeline.moments import Values
+from fourfold.pipeline.moments import WORKSPACE, Values
 from fourfold.project.elsewhere import folder_of, open_source
 from fourfold.project.locate import storage_url
 from fourfold.project.materialize import Shelf, materialize
@@ -41,7 +41,7 @@ Settings = Mapping[str, Any] | None
 
 
 class RemoteRepositoryError(UnsupportedError):
-    """Metrics and parameters are read from repositories of this machine only."""
+    """Revisions are listed of repositories of this machine only."""
 
     code = "repository-not-local"
 
@@ -185,11 +185,17 @@ def metrics_show(
 
     A key that several files have is told with its file in front, as ``file:key``.
 
+    Args:
+        targets: Files of metrics.
+        repo: A folder, or a Git address; the project around the current folder by default.
+        rev: A revision; the files as they are, or the default branch of an address, by default.
+        config: Configuration to merge over that of a repository behind an address.
+
     Raises:
-        RemoteRepositoryError: the repository is not a folder of this machine.
+        FourfoldError: there is no such repository, revision or file.
     """
-    _refuse_config(config)
-    return _merged(metrics.show(_local(repo), targets, revs=[rev] if rev else []))
+    with _project(repo, rev, config, targets) as (project, revs):
+        return _merged(metrics.show(project, targets, revs=revs))
 
 
 def params_show(
@@ -204,21 +210,40 @@ def params_show(
 
     Args:
         targets: Files of parameters.
-        repo: The repository.
+        repo: As in `metrics_show`.
         stages: Only what these stages depend on.
-        rev: A revision.
+        rev: As in `metrics_show`.
         deps: Only what stages depend on.
-        config: Not supported.
+        config: As in `metrics_show`.
     """
-    _refuse_config(config)
     names = [stages] if isinstance(stages, str) else list(stages or ())
-    found = params.show(_local(repo), targets, stages=names, deps_only=deps, revs=[rev] if rev else [])
-    return _merged(found)
+    with _project(repo, rev, config, targets) as (project, revs):
+        return _merged(params.show(project, targets, stages=names, deps_only=deps, revs=revs))
 
 
-def _refuse_config(config: Settings) -> None:
-    if config:
-        raise UnsupportedError("configuration cannot be merged for metrics and parameters")
+@contextmanager
+def _project(
+    repo: str | None, rev: str | None, config: Settings, targets: Iterable[str]
+) -> Iterator[tuple[Project, list[str]]]:
+    """The project to read metrics or parameters from, and the revisions to ask it for."""
+    surroundings = here()
+    if repo is None or folder_of(repo, surroundings.base) is not None:
+        if config:
+            raise UnsupportedError("configuration cannot be merged over that of a folder of this machine")
+        yield _local(repo), [rev] if rev else []
+        return
+    view = view_of(repo, rev, config=config)
+    part = view.source.part("")
+    if part is None:
+        raise NotAProjectError(f"'{view.source.shown}' is not a DVC repository")
+    wanted = set(targets)
+    with tempfile.TemporaryDirectory(prefix="fourfold-") as folder:
+        shelf = Shelf(ObjectStore(f"{folder}/cache"), StatIndex(None), f"{folder}/staging")
+        for out in part.tracking.outs:
+            if out.output.cache and (out.output.metric or out.relpath in wanted):
+                materialize(view, out.relpath, shelf)
+        part.project.store = shelf.store
+        yield part.project, [str(view.source.rev)]
 
 
 def _local(repo: str | None) -> Project:
@@ -226,16 +251,18 @@ def _local(repo: str | None) -> Project:
     folder = surroundings.base if repo is None else folder_of(repo, surroundings.base)
     if folder is None:
         raise RemoteRepositoryError(
-            f"metrics and parameters of '{repo}' cannot be read from afar",
-            hint="clone it, and pass the folder",
+            f"the revisions of '{repo}' cannot be listed from afar", hint="clone it, and pass the folder"
         )
     return open_project(folder, environ=surroundings.environ)
 
 
 def _merged(moments: Mapping[str, Values]) -> dict[str, Any]:
-    for values in moments.values():
-        if values.error is not None:
-            raise values.error
+    for name, values in moments.items():
+        if name == WORKSPACE:
+            continue  # a revision was asked for
+        error = values.error or next((one.error for one in values.files.values() if one.error), None)
+        if error is not None:
+            raise error
         files = {name: value.data for name, value in values.files.items() if isinstance(value.data, Mapping)}
         counts = Counter(key for data in files.values() for key in data)
         return {

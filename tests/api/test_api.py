@@ -8,6 +8,7 @@ import fsspec
 import pytest
 
 import fourfold as dvc_api
+from fourfold.base.errors import FourfoldError
 from fourfold.filesystem import FourfoldFileSystem
 from tests.fixtures.sandbox import Sandbox
 
@@ -88,3 +89,53 @@ def test_the_protocol_opens_files_and_refuses_writing(repo: Sandbox) -> None:
         fs.info("/nothing")
     with pytest.raises(ValueError, match="read-only"):
         fs.open("/f.csv", "wb")
+
+
+NUMBERS = """
+import json, sys
+import dvc.api as api
+repo, rev = sys.argv[1], sys.argv[2] or None
+print(json.dumps([api.metrics_show(repo=repo, rev=rev), api.params_show(repo=repo, rev=rev)]))
+"""
+
+
+@pytest.fixture
+def measured(ff_repo: Sandbox) -> Sandbox:
+    """Two commits with other numbers each; one metric is data of a stage, pushed to a remote."""
+    stage = "stages:\n  train:\n    cmd: cp params.yaml t.yaml\n    params: [lr]\n    metrics: [t.yaml]\n"
+    ff_repo.run("remote", "add", "-d", "store", str(ff_repo.path.parent / "store"))
+    for number in (1, 2):
+        ff_repo.gen(
+            {
+                "params.yaml": f"lr: {number}\n",
+                "m.json": f'{{"auc": {number}}}',
+                "dvc.yaml": "metrics:\n- m.json\n" + stage,
+            }
+        )
+        ff_repo.run("repro")
+        ff_repo.commit(f"number {number}")
+        ff_repo.run("push")
+    return ff_repo
+
+
+@pytest.mark.parametrize("rev", ["", "HEAD~1"])
+@pytest.mark.parametrize("afar", [False, True])
+def test_metrics_and_parameters_are_those_of_the_revision_also_from_afar(
+    measured: Sandbox, real_dvc: str, rev: str, *, afar: bool
+) -> None:
+    repo = f"file://{measured.path}" if afar else str(measured.path)
+    python = Path(real_dvc).with_name("python")
+    done = subprocess.run(
+        [python, "-c", NUMBERS, repo, rev], env=measured.tool.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    number = 1 if rev else 2
+    ours = [dvc_api.metrics_show(repo=repo, rev=rev or None), dvc_api.params_show(repo=repo, rev=rev or None)]
+    assert ours == json.loads(done.stdout) == [{"auc": number, "lr": number}, {"lr": number}]
+
+
+def test_a_metric_that_is_nowhere_to_be_had_is_an_error(measured: Sandbox) -> None:
+    (measured.path / "m.json").unlink()
+    with pytest.raises(FourfoldError) as caught:
+        dvc_api.metrics_show(repo=str(measured.path))
+    assert caught.value.code == "file-absent"
