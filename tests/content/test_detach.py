@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def detached(path: Path, store: Path) -> int:
-    return detach_files(str(path), str(store))
+    return detach_files(str(path), str(store), str(store.parent / "staging"))
 
 
 def test_hard_links_become_private_and_writable_and_the_object_keeps_its_mode(

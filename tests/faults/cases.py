@@ -4,10 +4,11 @@ Content is small and many-sided (a changed file, a new one, a deleted one, a fil
 the number of system calls is the price of a sweep.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fixtures.sandbox import Exec, Sandbox
+from tests.fixtures.sandbox import Exec, ReadOnly, Sandbox
 
 V1 = {"f.bin": "file one\n", "d": {"a": "tree one\n", "same": "same\n", "sub": {"gone": "gone\n"}}}
 V2 = {"f.bin": "file two\n", "d": {"a": "tree two\n", "new": "new\n", "sub/gone": None}}
@@ -22,6 +23,8 @@ class Case(NamedTuple):
         command: What is run under faults, and again after them.
         status: Asked after the fault; must not claim that all is clean when it is not.
         reruns: Exit codes of the second run that are right: a command that was already done may say so.
+        most: How many points a full sweep tries, chosen evenly by chance; None for every one. Only for
+            cases whose points are many of a kind, thousands of files in threads.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Case(NamedTuple):
     command: tuple[str, ...]
     status: tuple[str, ...] = ("status", "--json")
     reruns: tuple[int, ...] = (0,)
+    most: int | None = None
 
 
 def _tracked(box: Sandbox) -> None:
@@ -78,6 +82,64 @@ def _pipeline(box: Sandbox) -> None:
     box.commit("a pipeline")
 
 
+def _linked(box: Sandbox) -> None:
+    box.run("config", "cache.type", "hardlink")
+    _tracked(box)
+
+
+def _linked_and_changed(box: Sandbox) -> None:
+    _linked(box)
+    box.run("unprotect", "f.bin", "d")
+    box.gen(V2)
+
+
+def _linked_revisions(box: Sandbox) -> None:
+    _linked_and_changed(box)
+    box.run("add", "f.bin", "d")
+    box.commit("two")
+    box.git("checkout", "--quiet", "HEAD~1")
+
+
+def _to_be_undone(box: Sandbox) -> None:
+    """A checkout is all that can be taken back: a second ``undo`` finds nothing, not the one before."""
+    _two_revisions(box)
+    box.gen({".dvc/fourfold/ops": None})
+    box.run("checkout")
+
+
+def _to_be_repaired(box: Sandbox) -> None:
+    _pushed(box)
+    box.git("clean", "-Xdfq", "--", "f.bin", "d")
+    for name in ("file two\n", "tree two\n"):
+        oid = hashlib.md5(name.encode()).hexdigest()
+        box.gen({f".dvc/cache/files/md5/{oid[:2]}/{oid[2:]}": None})
+
+
+def _of_dvc_2(box: Sandbox) -> None:
+    data = "file one\n"
+    oid = hashlib.md5(data.encode()).hexdigest()
+    pointer = f"outs:\n- md5: {oid}\n  size: {len(data)}\n  path: f.bin\n"
+    box.gen({f".dvc/cache/{oid[:2]}/{oid[2:]}": ReadOnly(data), "f.bin": data, "f.bin.dvc": pointer})
+    box.commit("made by DVC 2")
+
+
+def _large(box: Sandbox) -> None:
+    """Files above what is read in one piece."""
+    box.gen({"f.bin": b"large\n" * (3 << 17), "d": {"a": b"other\n" * (1 << 18)}})
+
+
+def _many(box: Sandbox) -> None:
+    """More files than a batch holds, so that threads share the work."""
+    box.gen({"f.bin": "file one\n", "d": {f"{n % 9}/{n}": f"{n}\n" for n in range(600)}})
+
+
+def _many_gone(box: Sandbox) -> None:
+    _many(box)
+    box.run("add", "f.bin", "d")
+    box.commit("many")
+    box.git("clean", "-Xdfq", "--", "f.bin", "d")
+
+
 CASES: tuple[Case, ...] = (
     Case("add-new", _fresh, ("add", "f.bin", "d", "run.sh")),
     Case("add", _changed, ("add", "f.bin", "d")),
@@ -93,7 +155,17 @@ CASES: tuple[Case, ...] = (
     Case("remove", _tracked, ("remove", "d.dvc", "--outs"), reruns=(0, 1, 255)),
     Case("move", _tracked, ("move", "f.bin", "g.bin"), reruns=(0, 1, 255)),
     Case("repro", _pipeline, ("repro",)),
-    Case("unprotect", _tracked, ("unprotect", "f.bin", "d")),
+    Case("undo", _to_be_undone, ("undo",), reruns=(0, 255)),
+    Case("repair", _to_be_repaired, ("repair",)),
+    Case("migrate", _of_dvc_2, ("cache", "migrate", "--dvc-files")),
+    Case("destroy", _tracked, ("destroy", "-f"), reruns=(0, 253)),
+    Case("unprotect", _linked, ("unprotect", "f.bin", "d")),
+    Case("remove-linked", _linked, ("remove", "d.dvc"), reruns=(0, 1, 255)),
+    Case("add-linked", _linked_and_changed, ("add", "f.bin", "d")),
+    Case("checkout-linked", _linked_revisions, ("checkout",)),
+    Case("add-large", _large, ("add", "f.bin", "d")),
+    Case("add-many", _many, ("add", "f.bin", "d"), most=60),
+    Case("checkout-many", _many_gone, ("checkout",), most=60),
 )
 
 #: Error codes that a sweep injects, by what can return them.
@@ -110,7 +182,10 @@ ERRORS = {
         "linkat",
         "symlink",
     },
-    "EIO": {"write", "fsync", "fdatasync", "syncfs", "rename", "copy_file_range"},
+    "EIO": {"write", "fsync", "fdatasync", "syncfs", "rename", "renameat", "copy_file_range"},
     "EMFILE": {"openat"},
-    "EACCES": {"openat", "rename", "mkdir", "unlink", "link", "linkat", "chmod", "fchmod", "symlink"},
+    "EACCES": {
+        *("openat", "rename", "renameat", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir"),
+        *("link", "linkat", "chmod", "fchmod", "symlink"),
+    },
 }

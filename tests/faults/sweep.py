@@ -1,11 +1,15 @@
 """The sweep: ``python -m tests.faults.sweep --all`` or ``--command add --sample 40 --seed 1``.
 
-Prints one row a command (points tried, findings of each kind) and every finding; 1 when there is any.
-``--report`` writes the table for people.
+Prints every finding and one row a command (points, those tried, findings of each kind); 1 when there is any.
+``--report`` writes the table for people. With ``--rows`` the row of each command is kept in a folder, so that
+a sweep of hours can be done command by command: what lies there is neither tried again nor left out.
 """
 
 import argparse
+import json
 import os
+import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,62 +18,100 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.conftest import find_ff
+from tests.conftest import ROOT, find_ff
 from tests.faults.cases import CASES, Case
-from tests.faults.checker import KINDS, Finding
+from tests.faults.checker import KINDS
 from tests.faults.harness import Bench, sample
-from tests.faults.tracing import Fault
 
 
 class Swept(NamedTuple):
-    """What came of one command: how many faults were tried and reached, and every finding with its fault."""
+    """What came of one command.
+
+    Attributes:
+        name: The case.
+        commit: What was swept.
+        points: How many faults there are.
+        tried: How many of them were tried.
+        reached: How many of those came to pass: a file that needed no writing this time is not hit.
+        findings: (fault, kind, what, the call that was hit).
+        seconds: How long it took.
+    """
 
     name: str
+    commit: str
+    points: int
     tried: int
     reached: int
-    findings: list[tuple[Fault, Finding]]
+    findings: list[tuple[str, str, str, str]]
     seconds: float
 
 
 def sweep(case: Case, command: str, kinds: str, size: int | None, seed: int) -> Swept:
-    """Try ``size`` faults (None: all) of the ``kinds`` (``kill``, ``error``, ``both``) on one case."""
+    """Try ``size`` faults (None: as the case says) of the ``kinds`` (``kill``, ``error``, ``both``)."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as base:
         bench = Bench(Path(base), case, command)
         faults = [*(bench.kills() if kinds != "error" else []), *(bench.errors() if kinds != "kill" else [])]
-        chosen = faults if size is None else sample(faults, size, seed)
+        most = size if size is not None else case.most
+        chosen = faults if most is None else sample(faults, most, seed)
         reached, findings = 0, []
         for fault in chosen:
             fired, found = bench.attempt(fault)
             reached += fired
-            findings += [(fault, finding) for finding in found]
-    return Swept(case.name, len(chosen), reached, findings, time.monotonic() - began)
+            findings += [(str(fault), finding.kind, finding.what, fault.point.what) for finding in found]
+    seconds = time.monotonic() - began
+    return Swept(case.name, _commit(), len(faults), len(chosen), reached, findings, seconds)
+
+
+def _commit() -> str:
+    """The commit of this checkout, marked when files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def kept(case: Case, rows: Path | None, args: argparse.Namespace, command: str) -> Swept:
+    """The row of a case: from the folder, or swept now and put there."""
+    file = rows / f"{case.name}.json" if rows else None
+    if file and file.exists():
+        fields = json.loads(file.read_text())
+        return Swept(**{**fields, "findings": [tuple(found) for found in fields["findings"]]})
+    row = sweep(case, command, args.kinds, args.sample, args.seed)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(row._asdict(), indent=1))
+    return row
 
 
 def table(rows: list[Swept]) -> str:
     """The rows as a Markdown table."""
-    head = ["command", "points", "reached", *KINDS]
+    head = ["command", "points", "tried", "reached", *KINDS]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        counts = Counter(
-            {f"{fault}|{finding.kind}": finding.kind for fault, finding in row.findings}.values()
-        )
-        lines.append(
-            f"| {row.name} | {row.tried} | {row.reached} | "
-            + " | ".join(str(counts[k]) for k in KINDS)
-            + " |"
-        )
+        counts = Counter(kind for _fault, kind in {(fault, kind) for fault, kind, *_rest in row.findings})
+        cells = [row.name, row.points, row.tried, row.reached, *(counts[kind] for kind in KINDS)]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
 REPORT = """\
 # Faults: what was tried, and what came of it
 
-Written by `make faults`. Each command runs once, traced; then once for every system call with which it
-changes a file, and is there killed, or refused with an error. After each, the disk is read by a checker that
-shares no code with the product, `status` is asked, and the command is run again. A cell counts the points at
-which that promise was broken; every cell must be 0.
+Written by `make faults` on {date}, of {commits}; {machine}.
 
+Each command runs once, traced; then once for every system call with which it changes a file, and is there
+killed, or refused with an error that the call can return (a full disk, a failing disk, no more file handles,
+no permission). After each, the disk is read by a checker that shares no code with the product, `status` is
+asked, and the command is run again. A cell counts the points at which that promise was broken; every cell
+must be 0.
+
+- **points**: calls times what can happen to them; **tried** is less only for the commands on hundreds of
+  files, of whose points a sample is taken; **reached**: the call was made again in the run that was hit
 - **lost**: an object that was there is gone, or a pointer file or a remote manifest names one that nobody
   has
 - **torn**: an object, pointer file or workspace file holds neither its old bytes nor its new ones
@@ -79,8 +121,22 @@ which that promise was broken; every cell must be 0.
 
 {table}
 
-{total} points in {seconds:.0f} s.
+{total} points in {minutes:.0f} minutes of one process.
 """
+
+
+def report(rows: list[Swept]) -> str:
+    """The page for people."""
+    commits = sorted({row.commit for row in rows})
+    return REPORT.format(
+        date=time.strftime("%d %B %Y", time.gmtime()),
+        commits="commit " + commits[0] if len(commits) == 1 else "commits " + ", ".join(commits),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}",
+        table=table(rows),
+        total=sum(row.tried for row in rows),
+        minutes=sum(row.seconds for row in rows) / 60,
+    )
 
 
 def main() -> int:
@@ -94,6 +150,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--exe", default=None, help="the tool (default: our ff)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--rows", type=Path, default=None, help="keep each row here, and take those that are")
     parser.add_argument("--report", type=Path, default=None, help="write the table here")
     args = parser.parse_args()
     if not args.all and not args.command:
@@ -101,15 +158,14 @@ def main() -> int:
     command = os.path.abspath(args.exe or find_ff())
     chosen = [case for case in CASES if args.all or case.name in args.command]
     with ThreadPoolExecutor(args.jobs) as pool:
-        rows = list(pool.map(lambda case: sweep(case, command, args.kinds, args.sample, args.seed), chosen))
+        rows = list(pool.map(lambda case: kept(case, args.rows, args, command), chosen))
     for row in rows:
-        for fault, finding in row.findings:
-            print(f"{row.name}: {fault}: {finding.kind}: {finding.what}\n    {fault.point.what}")
+        for fault, kind, what, call in row.findings:
+            print(f"{row.name}: {fault}: {kind}: {what}\n    {call}")
     print(table(rows))
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
-        total, seconds = sum(row.tried for row in rows), sum(row.seconds for row in rows)
-        args.report.write_text(REPORT.format(table=table(rows), total=total, seconds=seconds))
+        args.report.write_text(report(rows))
     return any(row.findings for row in rows)
 
 

@@ -134,3 +134,30 @@ def test_damage_on_the_way_from_a_server_names_no_object(tmp_path: Path, kind: s
         assert not store.has(oid)
         assert transfer.fetch([oid], store, inner, index).complete
         os.unlink(store.path(oid))
+
+
+@pytest.mark.parametrize("harm", ["damaged", "missing"])
+@pytest.mark.parametrize("target", ["f", "d"])
+def test_a_file_that_could_not_be_checked_out_is_not_called_clean_once_its_object_is_back(
+    ff_repo: Sandbox, harm: str, target: str
+) -> None:
+    """The file is the one that stood there before, known to the index, of the same size."""
+    name = "f" if target == "f" else "d/b"
+    ff_repo.gen({"f": "first\n", "d": {"a": "same\n", "b": "first!\n"}})
+    ff_repo.run("add", "f", "d")
+    old, pointer = ff_repo.read(name), ff_repo.read(f"{target}.dvc")
+    ff_repo.gen({name: old.replace(b"first", b"other")})
+    ff_repo.run("add", target)
+    ff_repo.gen({f"{target}.dvc": pointer})
+    oid = hashlib.md5(old).hexdigest()
+    path = ff_repo.path / f".dvc/cache/files/md5/{oid[:2]}/{oid[2:]}"
+    path.rename(path.with_name("aside"))
+    if harm == "damaged":
+        path.write_bytes(b"x" * len(old))
+    assert ff_repo.run("checkout", check=False).code == 255
+    assert ff_repo.run("status", "--json").json() != {}
+    path.with_name("aside").rename(path)
+    assert ff_repo.run("status", "--json").json() != {}
+    ff_repo.run("checkout")
+    assert ff_repo.read(name) == old
+    assert ff_repo.run("status", "--json").json() == {}

@@ -1,6 +1,6 @@
 """Half-written files of commands that died go with the next command."""
 
-from fourfold.base.fs.platform import try_flock
+from fourfold.base.fs.platform import try_lock
 from tests.fixtures.sandbox import Sandbox
 
 
@@ -30,7 +30,7 @@ def test_a_temporary_file_that_a_reader_may_be_writing_now_is_left(ff_repo: Sand
     ff_repo.run("add", "data")
     young = ff_repo.path / ".dvc/fourfold/index/.x.ff0123456789ab.tmp"
     with young.open("wb") as file:
-        assert try_flock(file.fileno())  # as its writer does, for as long as it lives
+        assert try_lock(file.fileno())  # as its writer does, for as long as it lives
         ff_repo.gen({"other": "2"})
         ff_repo.run("add", "other")
         assert young.exists()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fourfold.base.errors import ConflictError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
-from fourfold.base.fs.walk import WIDTH, Prune
+from fourfold.base.fs.walk import WIDTH, Prune, Scan
 from fourfold.base.ids import Oid
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.build import identify
@@ -465,16 +465,24 @@ class Checkout:
                 scan.stats[at * WIDTH] = -1
             else:
                 packed[at * 16 : at * 16 + 16] = digest
-        complete = len(scan.names) == len(want) and all(size >= 0 for size in scan.stats[0::WIDTH])
         desk.stat_index.save(
             self.path,
             scan,
             bytes(packed),
             b"",
-            oid=self.oid if complete else ("incomplete.dir" if self.is_directory else "incomplete"),
+            oid=self._identity(scan, bytes(packed), want),
             when=when,
             legacy=self.legacy,
         )
+
+    def _identity(self, scan: Scan, packed: bytes, want: dict[str, bytes]) -> str:
+        """What is there now: the target, or what it was before where objects were missing or damaged."""
+        if any(size < 0 for size in scan.stats[0::WIDTH]):
+            return "unknown.dir" if self.is_directory else "unknown"  # such a record matches nothing
+        rows = (packed[at : at + 16] for at in range(0, len(packed), 16))
+        if dict(zip(scan.names, rows, strict=True)) == want:
+            return str(self.oid)
+        return Built(scan, packed, is_directory=self.is_directory).oid
 
 
 def _columns(built: Built) -> dict[str, bytes]:

@@ -1,7 +1,8 @@
 """Detach: give workspace files that share their bytes with the cache bytes of their own.
 
-A hard link or a symbolic link into the store is replaced by a private, writable copy: made beside it,
-flushed, then renamed over the link, so that the path always holds the content. Links that the user
+A hard link or a symbolic link into the store is replaced by a private, writable copy: made in staging,
+flushed, then renamed over the link, so that the path always holds the content and a process that is killed
+leaves nothing among the data. Links that the user
 made to other places, and files that are private already, are left alone (a private file becomes
 writable). Nothing is hashed: the bytes are those that the workspace shows now.
 """
@@ -12,18 +13,19 @@ import stat
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
-from fourfold.base.fs.atomic import temp_name
-from fourfold.base.fs.platform import CREATE_NEW, READ, UPDATE, clone_file, sync_filesystem
+from fourfold.base.fs.platform import CREATE_NEW, READ, UPDATE, clone_file
+from fourfold.content.staging import Staging
 
 _BATCH = 256
 
 
-def detach_files(path: str, store_root: str, *, events: Sink = silent) -> int:
+def detach_files(path: str, store_root: str, staging: str, *, events: Sink = silent) -> int:
     """Make the file at ``path``, or every file below it, private and writable.
 
     Args:
         path: Absolute path in the workspace; what is not there needs nothing.
         store_root: The folder of the store: only symbolic links that lead into it are replaced.
+        staging: Where copies are made when it is on the same file system: `Staging`.
         events: Hears the phase "unlinking".
 
     Returns:
@@ -38,9 +40,10 @@ def detach_files(path: str, store_root: str, *, events: Sink = silent) -> int:
         if not shared:
             return 0
         events(PhaseStarted("unlinking", len(shared)))
-        for start in range(0, len(shared), _BATCH):
-            _replace(shared[start : start + _BATCH])
-            events(Advanced("unlinking", min(_BATCH, len(shared) - start)))
+        with Staging(staging, os.path.dirname(path)) as place:
+            for start in range(0, len(shared), _BATCH):
+                _replace(shared[start : start + _BATCH], place)
+                events(Advanced("unlinking", min(_BATCH, len(shared) - start)))
         events(PhaseEnded("unlinking"))
     except OSError as error:
         raise from_os_error(error, f"making {path} private") from error
@@ -68,26 +71,13 @@ def _settle(path: str, home: str) -> bool:
     return False
 
 
-def _replace(paths: list[str]) -> None:
+def _replace(paths: list[str], staging: Staging) -> None:
     """Copy a batch of files, make the copies durable together, rename them into place."""
-    made: list[tuple[str, str]] = []
-    try:
-        for path in paths:
-            folder, name = os.path.split(path)
-            temporary = os.path.join(folder, temp_name(name))
-            made.append((temporary, path))
-            _copy(path, temporary)
-        if len(made) > 1 and not sync_filesystem(os.path.dirname(paths[0])):
-            for temporary, _path in made:
-                _flush(temporary)
-        elif len(made) == 1:
-            _flush(made[0][0])
-        for temporary, path in made:
-            os.replace(temporary, path)
-    finally:
-        for temporary, _path in made:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
+    for number, path in enumerate(paths):
+        _copy(path, staging.slot(number))
+    staging.flush(len(paths))
+    for number, path in enumerate(paths):
+        os.replace(staging.slot(number), path)
 
 
 def _copy(source: str, target: str) -> None:
@@ -100,13 +90,5 @@ def _copy(source: str, target: str) -> None:
             if os.fstat(fd).st_mode & stat.S_IXUSR:
                 file.flush()
                 os.chmod(target, stat.S_IMODE(os.fstat(out).st_mode) | stat.S_IXUSR)
-    finally:
-        os.close(fd)
-
-
-def _flush(path: str) -> None:
-    fd = os.open(path, READ)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)

@@ -127,6 +127,7 @@ class Linker:
 
     def _copy(self, oid: Oid, fd: int, place: str) -> tuple[str, os.stat_result | None]:
         size = os.fstat(fd).st_size
+        os.lseek(fd, 0, os.SEEK_SET)  # a kind of link that failed may have read it, to prove it
         out = os.open(place, UPDATE | CREATE_NEW, 0o666)
         try:
             if size <= CHUNK:

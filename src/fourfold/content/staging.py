@@ -83,7 +83,11 @@ class Staging:
 
 def sweep(parent: str) -> None:
     """Remove the staging directories below ``parent`` whose makers are dead."""
-    for name in os.listdir(parent):
+    try:
+        names = os.listdir(parent)
+    except FileNotFoundError:
+        return
+    for name in names:
         if not (name.startswith(".staging.") and is_temp_name(name)):
             continue
         path = f"{parent}/{name}"

@@ -15,12 +15,10 @@ import os
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
-from fourfold.base.fs.atomic import is_temp_name, temp_name, write_all, write_atomic
-from fourfold.base.fs.platform import CREATE_NEW, NO_FOLLOW, NO_WAIT, WRITE, try_lock
+from fourfold.base.fs.atomic import sweep_claimed, write_atomic, write_claimed
 from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
 
@@ -168,10 +166,10 @@ class StatIndex:
         path = self._path(root, legacy=legacy)
         try:
             try:
-                _replace(path, (head, *body, proofs))
+                write_claimed(path, (head, *body, proofs))
             except FileNotFoundError:
                 _make_index_directory(self.directory)
-                _replace(path, (head, *body, proofs))
+                write_claimed(path, (head, *body, proofs))
         except OSError:
             return
 
@@ -187,15 +185,7 @@ class StatIndex:
 
     def sweep(self) -> int:
         """Remove half-written files whose writers died; returns how many. The living hold locks on theirs."""
-        removed = 0
-        try:
-            names = os.listdir(self.directory) if self.directory is not None else []
-        except OSError:
-            return 0
-        for name in names:
-            if is_temp_name(name):
-                removed += _sweep_one(f"{self.directory}/{name}")
-        return removed
+        return sweep_claimed(self.directory) if self.directory is not None else 0
 
     def roots(self) -> list[tuple[str, str]]:
         """Every (root, oid) on record, the folders of the cache left out; in no order."""
@@ -231,48 +221,6 @@ def settle(stats: "array[int]", clock: Clock) -> int:
         clock.sleep(gap / 1e9)
         now = clock.now_ns()
     return now
-
-
-def _replace(path: str, parts: Iterable[bytes | memoryview]) -> None:
-    """Give the file of a record new bytes: not durable, but never half of them.
-
-    Raises:
-        OSError: it has its old bytes. FileNotFoundError also when a sweep came in a moment without a lock.
-    """
-    folder, name = os.path.split(path)
-    temporary = f"{folder}/{temp_name(name)}"
-    fd = os.open(temporary, WRITE | CREATE_NEW, 0o666)
-    try:
-        try:
-            try_lock(fd)
-            for part in parts:
-                write_all(fd, part)
-        finally:
-            os.close(fd)
-        os.replace(temporary, path)
-    except BaseException:
-        _unlink_quietly(temporary)
-        raise
-
-
-def _sweep_one(path: str) -> bool:
-    """Remove a temporary file if the kernel gives its lock to us."""
-    try:
-        fd = os.open(path, WRITE | NO_FOLLOW | NO_WAIT)
-    except OSError:
-        return False
-    try:
-        return try_lock(fd) and _unlink_quietly(path)
-    finally:
-        os.close(fd)
-
-
-def _unlink_quietly(path: str) -> bool:
-    try:
-        os.unlink(path)
-    except OSError:
-        return False
-    return True
 
 
 def _make_index_directory(path: str) -> None:

@@ -7,14 +7,14 @@ if its name follows from what it says. Format: `fourfold.formats.dvc.runcache`.
 import os
 from typing import TYPE_CHECKING
 
-from fourfold.base.errors import FourfoldError, from_os_error
-from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.errors import FourfoldError
 from fourfold.formats.dvc import runcache
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import is_external
 from fourfold.formats.dvc.runcache import UncacheableRunError
 from fourfold.project.changes import Examiner
 from fourfold.project.outs import Owner
+from fourfold.project.runfiles import write_run
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -72,7 +72,7 @@ def remember(project: "Project", entry: LockEntry) -> str | None:
         The absolute path of the new file; None when it was there, or a parameter has no JSON form.
 
     Raises:
-        DeniedError, ExhaustedError: the cache cannot be written.
+        DeniedError, ExhaustedError, UnsafePathError: the cache cannot be written.
     """
     try:
         relpath = runcache.relpath(entry)
@@ -81,9 +81,4 @@ def remember(project: "Project", entry: LockEntry) -> str | None:
     path = os.path.join(project.cache_dir, relpath)
     if _read(path, relpath) is not None:
         return None
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, runcache.render(entry))
-    except OSError as error:
-        raise from_os_error(error, "writing the run cache") from error
-    return path
+    return write_run(project.cache_dir, relpath, runcache.render(entry))

@@ -1,8 +1,8 @@
 """Destroy: take everything of DVC out of a folder, and leave the data.
 
 The one verb that cannot be taken back: the operation log and the cache go with the rest. So every
-link into the cache becomes a file of its own before anything is removed, and ``.dvc`` is renamed away
-before it is emptied: a process that is killed leaves a project, or none.
+link into the cache becomes a file of its own before anything is removed, and ``.dvc`` itself goes last:
+a process that is killed leaves a project, in which the same command goes on.
 """
 
 import os
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.events import Sink, silent
-from fourfold.base.fs.atomic import temp_name
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
 from fourfold.project.outs import LOCK_FILE
@@ -49,16 +48,26 @@ def destroy(project: "Project", *, events: Sink = silent) -> DestroyResult:
                 files.add(os.path.join(os.path.dirname(owner.file), LOCK_FILE))
         files.add(os.path.join(project.root, ".dvcignore"))
         removed = [path for path in sorted(files) if os.path.lexists(path)]
-        doomed = os.path.join(project.root, temp_name(".dvc"))
         try:
             for path in removed:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
-            os.rename(project.dvc_dir, doomed)
+            _empty(project.dvc_dir, but=os.path.basename(project.tmp_dir))
         except OSError as error:
             raise from_os_error(error, "removing the project") from error
     try:
-        shutil.rmtree(doomed)
+        shutil.rmtree(project.dvc_dir)  # with the lock, which is free now
     except OSError as error:
-        raise from_os_error(error, f"emptying {doomed}") from error
+        raise from_os_error(error, f"emptying {project.dvc_dir}") from error
     return DestroyResult((*removed, project.dvc_dir))
+
+
+def _empty(folder: str, *, but: str) -> None:
+    """Remove everything in a folder, but for one name; a symbolic link goes, what it leads to stays."""
+    with os.scandir(folder) as entries:
+        doomed = [entry for entry in entries if entry.name != but]
+    for entry in doomed:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)

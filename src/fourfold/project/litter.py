@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fourfold.base.fs.atomic import is_temp_name
-from fourfold.content import leases
+from fourfold.content import leases, staging
 from fourfold.content.objects import ObjectStore
 from fourfold.project.journal import newest
 from fourfold.project.locks import RWLOCK_GUARD, guard
+from fourfold.project.runfiles import sweep_runs
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -35,7 +36,9 @@ def sweep(project: "Project") -> int:
         if recorded.state not in {"done", "undone"}:
             for act in recorded.acts:
                 folders[os.path.dirname(os.path.join(project.root, act.path))] = None
-    return sweep_transfer(project) + sum(map(_sweep_folder, folders)) + _sweep_locks(project)
+    staging.sweep(os.path.join(project.own_dir, "staging"))
+    swept = sweep_transfer(project) + sum(map(_sweep_folder, folders)) + _sweep_locks(project)
+    return swept + sweep_runs(project.cache_dir)
 
 
 def sweep_transfer(project: "Project", remote: str | None = None) -> int:

@@ -23,6 +23,7 @@ from fourfold.content.verify import verify_here
 from fourfold.project.collect import Want, collect
 from fourfold.project.desk import intake_of, proofs_of, pruning
 from fourfold.project.fsck import CACHE, Finding, FsckResult, fsck
+from fourfold.project.litter import sweep
 from fourfold.project.locks import project_lock
 from fourfold.project.push import Opened
 from fourfold.project.vetting import vet_store
@@ -107,6 +108,7 @@ def repair(
     with project_lock(project):
         if not dry:
             vet_store(project, "write")
+            sweep(project)
         job = _Repair(project, names, jobs, dry=dry, events=events)
         job.cache(fsck(project, names, read=True, events=events))
         if remotes or all_remotes:

@@ -102,7 +102,7 @@ class Restorer:
         linker.note_links()
 
     def put(self, number: int, path: str) -> None:
-        """Name the content of ``number`` at ``path``, where nothing is now.
+        """Name the content of ``number`` at ``path``, where nothing is now, or a file that another replaces.
 
         Raises:
             DeniedError, ExhaustedError: the system refuses.
@@ -111,7 +111,7 @@ class Restorer:
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if self._staging is not None and not is_tree(want.oid):
-                os.rename(self._staging.slot(number), path)
+                os.replace(self._staging.slot(number), path)
                 return
         except OSError as error:
             raise from_os_error(error, f"restoring {path}") from error

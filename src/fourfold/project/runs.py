@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import FourfoldError, UnsupportedError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned, silent
-from fourfold.base.fs.atomic import write_atomic
-from fourfold.base.ids import UnsafePathError
 from fourfold.formats.dvc import runcache
 from fourfold.project.remotes import RUNS, Remote
+from fourfold.project.runfiles import write_run
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -80,7 +79,7 @@ def pull_runs(project: "Project", remote: Remote, *, events: Sink = silent) -> i
         if not isinstance(got, bytes):
             raise got
         if _is_sound(key, got):
-            _write(project.cache_dir, key, got)
+            write_run(project.cache_dir, key, got)
             brought += 1
         else:
             events(_damaged(f"{key} of remote '{remote.name}'"))
@@ -132,15 +131,3 @@ def _read(path: str) -> bytes:
             return file.read(_MAX)
     except OSError as error:
         raise from_os_error(error, "reading the run cache") from error
-
-
-def _write(cache_dir: str, key: str, data: bytes) -> None:
-    path = f"{cache_dir}/{key}"
-    folder, top = os.path.dirname(path), f"{cache_dir}/runs"
-    if not os.path.realpath(folder).startswith(os.path.realpath(top) + os.sep):
-        raise UnsafePathError(f"'{folder}' leads out of the run cache", hint="remove that symbolic link")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        write_atomic(path, data)
-    except OSError as error:
-        raise from_os_error(error, "writing the run cache") from error

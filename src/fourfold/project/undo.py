@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConflictError, CorruptError, FourfoldError, NotFoundError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
-from fourfold.base.ids import Oid, UnsafePathError
+from fourfold.base.ids import Oid, UnsafePathError, is_tree
 from fourfold.project.journal import TRASH, Act, Recorded, log, mark, read_state
 from fourfold.project.locks import RepositoryLockedError, project_lock
 from fourfold.project.oplog import move_path
@@ -256,20 +256,21 @@ class _Taker:
             self._shift(self._path(act.to), path)
         elif act.kind in {"discard", "keep"}:
             if os.path.lexists(self._slot(act)):  # else an earlier run that was killed came this far
-                self._set_aside(path, act)
-                self._shift(self._slot(act), path)
+                self._set_aside(path, act, stays=_is_file(self._slot(act)))
+                self._move_over(self._slot(act), path)
         elif act.kind == "create":
             self._set_aside(path, act)
         elif restorer is not None:
             self._put_back(act, path, restorer)
 
     def _put_back(self, act: Act, path: str, restorer: "Restorer") -> None:
-        aside = os.path.lexists(self._slot(act, "u")) or os.path.lexists(self._slot(act, "n"))
-        if aside and self.recorded.half_undone and os.path.lexists(path):
+        kept = self._slot(act, "u")
+        aside = os.path.lexists(kept) or os.path.lexists(self._slot(act, "n"))
+        if aside and self.recorded.half_undone and os.path.lexists(path) and not _is_one(kept, path):
             return  # an earlier run that was killed came this far
         if not os.path.lexists(path):
             self._note_nothing(act)
-        self._set_aside(path, act)
+        self._set_aside(path, act, stays=act.oid is not None and not is_tree(act.oid))
         restorer.put(act.slot, path)
 
     def forth(self, act: Act) -> None:
@@ -331,15 +332,27 @@ class _Taker:
             raise from_os_error(error, f"writing {path}") from error
         self.files.append(path)
 
-    def _set_aside(self, path: str, act: Act) -> None:
-        """Put what is there now into the trash, where redo finds it."""
-        if os.path.lexists(path):
-            aside = self._slot(act, "u")
+    def _set_aside(self, path: str, act: Act, *, stays: bool = False) -> None:
+        """Put what is there now into the trash, where redo finds it.
+
+        With ``stays`` a file keeps its name too, until another is renamed over it: whoever looks, or whoever
+        is left after a kill, finds the one or the other.
+        """
+        aside = self._slot(act, "u")
+        if os.path.lexists(path) and not _is_one(aside, path):  # else an earlier run that was killed did it
             if os.path.lexists(aside):
                 aside = self._free(act, "x")
                 self.events(Warned("kept-in-trash", f"what was at '{act.path}' is now '{aside}'"))
-            self._shift(path, aside)
+            if not (stays and _is_file(path) and _name_twice(path, aside)):
+                self._shift(path, aside)
         self.paths.append(path)
+
+    def _move_over(self, source: str, target: str) -> None:
+        """Move a file to where there is nothing, or the file that `_set_aside` let stay."""
+        if os.path.lexists(target) and not _is_file(target):
+            return
+        move_path(source, target)
+        self.paths.append(target)
 
     def _note_nothing(self, act: Act) -> None:
         """Remember, for redo, that the operation had left nothing at the path."""
@@ -378,3 +391,28 @@ class _Taker:
         while os.path.lexists(path := self._slot(act, f"{prefix}{number}-")):
             number += 1
         return path
+
+
+def _is_file(path: str) -> bool:
+    """Whether a path is a file, or a link; not a directory, nor nothing."""
+    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))
+
+
+def _is_one(path: str, other: str) -> bool:
+    """Whether two paths are names of one file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except OSError:
+        return False
+
+
+def _name_twice(path: str, other: str) -> bool:
+    """Give a file a second name; False where the file system cannot."""
+    if os.path.islink(path):
+        return False
+    try:
+        os.makedirs(os.path.dirname(other), exist_ok=True)
+        os.link(path, other)
+    except OSError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from fourfold.base.errors import NotFoundError, UsageError
 from fourfold.base.events import Sink, silent
 from fourfold.base.ids import UnsafePathError
 from fourfold.content.detach import detach_files
+from fourfold.project.litter import sweep
 from fourfold.project.locks import project_lock
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def unprotect(project: "Project", targets: Iterable[str], *, events: Sink = sile
         if not os.path.lexists(path):
             raise NothingToUnprotectError(f"'{name}' does not exist")
     with project_lock(project):
+        sweep(project)
         return UnprotectResult({path: detach(project, path, events=events) for path in paths})
 
 
 def detach(project: "Project", path: str, *, events: Sink = silent) -> int:
     """Cut the links between one path of the workspace and the cache; how many files had one."""
-    return detach_files(path, project.store.root, events=events)
+    home = os.path.join(project.make_own_dir(), "staging")
+    return detach_files(path, project.store.root, home, events=events)

@@ -1,16 +1,22 @@
 """Writing so that a reader, and a power cut, see the old bytes or the new ones, never a mixture.
 
 A temporary name in the same directory, the bytes, one fsync, a rename over the old name, an fsync
-of the directory. Nothing here ever opens an existing file for writing or removes it first.
+of the directory. Nothing here ever opens an existing file for writing or removes it first. A temporary file
+that was left is found by those who know what its writer was doing (`write_atomic`), or bears a lock, so that
+anybody may sweep it once its writer is dead (`write_claimed`).
 """
 
 import os
 import re
+from collections.abc import Sequence
 
-from fourfold.base.fs.platform import CREATE_NEW, WRITE, sync_directory
+from fourfold.base.fs.platform import CREATE_NEW, NO_FOLLOW, NO_WAIT, WRITE, sync_directory, try_lock
 
 # ".<anything>.<token>.tmp": hidden, ours by its token, and refused by no file system.
 _TEMP = re.compile(r"\..*\.ff[0-9a-f]{12}\.tmp", re.DOTALL)
+
+#: What is not larger is written by one call.
+_JOINED = 1 << 20
 
 
 def temp_token() -> str:
@@ -75,6 +81,64 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None, durable: bo
         raise
     if durable:
         sync_directory(directory or ".")
+
+
+def write_claimed(
+    path: str, parts: Sequence[bytes | memoryview], *, folder: str = "", durable: bool = False
+) -> None:
+    """Give ``path`` new bytes, all or nothing.
+
+    Args:
+        path: The file to make or replace; its directory exists.
+        parts: The new content.
+        folder: Where the temporary file lies until then, on the same file system; by default beside ``path``.
+        durable: The bytes would survive a power cut before they get their name.
+
+    Raises:
+        OSError: the old bytes stand. FileNotFoundError also when a sweep came in a moment without a lock.
+    """
+    directory, name = os.path.split(path)
+    temporary = f"{folder or directory}/{temp_name(name)}"
+    fd = os.open(temporary, WRITE | CREATE_NEW, 0o666)
+    try:
+        try:
+            try_lock(fd)
+            for part in parts if sum(map(len, parts)) > _JOINED else (b"".join(parts),):
+                write_all(fd, part)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def sweep_claimed(folder: str) -> int:
+    """Remove the half-written files of a folder whose writers died; returns how many."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    return sum(_sweep_one(f"{folder}/{name}") for name in names if is_temp_name(name))
+
+
+def _sweep_one(path: str) -> bool:
+    """Remove a temporary file if the kernel gives its lock to us."""
+    try:
+        fd = os.open(path, WRITE | NO_FOLLOW | NO_WAIT)
+    except OSError:
+        return False
+    try:
+        if not try_lock(fd):
+            return False
+        os.unlink(path)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _remove(path: str) -> None:
