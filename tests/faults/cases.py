@@ -24,7 +24,7 @@ class Case(NamedTuple):
         status: Asked after the fault; must not claim that all is clean when it is not.
         reruns: Exit codes of the second run that are right: a command that was already done may say so.
         most: How many points a full sweep tries, chosen evenly by chance; None for every one. Only for
-            cases whose points are many of a kind, thousands of files in threads.
+            cases whose points are many of a kind, or those of another case in the main.
     """
 
     name: str
@@ -161,9 +161,9 @@ CASES: tuple[Case, ...] = (
     Case("destroy", _tracked, ("destroy", "-f"), reruns=(0, 253)),
     Case("unprotect", _linked, ("unprotect", "f.bin", "d")),
     Case("remove-linked", _linked, ("remove", "d.dvc"), reruns=(0, 1, 255)),
-    Case("add-linked", _linked_and_changed, ("add", "f.bin", "d")),
+    Case("add-linked", _linked_and_changed, ("add", "f.bin", "d"), most=200),
     Case("checkout-linked", _linked_revisions, ("checkout",)),
-    Case("add-large", _large, ("add", "f.bin", "d")),
+    Case("add-large", _large, ("add", "f.bin", "d"), most=120),
     Case("add-many", _many, ("add", "f.bin", "d"), most=60),
     Case("checkout-many", _many_gone, ("checkout",), most=60),
 )

@@ -110,8 +110,9 @@ no permission). After each, the disk is read by a checker that shares no code wi
 asked, and the command is run again. A cell counts the points at which that promise was broken; every cell
 must be 0.
 
-- **points**: calls times what can happen to them; **tried** is less only for the commands on hundreds of
-  files, of whose points a sample is taken; **reached**: the call was made again in the run that was hit
+- **points**: calls times what can happen to them; **tried** is less only for `add` with links, of large
+  files and of hundreds of them, of whose points a sample is taken; **reached**: the call was made again in
+  the run that was hit
 - **lost**: an object that was there is gone, or a pointer file or a remote manifest names one that nobody
   has
 - **torn**: an object, pointer file or workspace file holds neither its old bytes nor its new ones
