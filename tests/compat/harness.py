@@ -196,7 +196,7 @@ def same(stage: Stage, scenario: Scenario, a: str, b: str, *, handoff: bool = Tr
     second = play(stage, scenario, b)
     if handoff:
         found += _named(f"written by B ({os.path.basename(b)}): ", hand_over(stage, scenario, b, a))
-    found += _compare_stories(first, second)
+    found += _compare_stories(scenario.name, first, second)
     shutil.rmtree(stage.here, ignore_errors=True)
     return deviations.unexplained(scenario.name, found)
 
@@ -205,21 +205,36 @@ def _named(prefix: str, found: list[Difference]) -> list[Difference]:
     return [Difference(prefix + d.key, d.detail) for d in found]
 
 
-def _compare_stories(first: Story, second: Story) -> list[Difference]:
-    """The exit codes and answers of every command; the folder at the first command after which it differs."""
+def _compare_stories(scenario: str, first: Story, second: Story) -> list[Difference]:
+    """The exit codes and answers of every command; the folder at the first command after which it differs.
+
+    Paths whose difference a deviation explains are told once, and left out from then on.
+    """
     found: list[Difference] = []
     folder_differs = False
+    told: set[str] = set()
     for a, b in zip(first.seen, second.seen, strict=True):
         where = f"step {a.number} `{a.command}`: "
         if a.code != b.code:
             found.append(Difference(where + "exit code", f"  A {a.said}\n  B {b.said}"))
         if a.answer != b.answer:
             found.append(Difference(where + "answer", f"  A {a.said}\n  B {b.said}"))
-        if not folder_differs and (changes := compare(a.snapshot, b.snapshot)):
-            folder_differs = True
-            found += _named(where, changes)
+        if not folder_differs and (changes := _untold(told, compare(a.snapshot, b.snapshot))):
+            named = _named(where, changes)
+            found += named
+            folder_differs = bool(deviations.unexplained(scenario, named))
+            told |= {_path(change) for change in changes}
     if not folder_differs:
-        found += _named("at the end: ", compare(first.final, second.final))
+        found += _named("at the end: ", _untold(told, compare(first.final, second.final)))
     if first.git != second.git:
         found.append(Difference("at the end: git", f"  A {first.git}\n  B {second.git}"))
     return found
+
+
+def _path(change: Difference) -> str:
+    """The path that a difference of two folders is about."""
+    return change.key.rpartition(": ")[0]
+
+
+def _untold(told: set[str], changes: list[Difference]) -> list[Difference]:
+    return [change for change in changes if _path(change) not in told]

@@ -174,7 +174,8 @@ def tell_skipped(found: Collection, events: Sink) -> None:
             Warned(
                 "output-not-saved",
                 f"'{out.relpath}' has no saved content yet and was left out",
-                f"save it with: ff commit {out.owner.addressing}",
+                f"{'bring it' if out.is_import else 'save it'} with: "
+                f"ff {'update' if out.is_import else 'commit'} {out.owner.addressing}",
             )
         )
 

@@ -44,13 +44,16 @@ Snapshot = dict[str, Item]
 
 
 def recorded(project: "Project", tracking: Tracking) -> Snapshot:
-    """What pointer files and lock files record: cached outputs of the workspace that have content."""
+    """What pointer files and lock files record: cached outputs of the workspace that have content.
+
+    Of an import that was made without its data, that is what its URL had, where an MD5 says so.
+    """
     found = {}
     for out in tracking.outs:
-        if out.oid is not None and out.output.cache:
-            found[out.relpath] = Item(
-                out.oid, out.output.legacy, tree_of(project, out.oid, legacy=out.output.legacy)
-            )
+        owner = out.owner
+        item = owner.deps[0] if owner.is_partial_import else out.output
+        if item.oid is not None and out.output.cache:
+            found[out.relpath] = Item(item.oid, item.legacy, tree_of(project, item.oid, legacy=item.legacy))
     return found
 
 
