@@ -27,6 +27,8 @@ _BUG = 3
 #: The lease of a killed push or gc on a remote: nobody can know that its owner died, so it stays until it
 #: expires, where DVC does not look.
 LEASE = "remote/.fourfold"
+#: The folder of leases of the cache, empty: it could not be removed when the last one was given back.
+EMPTY = "ws/.dvc/cache/.fourfold: only in A"
 #: A run that was recorded in dvc.lock and not remembered costs another run some day, and nothing else.
 RUNS = "ws/.dvc/cache/runs"
 #: Calls that make links, where a copy does as well.
@@ -165,6 +167,7 @@ def _differences(now: Snapshot, wanted: Snapshot, fault: Fault) -> list[Differen
         d
         for d in different
         if not d.key.startswith((LEASE, RUNS))
+        and d.key != EMPTY
         and "<random" not in d.key
         and not (copied and d.key.endswith(copied) and not d.key.startswith("ws/.dvc/"))
     ]

@@ -2,7 +2,8 @@
 
 Prints every finding and one row a command (points, those tried, findings of each kind); 1 when there is any.
 ``--report`` writes the table for people. With ``--rows`` the row of each command is kept in a folder, so that
-a sweep of hours can be done command by command: what lies there is neither tried again nor left out.
+a sweep of hours can be done command by command: what lies there is neither tried again nor left out;
+``--again`` tries the points of it that had findings once more, after the checker was mended.
 """
 
 import argparse
@@ -63,6 +64,20 @@ def sweep(case: Case, command: str, kinds: str, size: int | None, seed: int) -> 
     return Swept(case.name, _commit(), len(faults), len(chosen), reached, findings, seconds)
 
 
+def retry(case: Case, command: str, row: Swept) -> Swept:
+    """The row with the points that had findings tried once more."""
+    wanted = {fault for fault, *_rest in row.findings}
+    with tempfile.TemporaryDirectory(prefix="faults-") as base:
+        bench = Bench(Path(base), case, command)
+        findings = [
+            (str(fault), finding.kind, finding.what, fault.point.what)
+            for fault in [*bench.kills(), *bench.errors()]
+            if str(fault) in wanted
+            for finding in bench.attempt(fault)[1]
+        ]
+    return row._replace(findings=findings)
+
+
 def _commit() -> str:
     """The commit of this checkout, marked when files differ from it."""
     done = subprocess.run(
@@ -80,8 +95,12 @@ def kept(case: Case, rows: Path | None, args: argparse.Namespace, command: str) 
     file = rows / f"{case.name}.json" if rows else None
     if file and file.exists():
         fields = json.loads(file.read_text())
-        return Swept(**{**fields, "findings": [tuple(found) for found in fields["findings"]]})
-    row = sweep(case, command, args.kinds, args.sample, args.seed)
+        row = Swept(**{**fields, "findings": [tuple(found) for found in fields["findings"]]})
+        if not (args.again and row.findings):
+            return row
+        row = retry(case, command, row)
+    else:
+        row = sweep(case, command, args.kinds, args.sample, args.seed)
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(row._asdict(), indent=1))
@@ -152,6 +171,7 @@ def main() -> int:
     parser.add_argument("--exe", default=None, help="the tool (default: our ff)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rows", type=Path, default=None, help="keep each row here, and take those that are")
+    parser.add_argument("--again", action="store_true", help="try again what had findings in --rows")
     parser.add_argument("--report", type=Path, default=None, help="write the table here")
     args = parser.parse_args()
     if not args.all and not args.command:

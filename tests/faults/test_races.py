@@ -154,3 +154,30 @@ def test_looking_while_somebody_adds_never_fails(ff_repo: Sandbox, tmp_path: Pat
         )
     is_sound(tmp_path)
     assert ff_repo.run("status", "--json").json() == {}
+
+
+def test_two_runs_of_disjoint_stages_that_share_a_dependency_both_succeed(
+    ff_repo: Sandbox, tmp_path: Path, ff: Tool
+) -> None:
+    """Defect D15 of DVC: the second one fails, busy."""
+    stage = "  {0}:\n    cmd: sleep 0.5 && cat raw > {0}\n    deps: [raw]\n    outs: [{0}]\n"
+    ff_repo.gen({"raw": "1", "dvc.yaml": "stages:\n" + stage.format("a") + stage.format("b")})
+    ff_repo.run("add", "raw")
+    processes = [
+        subprocess.Popen(
+            [*ff.command, "repro", "--wait-for-lock", "-s", name],
+            cwd=ff_repo.path,
+            env=ff.env,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        for name in ("a", "b")
+    ]
+    for process in processes:
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, said
+    assert {ff_repo.text("a"), ff_repo.text("b")} == {"1"}
+    assert ff_repo.run("status", "--json").json() == {}
+    is_sound(tmp_path)

@@ -350,5 +350,6 @@ def test_a_project_under_random_commands_and_deaths_keeps_its_promises() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_a_project_under_many_more_random_commands_keeps_its_promises() -> None:
     run_state_machine_as_test(ProjectMachine, settings=_profile(1500, 50))
