@@ -6,6 +6,8 @@ import sys
 def main() -> int:
     """Run ``ff`` with the arguments of this process and return its exit code."""
     argv = sys.argv[1:]
+    if sys.platform != "win32" and not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        _begin_again_in_utf8()
     try:
         if argv in (["--version"], ["-V"], ["version", "--short"]):
             from fourfold import __version__  # noqa: PLC0415 - nothing else may load for this answer
@@ -26,6 +28,21 @@ def main() -> int:
             sys.stderr.write(f"error: ff cannot load its modules: {error}\n")
         return 255
     return run(argv)
+
+
+def _begin_again_in_utf8() -> None:
+    """Replace the process by itself in UTF-8 mode: names in DVC's files are UTF-8, whatever the locale is.
+
+    Without that a locale of another encoding would give one file two names. Where the process cannot be
+    replaced it goes on: names beyond ASCII are then refused one by one.
+    """
+    import os  # noqa: PLC0415 - loaded by the interpreter itself
+
+    words = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+    try:
+        os.execv(sys.executable, [os.fsencode(word) for word in words])  # noqa: S606 - ourselves, no shell
+    except (OSError, ValueError):
+        return
 
 
 if __name__ == "__main__":

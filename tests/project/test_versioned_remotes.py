@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import CorruptError, FourfoldError, NotFoundError
 from fourfold.base.ids import UnsafePathError
 from fourfold.project.add import add
 from fourfold.project.checkout import checkout
+from fourfold.project.data_status import data_status
+from fourfold.project.elsewhere import Surroundings
 from fourfold.project.fetch import fetch
 from fourfold.project.fsck import fsck
 from fourfold.project.gc import gc
+from fourfold.project.get import get
 from fourfold.project.project import Project
 from fourfold.project.pull import pull
 from fourfold.project.push import push
@@ -310,6 +314,24 @@ def test_status_asks_for_the_versions_that_pointer_files_name(cloud: Cloud) -> N
     assert states() == {}
     cloud.client.delete_object(Bucket=cloud.bucket, Key="real/d/b", VersionId=cloud.versions("real/d/b")[0])
     assert states() == {"d/b": "new"}
+    assert data_status(cloud.open(), granular=True, not_in_remote=True).not_in_remote == ("d/", "d/b")
     cloud.cached(md5("three\n")).unlink()
     cloud.cached(md5("one\n")).unlink()
     assert states() == {"d/b": "missing", "f": "deleted"}
+
+
+def test_another_project_gets_what_a_commit_names_from_its_versions(cloud: Cloud, tmp_path: Path) -> None:
+    push(cloud.open())
+    old = cloud.commit("one")
+    cloud.change({"d": {"a": "changed\n"}})
+    push(cloud.open())
+    cloud.commit("two")
+    cloud.lose("f", "d")
+    here = Surroundings(cloud.environ, str(tmp_path), SYSTEM)
+    get(str(cloud.root), "d", here, rev=old)
+    assert (tmp_path / "d" / "a").read_text() == "two\n"
+    assert (tmp_path / "d" / "sub" / "c").read_text() == "four\n"
+    get(str(cloud.root), "f", here)
+    get(str(cloud.root), "d/a", here)
+    assert (tmp_path / "f").read_text() == "one\n"
+    assert (tmp_path / "a").read_text() == "changed\n"

@@ -17,18 +17,20 @@ class FourfoldError(Exception):
 
     Attributes:
         message: What failed, with the value; one line, no trailing period.
-        hint: One command or act that helps; empty when there is none.
+        hint: One command or act that helps; where none is given, the `default_hint` of its kind.
         details: Further lines, one a finding (missing objects, damaged files).
     """
 
     code: ClassVar[str] = "error"
     #: What the process exits with; a category fixes it (docs/reference/exit-codes.md).
     exit_code: ClassVar[int] = 255
+    #: What helps against most errors of this kind; whoever raises one and knows better says so.
+    default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.default_hint
         self.details = tuple(details)
 
     def __str__(self) -> str:
@@ -54,6 +56,7 @@ class ConfigError(FourfoldError):
 
     code = "config"
     exit_code = 251
+    default_hint = "see what is set, and where: ff config --list --show-origin"
 
 
 class AuthError(FourfoldError):
@@ -67,6 +70,7 @@ class NotFoundError(FourfoldError):
     """What was named does not exist: the caller names something else or fetches it."""
 
     code = "not-found"
+    default_hint = "check the name, and where you are"
 
 
 class ConflictError(FourfoldError):
@@ -79,42 +83,49 @@ class CorruptError(FourfoldError):
     """Bytes are not what their name says: the caller heals them from a good copy."""
 
     code = "corrupt"
+    default_hint = "heal it from any good copy: ff repair"
 
 
 class UnavailableError(FourfoldError):
     """A service or a lock is not there now: the same call may succeed later."""
 
     code = "unavailable"
+    default_hint = "run the same command again later; what was done is kept"
 
 
 class DeniedError(FourfoldError):
     """The operating system or a remote forbids it: the caller changes permissions."""
 
     code = "denied"
+    default_hint = "check the owner and the mode of that path"
 
 
 class ExhaustedError(FourfoldError):
     """A resource ran out (disk, file handles, memory): the caller frees some and runs again."""
 
     code = "exhausted"
+    default_hint = "free some, then run the same command again; nothing was lost"
 
 
 class InvalidFileError(FourfoldError):
     """A file of a known format cannot be understood: the caller edits it."""
 
     code = "invalid-file"
+    default_hint = "mend that file by hand; what changed in it, Git knows: git diff"
 
 
 class UnsafeError(FourfoldError):
     """Hostile or dangerous input was refused: nothing was touched outside the project."""
 
     code = "unsafe"
+    default_hint = "nothing was touched; look at where that name comes from before you trust it"
 
 
 class UnknownOutcomeError(FourfoldError):
     """It may or may not have happened: the caller reads again before anything else."""
 
     code = "unknown-outcome"
+    default_hint = "look before you run it again: ff status"
 
 
 class UnsupportedError(FourfoldError):
@@ -133,7 +144,7 @@ _HINTS = {
     "EDQUOT": "free some of your quota, then run the same command again; nothing was lost",
     "EMFILE": "raise the limit with: ulimit -n 4096",
     "ENFILE": "the system is out of file handles: close programs, then run again",
-    "EROFS": "the file system is mounted read-only",
+    "EROFS": "the file system is mounted read-only: looking works there, changing needs another place",
 }
 
 
@@ -154,7 +165,7 @@ def from_os_error(error: OSError, doing: str = "") -> FourfoldError:
     if name in _EXHAUSTED:
         return ExhaustedError(message, hint=hint)
     if name in _DENIED:
-        return DeniedError(message, hint=hint or "check the owner and the mode of that path")
+        return DeniedError(message, hint=hint)
     if name in {"ENOENT", "ENOTDIR"}:
         return NotFoundError(message)
     return UnavailableError(message, hint="if the disk is failing, run: ff fsck --read-data")

@@ -6,6 +6,8 @@ of the system is a bug of ours: exit code 3 and a report file. A traceback is sh
 ``FF_SHOW_TRACEBACK`` is set. Exit codes: docs/reference/exit-codes.md.
 """
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -22,6 +24,10 @@ from fourfold.cli.render import Style, discard, plain, to_json, wants_color, wri
 if TYPE_CHECKING:
     from fourfold.cli.table import Command
 
+#: A byte of the command line that is not UTF-8, as Python keeps it in text.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Where the hint of a store leaves out the name of the remote, which it does not know.
+_UNNAMED = re.compile(r"(ff remote modify (?:--\w+ )*)<name>")
 #: So many details are printed as text; JSON carries all of them.
 MOST_DETAILS = 20
 BUG = 3
@@ -36,6 +42,12 @@ class OutOfMemoryError(ExhaustedError):
     code = "out-of-memory"
 
 
+class NotUnicodeError(InvalidFileError):
+    """A name or a value that had to go into a file is not valid UTF-8."""
+
+    code = "not-unicode"
+
+
 class TooDeepError(InvalidFileError):
     """Something is nested more deeply than can be followed."""
 
@@ -48,6 +60,8 @@ class Scene(NamedTuple):
     Attributes:
         argv: The arguments of the process.
         command: The command that ran; None while the command line was still being read.
+        name: What the command is called; empty while the command line was still being read.
+        remotes: The remotes that were opened.
         opening: The error that opening the project failed with, if it did.
         as_json: Whether ``--json`` was given.
     """
@@ -58,6 +72,8 @@ class Scene(NamedTuple):
     stderr: TextIO | None
     command: "Command | None" = None
     opening: FourfoldError | None = None
+    name: str = ""
+    remotes: frozenset[str] = frozenset()
     as_json: bool = False
     color: str = "auto"
 
@@ -74,6 +90,8 @@ def report(error: BaseException, scene: Scene) -> int:
     expected = expected_form(error)
     if expected is None:
         return _show_bug(error, scene)
+    if isinstance(expected, UsageError) and not expected.hint and scene.name:
+        expected.hint = f"see: ff {scene.name} --help"
     return _show(describe(expected), exit_code(expected, scene), scene)
 
 
@@ -87,6 +105,11 @@ def expected_form(error: BaseException) -> FourfoldError | None:
         return TooDeepError("the input is nested too deeply")
     if isinstance(error, OSError):
         return from_os_error(error)
+    if isinstance(error, UnicodeEncodeError) and _SURROGATE.search(error.object):
+        return NotUnicodeError(
+            f"not UTF-8: {os.fsencode(error.object)!r:.200}",
+            hint="names and values in DVC's files are UTF-8; use another one",
+        )
     return None
 
 
@@ -116,6 +139,9 @@ def describe(error: FourfoldError) -> dict[str, Any]:
 def _show(fields: dict[str, Any], code: int, scene: Scene) -> int:
     from fourfold.storage.redact import redact  # noqa: PLC0415 - only failures pay for it
 
+    if len(scene.remotes) == 1 and fields.get("hint"):
+        name = next(iter(scene.remotes))
+        fields["hint"] = _UNNAMED.sub(lambda found: f"{found[1]}{name}", fields["hint"])
     for field in ("message", "hint"):
         if field in fields:
             fields[field] = redact(fields[field])

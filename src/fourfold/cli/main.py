@@ -45,6 +45,7 @@ class Invocation:
         self.stdout = stdout
         self.stderr = stderr
         self.command: Command | None = None
+        self.name = ""
         self.settings: Settings | None = None
         self.session: Session | None = None
 
@@ -86,7 +87,7 @@ class Invocation:
         module = import_module(f"{table.PACKAGE}.{command.module}")
         args = options.command_parser(name, command.help, module.configure).parse(rest)
         self.settings = options.settings_of([*given, args])
-        self.command = command
+        self.command, self.name = command, name
         self.session = Session(
             self.settings,
             cwd=_current_directory(),
@@ -156,6 +157,8 @@ class Invocation:
             stdout=self.stdout,
             stderr=self.stderr,
             command=self.command if self.session is not None else None,
+            name=self.name,
+            remotes=self.session.opened_remotes if self.session is not None else frozenset(),
             opening=self.session.opening_error if self.session is not None else None,
             as_json=settings.json if settings else "--json" in self.argv,
             color=settings.color if settings else "auto",
@@ -220,8 +223,8 @@ def _known(name: str) -> str:
     names = table.names()
     if name in names:
         return names[name]
+    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - likewise
     from fourfold.cli.options import UnknownCommandError  # noqa: PLC0415 - only a mistake pays for it
-    from fourfold.cli.suggest import did_you_mean  # noqa: PLC0415 - likewise
 
     family, _, word = name.rpartition(" ")
     prog = f"ff {family}" if family else "ff"
@@ -230,7 +233,7 @@ def _known(name: str) -> str:
         if family
         else [*names, *table.families()]
     )
-    hint = did_you_mean(word, known, f"see: {prog} --help")
+    hint = did_you_mean(word, known, f"see: {prog} --help", most=1)
     if not family and word in table.DVC_ALONE:
         hint = f"Fourfold does not have it yet; DVC's works on the same files: dvc {word}"
     raise UnknownCommandError(f"{prog} has no command '{word}'", hint=hint)

@@ -166,38 +166,55 @@ class Parser(argparse.ArgumentParser):
             HelpWanted: they ask for help.
         """
         try:
-            known, rest = self.parse_known_args(list(arguments))
-        except argparse.ArgumentError as error:
-            name = error.argument_name
-            raise UsageError(
-                f"{name}: {error.message}" if name else error.message, hint=self._see()
-            ) from None
+            known, rest = self._parse_known(arguments)
+        except MissingArgumentError:
+            self._refuse_unknown(arguments)
+            raise
         if rest:
             self._refuse(rest)
         return known
+
+    def _parse_known(self, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        try:
+            return self.parse_known_args(list(arguments))
+        except argparse.ArgumentError as error:  # from Python 3.13 on, also where an argument is missing
+            name = error.argument_name
+            self.error(f"{name}: {error.message}" if name else error.message)
+
+    def _refuse_unknown(self, arguments: Sequence[str]) -> None:
+        """A mistyped option is the likelier mistake than the argument that then seems to be missing."""
+        for word in arguments:
+            if word == "--":
+                return
+            if word.startswith("-") and word != "-" and self._parse_optional(word) is not None:
+                option = word.partition("=")[0]
+                if not option.startswith("--"):
+                    option = option[:2]
+                if option not in self._option_string_actions and not self._get_option_tuples(option):
+                    self._refuse([word])
 
     def _refuse(self, rest: Sequence[str]) -> NoReturn:
         word = next((item for item in rest if item.startswith("-") and item != "-"), rest[0])
         if not word.startswith("-") or word == "-":
             raise UsageError(f"unexpected argument '{word}'", hint=self._see())
-        from fourfold.cli.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+        from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
 
         option = word.partition("=")[0]
         known = [name for name in self._option_string_actions if name.startswith("--")]
         raise UnknownOptionError(
-            f"{self.prog} has no option '{option}'", hint=did_you_mean(option, known, self._see())
+            f"{self.prog} has no option '{option}'", hint=did_you_mean(option, known, self._see(), most=1)
         )
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
-        from fourfold.cli.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+        from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
 
         choices = [str(choice) for choice in action.choices]
         name = "/".join(action.option_strings) or action.dest
         listed = f"choose from: {', '.join(choices)}"
         raise BadChoiceError(
-            f"{name}: unknown value '{value}'", hint=did_you_mean(str(value), choices, listed)
+            f"{name}: unknown value '{value}'", hint=did_you_mean(str(value), choices, listed, most=1)
         )
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
@@ -235,6 +252,18 @@ class Parser(argparse.ArgumentParser):
             formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()
+
+
+def at_least_one(text: str) -> int:
+    """Read the number of jobs, and whatever else is counted from 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none; argparse makes it a `UsageError` that names the option.
+    """
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, at least 1")
+    return number
 
 
 def ours(action: argparse.Action) -> argparse.Action:

@@ -94,7 +94,13 @@ class Session:
             except FourfoldError as error:
                 self.opening_error = error
                 raise
+            self._project.ask_secret = self._ask_secret
         return self._project
+
+    @property
+    def opened_remotes(self) -> frozenset[str]:
+        """The names of the remotes that the command opened."""
+        return frozenset(self._project.opened_remotes) if self._project is not None else frozenset()
 
     def find_root(self) -> str:
         """Absolute path of the project around `cwd`, without opening it.
@@ -125,6 +131,18 @@ class Session:
     def news(self, message: str) -> None:
         """Talk, on stderr: what a person wants to know and a program does not."""
         self.sink.news(message)
+
+    def _ask_secret(self, remote: str, option: str) -> str | None:
+        """Ask for a secret of a remote on the terminal, without echo; None when nobody can answer."""
+        if not (is_terminal(self.stdin) and is_terminal(self.stderr)):
+            return None
+        from getpass import getpass  # noqa: PLC0415 - few remotes ask
+
+        self.sink.close()
+        try:
+            return getpass(f"{option} of the remote '{remote}': ", self.stderr) or None
+        except EOFError:
+            return None
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no on stderr; no when nobody can answer."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fourfold.base.errors import NotAProjectError, UsageError
-from fourfold.cli.options import completes
+from fourfold.cli.options import at_least_one, completes
 from fourfold.project.elsewhere import Surroundings
 from fourfold.project.sourceconfig import RemoteSettings
 
@@ -71,7 +71,9 @@ def add_remote_options(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add ``-j``."""
-    parser.add_argument("-j", "--jobs", type=int, metavar="<number>", help="transfers at the same time")
+    parser.add_argument(
+        "-j", "--jobs", type=at_least_one, metavar="<number>", help="transfers at the same time"
+    )
 
 
 def settings_of(args: argparse.Namespace) -> RemoteSettings:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fourfold.cli.failure import describe
+from fourfold.cli.options import at_least_one
 from fourfold.cli.progress import amount
 from fourfold.project.scope import Scope
 
@@ -19,7 +20,9 @@ def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument(
         "targets", nargs="*", metavar="<targets>", help="pointer files, tracked paths or stages; none for all"
     )
-    parser.add_argument("-j", "--jobs", type=int, metavar="<number>", help="transfers at the same time")
+    parser.add_argument(
+        "-j", "--jobs", type=at_least_one, metavar="<number>", help="transfers at the same time"
+    )
     parser.add_argument("-a", "--all-branches", action="store_true", help=f"{verb} the data of all branches")
     parser.add_argument("-T", "--all-tags", action="store_true", help=f"{verb} the data of all tags")
     parser.add_argument("-A", "--all-commits", action="store_true", help=f"{verb} the data of all commits")

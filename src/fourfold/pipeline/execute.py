@@ -228,7 +228,8 @@ class Workshop:
         if not os.path.isdir(owner.wdir):
             raise WorkingDirMissingError(
                 f"the working directory '{project.display(owner.wdir)}' of stage '{owner.addressing}' "
-                "does not exist"
+                "does not exist",
+                hint="make it, or mend 'wdir' in the stage",
             )
         current_dependencies(project, owner, examiner)
         current_parameters(project, owner, examiner)
@@ -303,7 +304,10 @@ class Workshop:
         finally:
             self._tell(CommandEnded(command))
         if code:
-            raise CommandFailedError(f"failed to run: {command}, exited with {code}")
+            raise CommandFailedError(
+                f"failed to run: {command}, exited with {code}",
+                hint="what it said stands above; after mending it: ff repro",
+            )
 
     def _restore(self, outs: Sequence[Tracked], entry: LockEntry, examiner: Examiner) -> None:
         """Bring the outputs of a remembered run into the workspace."""

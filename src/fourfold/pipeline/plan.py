@@ -98,7 +98,7 @@ def refuse_templates(project: "Project", target: str) -> None:
         if not name:
             raise OwnerFileNotFoundError(
                 f"'{project.display(path)}' does not exist",
-                hint="name a stage of another file as: dir/dvc.yaml:stage",
+                hint="write the pipeline's stages into it; a stage of another file is: dir/dvc.yaml:stage",
             )
         return
     _refuse_in(data, project.display(path), None if name is None else name.partition("@")[0])

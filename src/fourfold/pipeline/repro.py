@@ -258,7 +258,9 @@ class _Run:
         if self.confirm is not None and not self.confirm(
             f"Going to reproduce stage '{name}'. Are you sure you want to continue?"
         ):
-            raise RunAbortedError("reproduction aborted by the user")
+            raise RunAbortedError(
+                "reproduction aborted by the user", hint="to go on where it ended, run: ff repro"
+            )
         done: Done = workshop.execute(owner, name, why, force=force)
         self.files += done.files
         self.examiner = Examiner(self.project, self.events)
@@ -345,4 +347,8 @@ def _sum_up(failed: Sequence[Step]) -> FourfoldError:
         return _stage_failed(failed[0])
     names = ", ".join(f"'{step.name}'" for step in failed)
     details = [f"{step.name}: {step.error.message}" for step in failed if step.error is not None]
-    return StageFailedError(f"failed to reproduce stages: {names}", details=details)
+    return StageFailedError(
+        f"failed to reproduce stages: {names}",
+        hint="mend the first of them; those that succeeded will not run again",
+        details=details,
+    )

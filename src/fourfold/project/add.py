@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConflictError, InvalidFileError, NotFoundError, UsageError, from_os_error
 from fourfold.base.events import Sink, silent
-from fourfold.base.fs.walk import BadFileNameError
+from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.base.ids import UnsafePathError, safe_relpath
 from fourfold.content.intake import Stored
 from fourfold.formats.dvc.pointer import Output
@@ -207,13 +207,7 @@ class _Planner:
 
     def _check_kind(self, name: str, path: str) -> None:
         project = self.project
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise BadFileNameError(
-                f"the file name {os.fsencode(name)!r} is not UTF-8",
-                hint="rename it; DVC's formats hold only UTF-8 names",
-            ) from None
+        refuse_not_utf8(path)
         if path == project.root:
             raise CannotBeTrackedError(
                 f"'{name}' is the root of the project",
@@ -222,10 +216,19 @@ class _Planner:
         if not project.contains(path):
             raise UnsafePathError(
                 f"'{name}' is outside of the project '{project.root}'",
-                hint=f"copy it in with -o, or track where it is: ff import-url {name}",
+                hint=self._advice(name, path),
+            )
+        if project.relpath(path).partition("/")[0] in {".dvc", ".git"}:
+            own = "DVC" if ".dvc" in project.relpath(path)[:4] else "Git"
+            raise CannotBeTrackedError(
+                f"'{name}' belongs to {own} itself and cannot be tracked",
+                hint="name the files and directories of your data",
             )
         if is_owner_file(os.path.basename(path)) or os.path.basename(path) == POINTER_SUFFIX:
-            raise CannotBeTrackedError(f"DVC file '{name}' cannot be an output")
+            raise CannotBeTrackedError(
+                f"DVC file '{name}' cannot be an output",
+                hint=f"it is metadata, and belongs into Git: git add {name}",
+            )
         self._check_links(name, path)
         if project.ignore.is_ignored(path, is_dir=os.path.isdir(path)):
             raise CannotBeTrackedError(
@@ -233,6 +236,15 @@ class _Planner:
                 hint=f"see which rule does it: ff check-ignore -d {name}",
             )
         inside(project.root, path, "the command line", name)
+
+    def _advice(self, name: str, path: str) -> str:
+        """What to do about a path outside of the project."""
+        if not self.must_exist or not os.path.lexists(path):
+            return "name a path inside of the project"
+        at = os.path.basename(path) or "<path>"
+        return (
+            f"bring a copy in: ff add {name} --out {at}; or one that knows its source: ff import-url {name}"
+        )
 
     def _check_links(self, name: str, path: str) -> None:
         places = [path] if os.path.isdir(path) else []
@@ -264,7 +276,10 @@ class _Planner:
         shown = self.project.display(file)
         owner = self.by_file.get(file)
         if owner is None and os.path.lexists(file):
-            raise PointerTakenError(f"'{shown}' is there, and is not a pointer file of this project")
+            raise PointerTakenError(
+                f"'{shown}' is there, and is not a pointer file of this project",
+                hint="see why it is left out (.dvcignore, .gitignore), or rename it",
+            )
         if owner is not None and owner.outs and not self.force:
             others = ", ".join(repr(out.path) for out in owner.outs)
             raise PointerTakenError(
@@ -300,16 +315,14 @@ class _Planner:
 
 
 def _missing(project: "Project", path: str) -> NothingToAddError:
-    import difflib  # noqa: PLC0415 - only a failing path looks for similar names
+    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
 
     shown = project.display(path)
     try:
         names = os.listdir(os.path.dirname(path))
     except OSError:
         names = []
-    close = difflib.get_close_matches(os.path.basename(path), names, n=3, cutoff=0.6)
-    near = " or ".join(repr(os.path.join(os.path.dirname(shown), name)) for name in close)
+    names = [os.path.join(os.path.dirname(shown), name) for name in names]
     return NothingToAddError(
-        f"'{shown}' does not exist",
-        hint=f"did you mean {near}?" if near else "check the name, and where you are",
+        f"'{shown}' does not exist", hint=did_you_mean(shown, names, "check the name, and where you are")
     )

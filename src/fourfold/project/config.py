@@ -21,7 +21,6 @@ from fourfold.project.config_schema import (
     Origin,
     check_value,
     command_for,
-    did_you_mean,
     scheme_of,
 )
 
@@ -287,10 +286,15 @@ class Config:
         key = ("remote", name)
         options = self._values.get(key)
         if options is None:
-            hint = did_you_mean(name, self.remote_names()) or "list them with: ff remote list"
+            from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
+            hint = did_you_mean(name, self.remote_names(), "list them with: ff remote list")
             raise RemoteNotFoundError(f"remote '{name}' doesn't exist", hint=hint)
         if name in above:
-            raise RemoteCycleError(f"remotes refer to each other: {' -> '.join([*above, name])}")
+            raise RemoteCycleError(
+                f"remotes refer to each other: {' -> '.join([*above, name])}",
+                hint=f"give one of them a place of its own: ff remote modify {name} url <url>",
+            )
         texts = {option: _as_text(value) for option, value in options.items()}
         url = texts.pop("url", "")
         origins = {option: self._origins[key, option] for option in options}

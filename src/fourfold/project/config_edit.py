@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConfigError, NotAProjectError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.reading import read_file
+from fourfold.base.suggest import did_you_mean
 from fourfold.formats.dvc.config import Key, Sections, Value, is_path_option, parse, rewrite, stored_path
 from fourfold.project.config import (
     LEVELS,
@@ -23,7 +24,7 @@ from fourfold.project.config import (
     resolve_path,
 )
 from fourfold.project.config_policy import needs_trust, option_name
-from fourfold.project.config_schema import Origin, check_value, did_you_mean
+from fourfold.project.config_schema import Origin, check_value
 from fourfold.project.oplog import Operation, operation
 from fourfold.project.trust import Trust
 
@@ -237,7 +238,7 @@ def _find(name: str, names: Iterable[str]) -> None:
     if name not in known:
         raise RemoteNotFoundError(
             f"remote '{name}' doesn't exist",
-            hint=did_you_mean(name, known) or "list them with: ff remote list",
+            hint=did_you_mean(name, known, "list them with: ff remote list"),
         )
 
 

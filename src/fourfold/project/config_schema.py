@@ -5,7 +5,7 @@ where DVC's own schema can never accept a value from a file (``cache_regions``, 
 evident type stands here. Levels, merging and meaning are `fourfold.project.config`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fourfold.base.errors import ConfigError
@@ -288,9 +288,12 @@ def check_value(section: Key, option: str, value: Value, url: str | None, origin
         raise _no_section(section, url, where)
     check = table.get(option)
     if check is None:
+        from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
+        listed = f"it has: {', '.join(sorted(set(table) - OBSOLETE))}"
         raise UnknownOptionError(
             f"{where}{_shown(section)} has no option '{option}'",
-            hint=did_you_mean(option, table) or f"it has: {', '.join(sorted(set(table) - OBSOLETE))}",
+            hint=did_you_mean(option, table, listed),
         )
     try:
         return check(value)
@@ -308,10 +311,12 @@ def _short(value: Value) -> str:
 
 
 def _no_section(section: Key, url: str | None, where: str) -> ConfigError:
+    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
     if isinstance(section, tuple):
         return UnsupportedUrlError(
             f"{where}remote '{section[1]}': unsupported URL type {scheme_of(url or '')}://",
-            hint=did_you_mean(scheme_of(url or ""), REMOTES) or f"known: {', '.join(filter(None, REMOTES))}",
+            hint=did_you_mean(scheme_of(url or ""), REMOTES, f"known: {', '.join(filter(None, REMOTES))}"),
         )
     if not section:
         return UnknownOptionError(
@@ -324,7 +329,7 @@ def _no_section(section: Key, url: str | None, where: str) -> ConfigError:
     known = [*SECTIONS, "remote", "db"]
     return UnknownOptionError(
         f"{where}there is no section '{section}'",
-        hint=did_you_mean(section, known) or f"sections are: {', '.join(known)}",
+        hint=did_you_mean(section, known, f"sections are: {', '.join(known)}"),
     )
 
 
@@ -340,11 +345,3 @@ def command_for(section: Key, option: str, level: str = "") -> str:
     if section[0] == "remote":
         return f"ff remote modify {flag}{section[1]} {option} <value>"
     return f"ff config {flag}{section[0]}.{section[1]}.{option} <value>"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of ``known``; empty when nothing is near."""
-    import difflib  # noqa: PLC0415 - only a failing path compares names
-
-    near = difflib.get_close_matches(name, [word for word in known if word], n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(repr(word) for word in near)}?" if near else ""

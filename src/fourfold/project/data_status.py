@@ -25,6 +25,7 @@ from fourfold.project.snapshot import (
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
+    from fourfold.project.remotes import Remote
 
 
 class Changes(NamedTuple):
@@ -182,6 +183,8 @@ def _not_in_remote(
     from fourfold.project.remotes import open_remote  # noqa: PLC0415 - likewise
 
     remote = open_remote(project, name)
+    if remote.version_aware:
+        return tuple(keep_below(_without_version(project, now, remote, granular=granular), roots))
     by_layout: dict[bool, list[tuple[str, Oid]]] = {}
     for path, oid, legacy in rows(now, granular=granular):
         by_layout.setdefault(legacy, []).append((path, oid))
@@ -190,6 +193,20 @@ def _not_in_remote(
         has = sizes_on(remote.store, [oid for _path, oid in pairs], legacy=legacy)
         found += [path for path, oid in pairs if oid not in has]
     return tuple(keep_below(found, roots))
+
+
+def _without_version(project: "Project", now: Snapshot, remote: "Remote", *, granular: bool) -> list[str]:
+    """What a remote that keeps versions does not have as the pointer files name it."""
+    from fourfold.project.collect import collect  # noqa: PLC0415 - only when a remote is asked
+    from fourfold.project.versioned import compare_versions  # noqa: PLC0415 - likewise
+
+    compared = compare_versions(project, collect(project, remote=remote.name).wants, remote, silent)
+    lacking = {path for path, state in compared.items() if state in {"new", "missing"}}
+    found = []
+    for path, _oid, _legacy in rows(now, granular=granular):
+        if path in lacking or (path.endswith("/") and any(one.startswith(path) for one in lacking)):
+            found.append(path)
+    return found
 
 
 def _untracked(project: "Project", roots: list[str]) -> tuple[str, ...]:

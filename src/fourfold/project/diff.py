@@ -116,7 +116,9 @@ def _check_targets(roots: list[str], before: Snapshot, after: Snapshot) -> None:
     }
     for root in roots:
         if root not in known and not any(path.startswith(f"{root}/") for path in known):
-            raise DiffTargetNotFoundError(f"'{root}' is tracked in neither of the two revisions")
+            raise DiffTargetNotFoundError(
+                f"'{root}' is tracked in neither of the two revisions", hint="see all changes with: ff diff"
+            )
 
 
 def _compare(

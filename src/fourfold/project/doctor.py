@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import FourfoldError
+from fourfold.base.errors import DeniedError, FourfoldError
 from fourfold.base.fs.platform import Capabilities, capabilities
 from fourfold.project.config import committed_secrets, holds_secret
 from fourfold.project.config_policy import values_to_trust
@@ -74,9 +74,13 @@ def examine(project: "Project", *, ask_remotes: bool = False) -> Report:
         project: Whose.
         ask_remotes: Also connect to each remote and list a little of it.
     """
-    probe_dir = project.make_own_dir("staging")
     cache_dir = project.cache_dir
     findings = [*_settings(project), *_places(project)]
+    try:
+        probe_dir = project.make_own_dir("staging")
+    except DeniedError as error:
+        probe_dir = project.dvc_dir
+        findings.append(Finding("project-read-only", error.message, error.hint))
     if ask_remotes:
         findings += _ask(project)
     return Report(
@@ -85,7 +89,7 @@ def examine(project: "Project", *, ask_remotes: bool = False) -> Report:
         workspace=mount_of(project.root),
         cache=(cache_dir, mount_of(cache_dir)),
         links=_probe_links(cache_dir, probe_dir),
-        offers=capabilities(probe_dir),
+        offers=_offers(probe_dir),
         remotes=tuple(_remotes(project)),
         git=project.scm_root,
         findings=tuple(findings),
@@ -107,6 +111,15 @@ def mount_of(path: str) -> str:
         if (path == place or path.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
             best, shown = place, f"{kind} on {device}"
     return shown
+
+
+def _offers(folder: str) -> Capabilities:
+    """What the system gives; where the project cannot be written, what it gives elsewhere."""
+    try:
+        return capabilities(folder)
+    except OSError:
+        with tempfile.TemporaryDirectory() as other:
+            return capabilities(other)._replace(reflink=False)
 
 
 def _probe_links(cache_dir: str, probe_dir: str) -> Links | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import InvalidFileError, NotFoundError
-from fourfold.project.outs import POINTER_SUFFIX, Owner, check_parents, is_owner_file, place
+from fourfold.project.outs import PIPELINE_FILE, POINTER_SUFFIX, Owner, check_parents, is_owner_file, place
 from fourfold.project.owners import Collector, Reader, Tracking, parse_file, read_owner_file
 from fourfold.project.project import DVC_DIR
 
@@ -89,11 +89,13 @@ def load_file(project: "Project", path: str) -> tuple[Owner, ...]:
     shown = project.display(path)
     ignored = project.ignore.is_ignored(path, is_dir=False)
     if ignored or not os.path.lexists(path):
-        raise OwnerFileNotFoundError(f"'{shown}' {'is dvc-ignored' if ignored else 'does not exist'}")
+        raise _no_such_file(path, shown, ignored=ignored)
     if not is_owner_file(os.path.basename(path)):
         raise _not_an_owner(path, shown)
     if not os.path.isfile(path):
-        raise BadOwnerNameError(f"'{shown}' is not a .dvc file")
+        raise BadOwnerNameError(
+            f"'{shown}' is not a .dvc file", hint="name a regular file; to see what is tracked: ff dag"
+        )
     if git_ignored(project, path):
         raise OwnerIgnoredByGitError(
             f"bad DVC file name '{shown}' is git-ignored",
@@ -102,6 +104,19 @@ def load_file(project: "Project", path: str) -> tuple[Owner, ...]:
     owners = parse_file(project.root, path, _reader(project.root))
     check_parents(project.root, (out for owner in owners for out in place(project.root, owner)))
     return owners
+
+
+def _no_such_file(path: str, shown: str, *, ignored: bool) -> OwnerFileNotFoundError:
+    if ignored:
+        return OwnerFileNotFoundError(
+            f"'{shown}' is dvc-ignored", hint=f"see which rule does it: ff check-ignore -d {shown}"
+        )
+    hint = ""
+    if os.path.basename(path) == PIPELINE_FILE:
+        hint = f"write the stages of the pipeline into {shown}, or name the file of another one"
+    elif path.endswith(POINTER_SUFFIX) and os.path.lexists(path.removesuffix(POINTER_SUFFIX)):
+        hint = f"it is not tracked yet; to track it, run: ff add {shown.removesuffix(POINTER_SUFFIX)}"
+    return OwnerFileNotFoundError(f"'{shown}' does not exist", hint=hint)
 
 
 def _not_an_owner(path: str, shown: str) -> BadOwnerNameError:

@@ -26,6 +26,7 @@ from fourfold.project.sourceview import Data, Node, View, is_bookkeeping, is_who
 from fourfold.project.troubles import CorruptOnRemoteError
 
 if TYPE_CHECKING:
+    from fourfold.project.remotes import Remote
     from fourfold.storage.blob.protocol import BlobStore
 
 
@@ -172,6 +173,7 @@ class _Job:
                 return
             done = transfer.fetch(absent, store, origin, index, legacy=legacy, events=self._events)
             _refuse_damaged(done, origin, items)
+        self._versions(part, part.remote(remote), items, store, index)
         absent_now = set(store.missing(oids, legacy=legacy))
         if absent_now:
             lost = [(path, Oid(str(data.oid))) for path, data in items if data.oid in absent_now]
@@ -185,10 +187,34 @@ class _Job:
             vet_store(part.project, "read")
             yield LocalStore(part.project.store.root)
         opened = part.remote(remote)
-        if opened is not None:
-            if opened.version_aware:
-                raise opened.unsupported("reading from elsewhere")
+        if opened is not None and not opened.version_aware:
             yield opened.store
+
+    def _versions(
+        self,
+        part: Part,
+        remote: "Remote | None",
+        items: Sequence[tuple[str, Data]],
+        store: ObjectStore,
+        index: StatIndex,
+    ) -> None:
+        """What is still absent, from a remote whose versions the cloud keeps."""
+        if remote is None or not remote.version_aware:
+            return
+        absent = set(store.missing([Oid(str(data.oid)) for _path, data in items]))
+        places = {str(data.oid): (data.out, data.inner) for _path, data in items if data.out is not None}
+        wanted = [place for oid, place in places.items() if oid in absent]
+        if not wanted:
+            return
+        from fourfold.project.versioned import fetch_rows, rows_at  # noqa: PLC0415 - few remotes keep versions
+
+        proofs = ProofBook(index, store)
+        rows = rows_at(part.project, wanted, remote)
+        for trouble in fetch_rows(rows, lambda: Intake(store, proofs), remote, events=self._events):
+            if trouble.error is not None:
+                raise trouble.error
+            if trouble.kind == "corrupt":
+                raise damaged([trouble.oid], remote.store, items)
 
     def _legacy(self, items: Sequence[tuple[str, Data]], remote: str | None) -> None:
         """Objects that DVC 2 named: fetched aside, proven by their old names, taken in under new ones."""

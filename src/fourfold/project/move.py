@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConflictError, NotFoundError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.walk import refuse_not_utf8
+from fourfold.base.ids import UnsafePathError
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.formats.dvc.pointer import Dependency, Pointer, is_external
 from fourfold.project.files import load_tracked, read_owner_file
@@ -124,6 +126,12 @@ def _plan(project: "Project", source: str, target: str) -> _Plan:
             hint=f"change its path in '{out.owner.relpath}' by hand, then move the file",
         )
     to = project.absolute(target)
+    refuse_not_utf8(to)
+    if not project.contains(to):
+        raise UnsafePathError(
+            f"'{target}' is outside of the project '{project.root}'",
+            hint="tracked data stays inside of its project; to have it elsewhere: ff get",
+        )
     if os.path.isdir(to):
         to = os.path.join(to, os.path.basename(path))
     folder = os.path.dirname(to)
@@ -143,9 +151,14 @@ def _plan(project: "Project", source: str, target: str) -> _Plan:
 def _refuse(project: "Project", plan: _Plan, outs: tuple[Tracked, ...]) -> None:
     """Refuse a move that would overwrite a pointer file, or put data where other data is tracked."""
     if plan.pointer != plan.out.file and os.path.lexists(plan.pointer):
-        raise TargetTakenError(f"'{project.display(plan.pointer)}' already exists")
+        raise TargetTakenError(
+            f"'{project.display(plan.pointer)}' already exists",
+            hint="choose another name, or remove it first",
+        )
     if plan.target == plan.out.path:
-        raise TargetTakenError(f"'{project.display(plan.target)}' is where it is already")
+        raise TargetTakenError(
+            f"'{project.display(plan.target)}' is where it is already", hint="name another place"
+        )
     owner = plan.out.owner._replace(
         file=plan.pointer,
         relpath=project.relpath(plan.pointer),

@@ -7,12 +7,14 @@ project, under nobody else's) and reads no file; `files` loads owners, `targets`
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError
 from fourfold.base.ids import Oid, RelPath, UnsafePathError, is_tree, safe_relpath
 from fourfold.formats.dvc.pointer import Dependency, Output, Pointer, is_external
-from fourfold.formats.dvc.stages import ParamsSpec
+
+if TYPE_CHECKING:
+    from fourfold.formats.dvc.stages import ParamsSpec
 
 PIPELINE_FILE = "dvc.yaml"
 LOCK_FILE = "dvc.lock"
@@ -71,7 +73,7 @@ class Owner(NamedTuple):
     always_changed: bool = False
     locked: bool = False
     source: bytes = b""
-    params_wanted: tuple[ParamsSpec, ...] = ()
+    params_wanted: "tuple[ParamsSpec, ...]" = ()
     locked_cmd: str | Sequence[str] | None = None
 
     @property

@@ -58,6 +58,7 @@ class Project:
     __slots__ = (
         "_git",
         "_open_git",
+        "ask_secret",
         "clock",
         "config",
         "cwd",
@@ -66,6 +67,7 @@ class Project:
         "ignore",
         "index",
         "lock_depth",
+        "opened_remotes",
         "operation",
         "root",
         "scm_root",
@@ -103,6 +105,10 @@ class Project:
         self.wait_for_lock = wait_for_lock
         self.lock_depth = 0
         self.operation: object | None = None
+        #: The names of the remotes that were opened, for messages of stores, which do not know theirs.
+        self.opened_remotes: set[str] = set()
+        #: Asks for a secret option of a remote; None without anybody to ask. Set by who has a terminal.
+        self.ask_secret: Callable[[str, str], str | None] | None = None
 
     def __repr__(self) -> str:
         return f"Project({self.root!r})"

@@ -85,6 +85,7 @@ def open_remote(
         NoRemoteError: none was named and none is the default.
         RemoteNotFoundError: there is none of that name.
         ConfigError: its settings cannot be understood.
+        PasswordNeededError: a secret is to be asked for, and nobody is there or answered.
         MissingPackageError: its protocol needs a package that is not installed.
     """
     return open_configured(project, project.config.remote(name), jobs=jobs, access=access)
@@ -94,14 +95,28 @@ def open_configured(
     project: "Project", config: "RemoteConfig", *, jobs: int | None = None, access: Access = "read"
 ) -> Remote:
     """Open a remote whose settings are at hand; errors as `open_remote`."""
+    from fourfold.storage.options import PasswordNeededError  # noqa: PLC0415 - only verbs that transfer need it
     from fourfold.storage.schemes import open_store  # noqa: PLC0415 - only verbs that transfer pay for it
     from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
 
     config, _ignored = vet_remote_of(project, config, access)
     confined = not config.scheme and _is_inside(project, config.url)
-    store = open_store(
-        config.url, config.options, environ=project.environ, jobs=jobs or config.jobs, confined=confined
-    )
+
+    project.opened_remotes.add(config.name)
+
+    def opened() -> "BlobStore":
+        return open_store(
+            config.url, config.options, environ=project.environ, jobs=jobs or config.jobs, confined=confined
+        )
+
+    try:
+        store = opened()
+    except PasswordNeededError as error:
+        answer = project.ask_secret(config.name, error.option) if project.ask_secret else None
+        if not answer:
+            raise
+        config = config._replace(options={**config.options, error.option: answer})
+        store = opened()
     if access != "read" and store.local_root:
         from fourfold.project.places import refuse_links_in_store  # noqa: PLC0415 - only folders pay for it
 

@@ -116,7 +116,10 @@ class Saver:
             ObjectMissingError, CorruptObjectError: the directory's manifest cannot be read.
         """
         if output.oid is not None and not is_tree(output.oid):
-            raise TrackedAsFileError(f"cannot modify '{output.path}' which is being tracked as a file")
+            raise TrackedAsFileError(
+                f"cannot modify '{output.path}' which is being tracked as a file",
+                hint=f"if it is a directory now, track it anew: ff add {output.path}",
+            )
         if output.legacy:
             raise LegacyDirectoryError(
                 f"'{output.path}' has hashes of DVC 2: a part of it cannot be recorded alone",

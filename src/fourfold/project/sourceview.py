@@ -213,6 +213,12 @@ class View:
 
     def _read_tree(self, part: Part, out: Tracked, oid: Oid) -> Tree:
         legacy = out.output.legacy
+        if out.output.files:
+            from fourfold.project.versioned import listed_tree  # noqa: PLC0415 - few outputs list files
+
+            listed = listed_tree(out.output, out.owner.relpath)
+            if listed is not None:
+                return listed
         trouble: FourfoldError | None = None
         for store in (part.project.store, self._known):
             if store is not None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import NotFoundError
 from fourfold.base.ids import RelPath, safe_relpath
 from fourfold.formats.dvc.pointer import is_external
-from fourfold.formats.dvc.stages import DEFAULT_PARAMS
 from fourfold.project.files import (
     BadOwnerNameError,
     OwnerFileNotFoundError,
@@ -182,7 +181,10 @@ class _Search:
 
     def _owners(self, file: str, name: str | None, target: str) -> list[Selected]:
         if not self.project.contains(file):
-            raise TargetNotFoundError(f"'{target}' is outside of the project '{self.project.root}'")
+            raise TargetNotFoundError(
+                f"'{target}' is outside of the project '{self.project.root}'",
+                hint="see what is tracked with: ff dag",
+            )
         owners = self._load(file)
         if name is None or os.path.basename(file) != PIPELINE_FILE:
             return [self.whole(owner) for owner in owners]
@@ -222,11 +224,13 @@ class _Search:
 
     def similar(self, target: str, path: str) -> str:
         """A hint: what is tracked under a similar name, or how to begin to track it."""
+        from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
         tracking = self.all()
         names = [self.project.display(out.path) for out in tracking.outs]
         names += [owner.name for owner in tracking.owners if owner.name is not None]
         names += [self.project.display(owner.file) for owner in tracking.owners if owner.name is None]
-        hint = _did_you_mean(target, names)
+        hint = did_you_mean(target, names)
         if not hint and self._given is None and os.path.lexists(path) and self.project.contains(path):
             return f"it is not tracked yet; to track it, run: ff add {target}"
         return hint or "see what is tracked with: ff dag"
@@ -259,7 +263,9 @@ def named_owners(project: "Project", target: str, *, groups: bool = True) -> lis
             )
     path = project.absolute(file)
     if not project.contains(path):
-        raise TargetNotFoundError(f"'{target}' is outside of the project '{project.root}'")
+        raise TargetNotFoundError(
+            f"'{target}' is outside of the project '{project.root}'", hint="see what is tracked with: ff dag"
+        )
     owners = list(load_file(project, path))
     if name is None or os.path.basename(file) != PIPELINE_FILE:
         return owners
@@ -289,9 +295,13 @@ def one_owner(project: "Project", target: str) -> Owner:
 
 
 def _no_such_stage(project: "Project", file: str, name: str, owners: Iterable[Owner]) -> StageNotFoundError:
+    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
     names = [owner.name for owner in owners if owner.name is not None]
+    listed = f"its stages: {', '.join(names[:10])}" if names else "it has no stages"
     return StageNotFoundError(
-        f"stage '{name}' not found inside '{project.display(file)}' file", hint=_did_you_mean(name, names)
+        f"stage '{name}' not found inside '{project.display(file)}' file",
+        hint=did_you_mean(name, names, listed),
     )
 
 
@@ -301,13 +311,6 @@ def _named(owners: Sequence[Owner], name: str) -> list[Owner]:
     if exact:
         return exact
     return [owner for owner in owners if owner.name is not None and owner.name.startswith(f"{name}@")]
-
-
-def _did_you_mean(name: str, names: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - only a failing path looks for similar names
-
-    close = difflib.get_close_matches(name, list(dict.fromkeys(names)), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(repr(text) for text in close)}?" if close else ""
 
 
 def parse_target(target: str) -> tuple[str | None, str | None]:
@@ -393,6 +396,8 @@ class Makers:
         """The owners that make what ``owner`` depends on, without itself; parameter files count."""
         if owner.is_repo_import or owner.is_db_import:
             return []
+        from fourfold.formats.dvc.stages import DEFAULT_PARAMS  # noqa: PLC0415 - `ff status` never comes here
+
         names = [dep.path for dep in owner.deps if dep.path and not is_external(dep.path)]
         names += [spec.file or DEFAULT_PARAMS for spec in owner.params_wanted]
         makers: list[Owner] = []

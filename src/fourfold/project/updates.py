@@ -37,7 +37,8 @@ def news(
     found = {}
     for owner in owners:
         dep = owner.deps[0]
-        wanted = not owner.frozen or (check_updates and (dep.repo is not None or is_version_aware(dep)))
+        has_versions = is_version_aware(dep) or dep.version_id is not None
+        wanted = not owner.frozen or (check_updates and (dep.repo is not None or has_versions))
         if not wanted or dep.db is not None or (dep.repo is None and not is_external(dep.path)):
             continue  # paths of this machine are compared with the rest of the workspace
         try:
@@ -69,5 +70,5 @@ def _of_url(project: "Project", owner: Owner, dep: Dependency) -> Change | None:
         return Change("dependency", dep.path, DELETED, old=dep.oid)
     if content_of(now) == content_of(dep):
         return None
-    state = UPDATE_AVAILABLE if is_version_aware(dep) and dep.version_id else MODIFIED
+    state = UPDATE_AVAILABLE if dep.version_id else MODIFIED
     return Change("dependency", dep.path, state, old=dep.oid, new=now.oid)

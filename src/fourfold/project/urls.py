@@ -230,7 +230,8 @@ def state_of(
         return bare._replace(checksum=_http_checksum(place), size=sizes if infos[0].size >= 0 else None)
     if place.scheme in _BY_ETAG and all(info.etag for info in infos):
         if not is_dir:
-            return bare._replace(etag=_etag(place.scheme, infos[0]), size=infos[0].size)
+            (info,) = infos  # a bucket that keeps versions tells that of a single object unasked
+            return bare._replace(etag=_etag(place.scheme, info), size=info.size, version_id=info.version)
         cut = len(place.key) + 1 if place.key else 0
         rows = [{"etag": _etag(place.scheme, info), "relpath": info.key[cut:]} for info in infos]
         digest = hashlib.md5(json.dumps(rows, sort_keys=True).encode(), usedforsecurity=False).hexdigest()

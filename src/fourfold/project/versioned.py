@@ -6,8 +6,8 @@ half. What such a remote cannot do is refused by `Remote.unsupported`.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink
@@ -23,6 +23,7 @@ from fourfold.formats.dvc.cloudfiles import Tag
 from fourfold.formats.dvc.pointer import Output
 from fourfold.project.collect import Want
 from fourfold.project.desk import intake_of
+from fourfold.project.outs import Tracked
 from fourfold.project.remotes import Remote
 from fourfold.project.troubles import Trouble
 from fourfold.storage.blob.protocol import BlobNotFoundError, VersionedStore
@@ -173,10 +174,40 @@ def fetch_versions(
     absent = [
         *dict.fromkeys([*project.store.missing(list(by_oid)), *(oid for oid in by_oid if oid in again)])
     ]
-    job = _Fetch(project, store, remote, events)
+    job = _Fetch(lambda: intake_of(project), store, remote, events)
     if absent:
         job.run([by_oid[oid] for oid in absent], again)
     return Fetched(job.done, job.size, len(by_oid) - len(absent), (*troubles, *job.troubles))
+
+
+def fetch_rows(
+    rows: Sequence[Row], begin: Callable[[], Intake], remote: Remote, *, events: Sink
+) -> tuple[Trouble, ...]:
+    """Bring single files, each byte proven, into the store that ``begin`` opens; what could not be had.
+
+    Raises:
+        CloudVersionedError: versions of that kind of remote are not supported.
+        FourfoldError: the store cannot be written.
+    """
+    job = _Fetch(begin, ready(remote, "reading from elsewhere"), remote, events)
+    job.run(rows, set())
+    return tuple(job.troubles)
+
+
+def rows_at(project: "Project", places: Iterable[tuple[Tracked, str]], remote: Remote) -> list[Row]:
+    """The files at paths inside of outputs; an empty path is an output that is a file."""
+    known: dict[str, dict[str, Mapping[str, Any]]] = {}
+    found = []
+    for out, inner in places:
+        if inner and out.relpath not in known:
+            known[out.relpath] = {item["relpath"]: item for item in out.output.files or ()}
+        item = known[out.relpath].get(inner, {}) if inner else out.output._asdict()
+        oid = item.get("md5") if inner else out.oid
+        if oid:
+            tag = _usable(project, cloudfiles.tag_of(item.get("cloud")), remote)
+            key = f"{out.relpath}/{inner}" if inner else out.relpath
+            found.append(Row(key, inner, Oid(str(oid)), item.get("size"), tag))
+    return found
 
 
 def compare_versions(
@@ -222,8 +253,10 @@ def known_rows(project: "Project", wants: Iterable[Want], remote: Remote) -> tup
 class _Fetch:
     """One fetch: files by threads, large ones one after the other."""
 
-    def __init__(self, project: "Project", store: VersionedStore, remote: Remote, events: Sink) -> None:
-        self._project = project
+    def __init__(
+        self, begin: Callable[[], Intake], store: VersionedStore, remote: Remote, events: Sink
+    ) -> None:
+        self._begin = begin
         self._store = store
         self._remote = remote
         self._events = events
@@ -235,7 +268,7 @@ class _Fetch:
         self._events(PhaseStarted("fetching", len(rows), unit="objects"))
         for span in chunks(len(rows), _ROUND):
             some = rows[span.start : span.stop]
-            with intake_of(self._project) as intake:
+            with self._begin() as intake:
                 for oid in again:
                     intake.proofs.forget(oid)
                 large = [row for row in some if row.size is None or row.size > SMALL]

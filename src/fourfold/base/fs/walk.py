@@ -8,20 +8,36 @@ a directory (as DVC), and knows nothing of ignore files: the caller passes the t
 import os
 import stat
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fourfold.base.errors import InvalidFileError, NotFoundError, UnsupportedError, from_os_error
 
 #: Numbers a file: size, mtime_ns, ctime_ns, identity (inode, mixed with a foreign device), mode.
 WIDTH = 5
-_POSITIVE = 0x7FFF_FFFF_FFFF_FFFF
+#: What fits into a signed number of a row.
+POSITIVE = 0x7FFF_FFFF_FFFF_FFFF
 
 
 class BadFileNameError(InvalidFileError):
     """A file name is not UTF-8: the formats of DVC cannot name it."""
 
     code = "file-name-not-utf8"
+
+
+def refuse_not_utf8(path: str) -> None:
+    """Refuse a path that no file of DVC's formats can name.
+
+    Raises:
+        BadFileNameError: it is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise BadFileNameError(
+            f"the file name {os.fsencode(os.path.basename(path) or path)!r} is not UTF-8",
+            hint="rename it; DVC's formats hold only UTF-8 names",
+        ) from None
 
 
 class SpecialFileError(UnsupportedError):
@@ -63,8 +79,8 @@ Prune = Callable[[str], bool]
 def identity(info: os.stat_result, device: int) -> int:
     """The inode number, mixed with the device where a file lives on another one than its root."""
     if info.st_dev == device:
-        return info.st_ino & _POSITIVE
-    return (info.st_ino ^ (info.st_dev * 0x9E37_79B9_7F4A_7C15)) & _POSITIVE
+        return info.st_ino & POSITIVE
+    return (info.st_ino ^ (info.st_dev * 0x9E37_79B9_7F4A_7C15)) & POSITIVE
 
 
 def row(info: os.stat_result, device: int) -> tuple[int, int, int, int, int]:
@@ -86,13 +102,21 @@ def scan_file(path: str) -> Scan:
     return Scan([""], array("q", row(info, info.st_dev)), info.st_dev, [0] if linked else [])
 
 
-def scan_directory(root: str, *, skip_file: Prune | None = None, skip_directory: Prune | None = None) -> Scan:
+def scan_directory(
+    root: str,
+    *,
+    skip_file: Prune | None = None,
+    skip_directory: Prune | None = None,
+    seen: Mapping[str, os.stat_result] | None = None,
+) -> Scan:
     """List every regular file below ``root``.
 
     Args:
         root: An existing directory.
         skip_file: Given a relative path, says that the file is not part of the tree.
         skip_directory: Likewise for a directory, which is then not entered.
+        seen: How files looked when the caller made them: where the same inode still bears the name, that is
+            the row, and it is not looked at again. What was done to it since, the next scan tells.
 
     Raises:
         BadFileNameError: a name is not UTF-8.
@@ -124,12 +148,14 @@ def scan_directory(root: str, *, skip_file: Prune | None = None, skip_directory:
                         continue
                     links.append(len(names))
                 else:
-                    info = entry.stat(follow_symlinks=False)
+                    info = None if seen is None else seen.get(name)
+                    if info is None or info.st_ino != entry.inode():
+                        info = entry.stat(follow_symlinks=False)
                 if info.st_mode & 0o170000 != 0o100000:
                     raise SpecialFileError(
                         f"{root}/{name} is not a regular file", hint="remove it, or list it in .dvcignore"
                     )
-                ino = info.st_ino & _POSITIVE if info.st_dev == device else identity(info, device)
+                ino = info.st_ino & POSITIVE if info.st_dev == device else identity(info, device)
                 add_name(name)
                 add_stats((info.st_size, info.st_mtime_ns, info.st_ctime_ns, ino, info.st_mode))
         below.sort(reverse=True)  # a stack: directories are entered in ascending order

@@ -4,7 +4,7 @@ import argparse
 
 from fourfold.base.errors import UsageError
 from fourfold.cli.gitnote import staged_data, tell_git
-from fourfold.cli.options import completes
+from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.progress import amount
 from fourfold.cli.session import Session
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     completes(
         parser.add_argument(
-            "--remote-jobs", type=int, metavar="<number>", help="requests at once, with --to-remote"
+            "--remote-jobs", type=at_least_one, metavar="<number>", help="requests at once, with --to-remote"
         ),
         "none",
     )

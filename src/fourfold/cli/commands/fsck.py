@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from fourfold.cli.options import completes, ours
+from fourfold.cli.options import at_least_one, completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.progress import amount
 from fourfold.cli.session import Session
@@ -43,7 +43,9 @@ def add_places(parser: argparse.ArgumentParser, verb: str) -> None:
         "remote",
     )
     ours(parser.add_argument("--all-remotes", action="store_true", help=f"{verb} all remotes too"))
-    parser.add_argument("-j", "--jobs", type=int, metavar="<number>", help="requests at the same time")
+    parser.add_argument(
+        "-j", "--jobs", type=at_least_one, metavar="<number>", help="requests at the same time"
+    )
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from fourfold.cli.failure import describe
-from fourfold.cli.options import completes
+from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.progress import amount
 from fourfold.cli.session import NotConfirmedError, Session
@@ -49,7 +49,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--force", action="store_true", help="do not ask, and spare nothing for being young"
     )
-    parser.add_argument("-j", "--jobs", type=int, metavar="<number>", help="requests at the same time")
+    parser.add_argument(
+        "-j", "--jobs", type=at_least_one, metavar="<number>", help="requests at the same time"
+    )
     parser.add_argument("--dry", action="store_true", help="only tell what would go")
     parser.epilog = "Example: ff gc --workspace --all-branches"
 

@@ -4,6 +4,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
+from fourfold.cli.options import at_least_one
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.project.journal import log
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments."""
-    parser.add_argument("-n", "--limit", type=int, metavar="N", help="at most this many, the newest first")
+    parser.add_argument(
+        "-n", "--limit", type=at_least_one, metavar="N", help="at most this many, the newest first"
+    )
     parser.epilog = "Example: ff op log -n 5"
 
 

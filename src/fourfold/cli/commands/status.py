@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from fourfold.cli.options import at_least_one
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.project.status import as_dvc, status
@@ -25,7 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-R", "--recursive", action="store_true", help="a folder stands for everything tracked below it"
     )
-    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="questions to a remote at the same time")
+    parser.add_argument(
+        "-j", "--jobs", type=at_least_one, metavar="N", help="questions to a remote at the same time"
+    )
     parser.add_argument(
         "--no-updates", dest="check_updates", action="store_false", help="do not ask sources of imports"
     )

@@ -35,6 +35,7 @@ class BadFieldError(InvalidFileError):
     """
 
     code = "bad-field"
+    default_hint = "mend that line by hand; what changed in the file, Git knows: git diff"
 
     def __init__(
         self, source: str, problem: str, path: Path, line: int | None, column: int | None, hint: str
@@ -88,12 +89,18 @@ def check(entry: object, types: Types, path: Path, hint: str = "") -> dict[str, 
             raise Fault(
                 (*path, key),
                 f"unknown key {key!r}" + (f" in {dotted(path)}" if path else ""),
-                hint,
+                hint or _known(key, types),
                 at_key=True,
             )
         if type(value) not in allowed:
             wrong((*path, key), value, allowed)
     return entry
+
+
+def _known(key: object, types: Types) -> str:
+    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+
+    return did_you_mean(str(key), types, f"known keys: {', '.join(types)}")
 
 
 def wrong(path: Path, value: object, allowed: tuple[type, ...]) -> NoReturn:

@@ -20,6 +20,7 @@ class BadYamlError(InvalidFileError):
     """
 
     code = "bad-yaml"
+    default_hint = "mend that line by hand; what changed in the file, Git knows: git diff"
 
     def __init__(
         self, source: str, problem: str, *, line: int | None = None, column: int | None = None, hint: str = ""

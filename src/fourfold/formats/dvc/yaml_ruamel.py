@@ -115,16 +115,27 @@ def _check_depth(text: str, source: str) -> None:
 def _refused(error: MarkedYAMLError, source: str) -> BadYamlError:
     mark = error.problem_mark or error.context_mark
     problem = str(error.problem or error.context or "not YAML").strip().splitlines()[0]
-    hint = ""
+    hint = next((hint for words, hint in _HINTS.items() if words in problem), "")
     if isinstance(error, DuplicateKeyError):
         problem = problem.split(" with value")[0]
     if mark is None:
-        return BadYamlError(source, problem)
+        return BadYamlError(source, problem, hint=hint)
     if mark.buffer is not None and _CONFLICT.search(mark.buffer):
         hint = "there are merge conflict markers in the file: resolve them first"
     return BadYamlError(source, problem, line=mark.line + 1, column=mark.column + 1, hint=hint)
 
 
+#: What to do about the commonest mistakes, by words of ruamel's message.
+_HINTS = {
+    "mapping values are not allowed": "quote a value that holds a colon and a space: 'a: b'",
+    "cannot start any token": "indent with spaces; tabs and some signs cannot begin a value: quote it",
+    "found duplicate key": "remove one of the two",
+    "could not determine a constructor for the tag": "write the value without a tag (!!...)",
+    "found undefined alias": "quote a value that begins with an asterisk",
+    "but found another document": "keep one document in the file: remove what follows ---",
+    "expected the node content": "close what was opened: a bracket or a quote",
+    "unexpected end of stream": "close what was opened: a bracket or a quote",
+}
 _CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 
 

@@ -25,7 +25,7 @@ from fourfold.storage.blob.protocol import (
     wrong_length,
 )
 from fourfold.storage.blob.source import parts, reading, size_of
-from fourfold.storage.options import BadRemoteOptionError, Options
+from fourfold.storage.options import BadRemoteOptionError, Options, asked
 from fourfold.storage.redact import redact_url
 
 _MISSING = frozenset({404, 410})
@@ -40,12 +40,12 @@ def open_http(url: str, options: Options, environ: Mapping[str, str], jobs: int 
     """
     where = urlsplit(url)
     kind = (options.text("auth") or "").lower()
-    header, user, password = (
-        options.text("custom_auth_header"),
-        options.text("user"),
-        options.text("password"),
-    )
-    options.flag("ask_password")  # whoever may ask has put the answer into `password`
+    header, user = options.text("custom_auth_header"), options.text("user")
+    if kind:
+        password = asked(options, "password", redact_url(url))
+    else:  # nobody is asked for a password that nothing would use
+        password = options.text("password")
+        options.flag("ask_password")
     if kind not in {"", "basic", "digest", "custom"}:
         raise options.bad("auth", kind, "basic, digest or custom")
     if not kind and where.username and where.password:
