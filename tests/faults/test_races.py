@@ -5,6 +5,7 @@ Only the repository lock may refuse somebody, with its code; the same command ag
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,28 +157,50 @@ def test_looking_while_somebody_adds_never_fails(ff_repo: Sandbox, tmp_path: Pat
     assert ff_repo.run("status", "--json").json() == {}
 
 
+STAGE = "  {0}:\n    cmd: sleep 0.5 && cat raw > {0}\n    deps: [raw]\n    outs: [{0}]\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--wait-for-lock",)], ids=["", "waiting"])
 def test_two_runs_of_disjoint_stages_that_share_a_dependency_both_succeed(
-    ff_repo: Sandbox, tmp_path: Path, ff: Tool
+    ff_repo: Sandbox, tmp_path: Path, ff: Tool, options: tuple[str, ...]
 ) -> None:
     """Defect D15 of DVC: the second one fails, busy."""
-    stage = "  {0}:\n    cmd: sleep 0.5 && cat raw > {0}\n    deps: [raw]\n    outs: [{0}]\n"
-    ff_repo.gen({"raw": "1", "dvc.yaml": "stages:\n" + stage.format("a") + stage.format("b")})
+    ff_repo.gen({"raw": "1", "dvc.yaml": "stages:\n" + STAGE.format("a") + STAGE.format("b")})
     ff_repo.run("add", "raw")
-    processes = [
-        subprocess.Popen(
-            [*ff.command, "repro", "--wait-for-lock", "-s", name],
-            cwd=ff_repo.path,
-            env=ff.env,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        for name in ("a", "b")
-    ]
+    processes = [started(ff, ff_repo.path, "repro", *options, "-s", name) for name in ("a", "b")]
     for process in processes:
         said = process.communicate(timeout=60)[1]
         assert process.returncode == 0, said
     assert {ff_repo.text("a"), ff_repo.text("b")} == {"1"}
     assert ff_repo.run("status", "--json").json() == {}
     is_sound(tmp_path)
+
+
+def test_whoever_waits_for_a_running_stage_lets_it_finish(ff_repo: Sandbox, tmp_path: Path, ff: Tool) -> None:
+    ff_repo.gen({"raw": "1", "other": "2", "dvc.yaml": "stages:\n" + STAGE.format("a")})
+    running = started(ff, ff_repo.path, "repro")
+    while running.poll() is None and '"pid"' not in _rwlock(ff_repo):
+        time.sleep(0.01)
+    waiting = started(ff, ff_repo.path, "add", "--wait-for-lock", "other")
+    for process in (running, waiting):
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, said
+    assert ff_repo.run("status", "--json").json() == {}
+    is_sound(tmp_path)
+
+
+def started(tool: Tool, cwd: Path, *args: str) -> "subprocess.Popen[str]":
+    """A command that runs beside the test."""
+    return subprocess.Popen(
+        [*tool.command, *args],
+        cwd=cwd,
+        env=tool.env,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _rwlock(box: Sandbox) -> str:
+    return box.text(".dvc/tmp/rwlock") if box.exists(".dvc/tmp/rwlock") else ""

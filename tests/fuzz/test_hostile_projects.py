@@ -288,7 +288,9 @@ def names_of(arena: Arena, rows: object) -> dict[str, str]:
     names = {"base": str(arena.base), "outside": str(arena.outside)}
     for where in ("project/.dvc/cache", "project/remote"):
         names["object"] = arena.store(where, b"an object\n")
-        names["manifest"] = arena.store(where, written(fill(rows, names)), ".dir")
+    manifest = written(fill(rows, names))
+    for where in ("project/.dvc/cache", "project/remote"):
+        names["manifest"] = arena.store(where, manifest, ".dir")
     names["secret"] = hashlib.md5(SECRET).hexdigest()
     names["ab"] = names["object"][:2]
     return names

@@ -178,7 +178,7 @@ class Workshop:
         self._tell(Verified(name, owner))
         if self._options.dry:
             return Done(owner, "verified")
-        with project_lock(self._project):
+        with project_lock(self._project, writes=self._paths(owner)):
             return self.record(owner, Examiner(self._project, self._events))._replace(how="verified")
 
     # -- a stage with a command -------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Workshop:
         if self._options.dry:
             return self._pretend(owner, name, reasons, force=force)
         with ExitStack() as use:
-            with project_lock(project):
+            with project_lock(project, writes=self._paths(owner)):
                 examiner = Examiner(project, self._events)
                 outs = self._placed(owner)
                 remembered = None if force else self._remembered(owner, examiner)
@@ -205,7 +205,7 @@ class Workshop:
             for command in _commands(owner):
                 self._tell(CommandStarted(command))
                 self._run_one(owner, name, command)
-            with project_lock(project):
+            with project_lock(project, writes=self._paths(owner)):
                 return self.record(owner, Examiner(project, self._events))
 
     def _pretend(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
@@ -221,6 +221,9 @@ class Workshop:
 
     def _placed(self, owner: Owner) -> list[Tracked]:
         return [out for out in place(self._project.root, owner) if not out.external]
+
+    def _paths(self, owner: Owner) -> list[str]:
+        return [out.path for out in self._placed(owner)]
 
     def _check(self, owner: Owner, outs: Iterable[Tracked], examiner: Examiner) -> None:
         """Refuse what could not end well before anything is touched."""

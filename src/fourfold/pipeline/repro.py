@@ -163,7 +163,7 @@ class _Run:
 
     def run(self, targets: Sequence[str]) -> ReproResult:
         project, settings = self.project, self.settings
-        with project_lock(project):
+        with project_lock(project, writes=()):  # each stage claims what it writes when its turn comes
             graph, plan = self._plan(targets)
         if settings.pull and settings.execution.run_cache and not settings.execution.dry:
             self._pull_runs()

@@ -90,14 +90,38 @@ def project_lock(
         raise from_os_error(error, f"creating {tmp}") from error
     patient = project.wait_for_lock if wait is None else wait
     deadline = None if patient else project.clock.monotonic() + PATIENCE
-    held = _take(project, "lock", deadline)
+    held = _take_beside_stages(project, [project.root] if writes is None else list(writes), deadline)
     project.lock_depth = 1
     try:
-        _wait_for_stages(project, writes, deadline)
         yield
     finally:
         project.lock_depth = 0
         held.release()
+
+
+def _take_beside_stages(
+    project: "Project", writes: list[str], deadline: float | None
+) -> "_Flock | _HardLink":
+    """Take the repository lock in a moment when no running stage uses what is about to be written.
+
+    The lock is free while we wait for a stage: the stage needs it to record what it made.
+    """
+    while True:
+        held = _take(project, "lock", deadline)
+        try:
+            blocked = blockers(project.tmp_dir, writes)
+        except BaseException:
+            held.release()
+            raise
+        if not blocked:
+            return held
+        held.release()
+        if deadline is not None and project.clock.monotonic() >= deadline:
+            holder, path = blocked[0]
+            raise RepositoryLockedError(
+                f"{holder} uses '{path}'", hint="wait for it to end, or run again with --wait-for-lock"
+            )
+        project.clock.sleep(_PAUSE)
 
 
 def _take(project: "Project", name: str, deadline: float | None) -> "_Flock | _HardLink":
@@ -135,21 +159,6 @@ def _refusal(holder: Holder, path: str, *, hard: bool) -> RepositoryLockedError:
     else:
         hint = "run again with --wait-for-lock"
     return RepositoryLockedError(f"{holder} is working on this project", hint=hint)
-
-
-def _wait_for_stages(project: "Project", writes: Iterable[str] | None, deadline: float | None) -> None:
-    """Wait until no running stage of a real DVC reads or writes what we are about to write."""
-    paths = [project.root] if writes is None else list(writes)
-    while True:
-        blocked = blockers(project.tmp_dir, paths)
-        if not blocked:
-            return
-        if deadline is not None and project.clock.monotonic() >= deadline:
-            holder, path = blocked[0]
-            raise RepositoryLockedError(
-                f"{holder} uses '{path}'", hint="wait for it to end, or run again with --wait-for-lock"
-            )
-        project.clock.sleep(_PAUSE)
 
 
 def blockers(tmp_dir: str, writes: Sequence[str], reads: Sequence[str] = ()) -> list[tuple[Holder, str]]:
