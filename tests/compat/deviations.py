@@ -226,6 +226,18 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"step 13 `pull`: ws/\.dvc/cache/files/md5/(72|be)(/.*\.dir)?: only in A",
         "a fetch keeps the manifests that pointer files name; the real DVC leaves one for each folder inside",
     ),
+    Deviation(
+        "D11",
+        "s3-worktree",
+        r"step 9 `push`: s3://twin/real/d/empty: only in A",
+        "what was deleted here is deleted on the worktree too",
+    ),
+    Deviation(
+        "",
+        "s3-worktree",
+        r"step 12 `pull`: ws/\.dvc/cache/files/md5/(72|be)(/.*\.dir)?: only in A",
+        "a fetch keeps the manifests that pointer files name; the real DVC leaves one for each folder inside",
+    ),
 )
 
 

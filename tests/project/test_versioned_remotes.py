@@ -16,6 +16,7 @@ from fourfold.project.checkout import checkout
 from fourfold.project.data_status import data_status
 from fourfold.project.elsewhere import Surroundings
 from fourfold.project.fetch import fetch
+from fourfold.project.files import load_tracked
 from fourfold.project.fsck import fsck
 from fourfold.project.gc import gc
 from fourfold.project.get import get
@@ -59,6 +60,10 @@ class Cloud(Depot):
         """The versions of one object, newest first."""
         listed = self.client.list_object_versions(Bucket=self.bucket, Prefix=key)
         return [item["VersionId"] for item in listed.get("Versions", ()) if item["Key"] == key]
+
+    def tracked_oid(self, path: str) -> str:
+        """The name of what is tracked at a path."""
+        return next(str(out.oid) for out in load_tracked(self.open()).outs if out.relpath == path)
 
     def change(self, tree: dict[str, Any]) -> None:
         """Change files and record them."""
@@ -291,6 +296,9 @@ def test_gc_keeps_what_a_listed_directory_names(cloud: Cloud) -> None:
     gc(cloud.open())
     assert cloud.cached(md5("two\n")).exists()
     assert not cloud.cached(md5("one\n")).exists()
+    cloud.cached(cloud.tracked_oid("d")).unlink()
+    gc(cloud.open())
+    assert cloud.cached(md5("two\n")).exists()
 
 
 def test_a_list_without_files_is_what_a_failed_push_left_and_is_told(cloud: Cloud) -> None:

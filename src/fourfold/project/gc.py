@@ -228,11 +228,13 @@ class _Job:
         self.by_remote.setdefault(remote, _Kept()).add(names, legacy)
 
     def _files_of(self, owner: "Project", want: Want) -> list[Oid]:
-        """What a manifest names: from the cache, else from the index of the workspace, else from the remote.
+        """What a manifest names: as its pointer file lists it, else from cache, index or remote.
 
         Raises:
             UnknownFilesError: it is nowhere to be had.
         """
+        if want.out.output.files:
+            return [oid for oid in cloud_oids(want.out) if oid != want.oid]
         for store in dict.fromkeys((self.project.store, owner.store)):
             try:
                 return store.read_tree(want.oid, legacy=want.legacy).digests()
