@@ -169,7 +169,7 @@ def _differences(now: Snapshot, wanted: Snapshot, fault: Fault) -> list[Differen
         if not d.key.startswith((LEASE, RUNS))
         and d.key != EMPTY
         and "<random" not in d.key
-        and not (copied and d.key.endswith(copied) and not d.key.startswith("ws/.dvc/"))
+        and not (copied and d.key.endswith(copied))
     ]
 
 
