@@ -357,7 +357,7 @@ class Checkout:
         missing: list[tuple[str, Oid]] = []
         corrupt: list[tuple[str, Oid]] = []
         names, want, desk = self._names, self._want, self.desk
-        whole = self.is_directory and (self._before is None or self._kind_changes)
+        whole = self._whole
         if not names and not whole:
             return made, missing, corrupt
         with (
@@ -389,8 +389,10 @@ class Checkout:
                         (missing if outcome == "missing" else corrupt).append((name, Oid(want[name].hex())))
                 self.events(Advanced("checking out", len(rows), size))
             self.events(PhaseEnded("checking out"))
-            linker.note_links()
             if whole:
+                for name, info in made.items():
+                    # A later link to the same object moved the times of this name too.
+                    made[name] = linker.look(Oid(want[name].hex())) or info
                 if made or not names:
                     staging.flush(len(made))
                     placer.place_tree(base)
@@ -399,8 +401,14 @@ class Checkout:
                 staging.flush(len(slots))
                 self._clear_the_way(made)
                 placer.place_files(slots)
+            linker.note_links(renamed=not whole)
         desk.proofs.flush()
         return made, missing, corrupt
+
+    @property
+    def _whole(self) -> bool:
+        """Whether a new directory is made and named as one."""
+        return self.is_directory and (self._before is None or self._kind_changes)
 
     def _clear_the_way(self, made: Mapping[str, os.stat_result]) -> None:
         """Unlink the files that go and stand where new files need folders, or the reverse."""
@@ -446,23 +454,31 @@ class Checkout:
             return
         try:
             scan, _is_directory = look(
-                self.path, skip_file=desk.skip_file, skip_directory=desk.skip_directory
+                self.path,
+                skip_file=desk.skip_file,
+                skip_directory=desk.skip_directory,
+                seen=made if self._whole else None,
             )
         except OSError:
             return
         when = settle(scan.stats, desk.stat_index.clock)
         kept = _kept_rows(before)
         packed = bytearray(16 * len(scan.names))
+        stats = scan.stats
         for at, name in enumerate(scan.names):
-            numbers = scan.stats[at * WIDTH : at * WIDTH + WIDTH].tolist()
+            start = at * WIDTH
             info = made.get(name)
             if info is not None:
-                same = (numbers[0], numbers[1], numbers[3]) == (info.st_size, info.st_mtime_ns, info.st_ino)
+                same = (
+                    stats[start] == info.st_size
+                    and stats[start + 1] == info.st_mtime_ns
+                    and stats[start + 3] == info.st_ino
+                )
                 digest = want[name] if same else None
             else:
-                digest = kept.get((name, numbers[0], numbers[1], numbers[2], numbers[3]))
+                digest = kept.get((name, stats[start], stats[start + 1], stats[start + 2], stats[start + 3]))
             if digest is None:
-                scan.stats[at * WIDTH] = -1
+                stats[start] = -1
             else:
                 packed[at * 16 : at * 16 + 16] = digest
         desk.stat_index.save(

@@ -47,6 +47,22 @@ def digest_bytes(data: bytes) -> tuple[bytes, bytes]:
     return _md5(data, usedforsecurity=False).digest(), blake3(data).digest()
 
 
+def proof_of(data: bytes) -> bytes:
+    """BLAKE3 (32 bytes) of ``data``, for bytes whose right proof is known."""
+    return blake3(data).digest()
+
+
+def proof_of_stream(fd: int) -> bytes:
+    """BLAKE3 (32 bytes) of an open file from where it stands to its end."""
+    proof = blake3()
+    buffer = bytearray(CHUNK)
+    view = memoryview(buffer)
+    read = FileIO(fd, closefd=False).readinto
+    while count := read(buffer):
+        proof.update(view[:count])
+    return proof.digest()
+
+
 def digest_stream(fd: int, each: Callable[[memoryview], None] | None = None) -> Digests:
     """Digest an open file from where it stands to its end, handing each chunk to ``each`` as well.
 

@@ -6,6 +6,7 @@ commands which find nothing moved need not load what hashes.
 
 import os
 from array import array
+from collections.abc import Mapping
 
 from fourfold.base.errors import ConflictError
 from fourfold.base.fs.walk import Prune, Scan, scan_directory, scan_file
@@ -74,16 +75,21 @@ class Built:
 
 
 def look(
-    path: str, *, skip_file: Prune | None = None, skip_directory: Prune | None = None
+    path: str,
+    *,
+    skip_file: Prune | None = None,
+    skip_directory: Prune | None = None,
+    seen: Mapping[str, os.stat_result] | None = None,
 ) -> tuple[Scan, bool]:
-    """Scan a path, whichever it is; also says whether it is a directory.
+    """Scan a path, whichever it is, as `base.fs.walk` does; also says whether it is a directory.
 
     Raises:
         FileNotFoundError: there is nothing.
         FourfoldError: what `base.fs.walk` refuses.
     """
     if os.path.isdir(path):
-        return scan_directory(path, skip_file=skip_file, skip_directory=skip_directory), True
+        scan = scan_directory(path, skip_file=skip_file, skip_directory=skip_directory, seen=seen)
+        return scan, True
     return scan_file(path), False
 
 

@@ -9,7 +9,7 @@ import os
 import struct
 from array import array
 
-from fourfold.base.fs.walk import WIDTH, Scan, row
+from fourfold.base.fs.walk import POSITIVE, WIDTH, Scan
 from fourfold.base.ids import Oid
 from fourfold.content.objects import ObjectStore
 from fourfold.content.statindex import StatIndex, settle
@@ -17,6 +17,8 @@ from fourfold.content.statindex import StatIndex, settle
 #: An entry: the `WIDTH` numbers of the file, then its BLAKE3; packed, as there may be millions.
 _NUMBERS = struct.Struct(f"={WIDTH}q")
 _SEEN = struct.Struct(f"={WIDTH - 1}q")
+_SIZE = struct.Struct("=q")
+_NO_DIGEST = bytes(32)
 #: So many entries are kept in memory after they were written.
 _MOST_KEPT = 1 << 17
 
@@ -52,6 +54,20 @@ class ProofBook:
         entry = self._folder(oid[:2], legacy).get(oid[2:])
         return entry is not None and _fits(entry, info)
 
+    def recall(self, oid: Oid, info: os.stat_result, *, legacy: bool = False) -> tuple[bool, bytes | None]:
+        """`proven` and `blake3` in one."""
+        entries = self._folders.get((oid[:2], legacy))
+        entry = (self._folder(oid[:2], legacy) if entries is None else entries).get(oid[2:])
+        return (False, None) if entry is None else (_fits(entry, info), entry[_NUMBERS.size :])
+
+    def known(self, oid: Oid, *, legacy: bool = False) -> tuple[int, bytes]:
+        """The size of the object's right bytes and their BLAKE3; -1 when they are not on record."""
+        entries = self._folders.get((oid[:2], legacy))
+        entry = (self._folder(oid[:2], legacy) if entries is None else entries).get(oid[2:])
+        if entry is None or entry.endswith(_NO_DIGEST):
+            return -1, b""
+        return _SIZE.unpack_from(entry)[0], entry[_NUMBERS.size :]
+
     def proven_in(self, prefix: str, *, legacy: bool = False) -> set[str]:
         """The names (less their first two digits) of every proven object of one folder of the store."""
         entries = self._folder(prefix, legacy)
@@ -77,10 +93,16 @@ class ProofBook:
 
     def note(self, oid: Oid, info: os.stat_result, proof: bytes, *, legacy: bool = False) -> None:
         """Record that the object was read and is right; ``info`` was taken under its final name."""
-        numbers = row(info, info.st_dev)
-        self._folder(oid[:2], legacy)[oid[2:]] = _NUMBERS.pack(*numbers) + (proof or bytes(32))
-        self._newest = max(self._newest, numbers[1], numbers[2])
-        self._touched.add((oid[:2], legacy))
+        mtime_ns, ctime_ns = info.st_mtime_ns, info.st_ctime_ns
+        numbers = _NUMBERS.pack(info.st_size, mtime_ns, ctime_ns, info.st_ino & POSITIVE, info.st_mode)
+        key = (oid[:2], legacy)
+        entries = self._folders.get(key)
+        (self._folder(oid[:2], legacy) if entries is None else entries)[oid[2:]] = numbers + (
+            proof or bytes(32)
+        )
+        self._newest = max(self._newest, mtime_ns)
+        self._newest = max(self._newest, ctime_ns)
+        self._touched.add(key)
 
     def forget(self, oid: Oid, *, legacy: bool = False) -> None:
         """Drop what is known of an object."""
@@ -117,4 +139,6 @@ class ProofBook:
 
 def _fits(entry: bytes, info: os.stat_result) -> bool:
     """Whether a file looks as it did; its mode is left out, as it says nothing about bytes."""
-    return entry.startswith(_SEEN.pack(*row(info, info.st_dev)[: WIDTH - 1]))
+    return entry.startswith(
+        _SEEN.pack(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino & POSITIVE)
+    )

@@ -181,10 +181,10 @@ class _Relinking:
                     if info is not None and self._is_still(scan, at):
                         made[scan.names[at]] = info
                 self.events(Advanced("linking", len(batch)))
-            linker.note_links()
             slots = {scan.names[at]: staging.slot(at) for at in rows if scan.names[at] in made}
             staging.flush(len(slots))
             placer.place_files(slots)
+            linker.note_links(renamed=True)
         self.events(PhaseEnded("linking"))
         desk.proofs.flush()
         return made
