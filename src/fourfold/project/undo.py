@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConflictError, CorruptError, FourfoldError, NotFoundError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.platform import CREATE, WRITE
 from fourfold.base.ids import Oid, UnsafePathError, is_tree
 from fourfold.project.journal import TRASH, Act, Recorded, log, mark, read_state
+from fourfold.project.litter import sweep
 from fourfold.project.locks import RepositoryLockedError, project_lock
 from fourfold.project.oplog import move_path
 from fourfold.project.outs import folders_above
@@ -71,6 +73,7 @@ def undo(project: "Project", *, force: bool = False, events: Sink = silent) -> U
         RepositoryLockedError: another process works on the project.
     """
     with project_lock(project):
+        sweep(project)
         recorded = next((entry for entry in log(project) if not entry.is_undone), None)
         if recorded is None:
             raise NothingToUndoError("there is nothing to undo", hint="see what was done: ff op log")
@@ -357,7 +360,7 @@ class _Taker:
     def _note_nothing(self, act: Act) -> None:
         """Remember, for redo, that the operation had left nothing at the path."""
         if not os.path.lexists(self._slot(act, "u")):
-            write_atomic(self._slot(act, "n"), b"", durable=False)
+            os.close(os.open(self._slot(act, "n"), WRITE | CREATE, 0o666))
 
     def _shift(self, source: str, target: str) -> None:
         if not os.path.lexists(source) or os.path.lexists(target):
