@@ -8,8 +8,8 @@ more. The first kind of link that works is used; a kind that fails once is not t
 
 import os
 import threading
-import time
 
+from fourfold.base.clock import SYSTEM, Clock
 from fourfold.base.fs.atomic import write_all
 from fourfold.base.fs.platform import CREATE_NEW, READ, UPDATE, clone_file
 from fourfold.base.ids import Oid
@@ -37,6 +37,7 @@ class Linker:
         *,
         legacy: bool = False,
         executable: bool = False,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._base = store.base(legacy=legacy)
         self._proofs = proofs
@@ -46,7 +47,7 @@ class Linker:
         self._legacy = legacy
         self._executable = executable
         self._lock = threading.Lock()
-        self._began = time.time_ns()
+        self._began = clock.now_ns()
         self._moved: dict[Oid, tuple[os.stat_result, bytes]] = {}
 
     def _path(self, oid: Oid) -> str:
