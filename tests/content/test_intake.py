@@ -93,6 +93,21 @@ def test_a_damaged_object_is_healed_by_the_right_bytes(bench: Bench, damaged: by
     assert bench.store.read(oid) == b"one"
 
 
+def test_a_mode_that_a_killed_writer_left_open_is_mended(bench: Bench) -> None:
+    """Killed between the link and the mode: the object has its name and its bytes, and may be written."""
+    name, _proof = digest_bytes(b"x" * 100)
+    place = Path(bench.store.path(Oid(name.hex())))
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x" * 100)
+    place.chmod(0o644)
+    with Intake(bench.store, bench.proofs) as intake:
+        oid = add(intake, b"x" * 100)
+        assert intake.settled(oid)
+        intake.commit()
+    assert stat.S_IMODE(place.stat().st_mode) == 0o444
+    assert bench.proofs.proven(oid, place.stat())
+
+
 def test_an_object_that_was_damaged_after_it_was_proven_is_healed(bench: Bench) -> None:
     bench.gen({"f": "one"})
     oid = bench.save("f").oid

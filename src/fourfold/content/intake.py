@@ -10,6 +10,7 @@ here: this module names what its callers proved.
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -196,12 +197,9 @@ class Intake:
             with open(path, "rb") as file:
                 if file.read(len(data) + 1) != data:
                     return False
-                info = os.fstat(file.fileno())
+                self._note_sound(oid, file.fileno(), proof)
         except OSError:
             return False
-        with self._lock:
-            self.proofs.note(oid, info, proof, legacy=self._legacy)
-            self._present[oid] = None
         return True
 
     def _is_sound(self, oid: Oid) -> bool:
@@ -220,12 +218,19 @@ class Intake:
                 name, proof = digests.name, digests.proof
             if name.hex() != oid[:32]:
                 return False
-            with self._lock:
-                self.proofs.note(oid, os.fstat(fd), proof, legacy=self._legacy)
-                self._present[oid] = None
+            self._note_sound(oid, fd, proof)
         finally:
             os.close(fd)
         return True
+
+    def _note_sound(self, oid: Oid, fd: int, proof: bytes) -> None:
+        """Record an object that was just read; a mode that its killed writer left open is mended."""
+        if os.fstat(fd).st_mode & 0o777 != self.store.file_mode:
+            with suppress(OSError):  # somebody else's, in a shared cache: it is sound all the same
+                os.chmod(f"{self._base}/{oid[:2]}/{oid[2:]}", self.store.file_mode)
+        with self._lock:
+            self.proofs.note(oid, os.fstat(fd), proof, legacy=self._legacy)
+            self._present[oid] = None
 
     def open_stream(self) -> tuple[int, str]:
         """A new hidden file for an object whose name is known only at its end.
