@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from fourfold.base.errors import CorruptError, NotFoundError, from_os_error
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content.naming import folded_bytes_digest, name_of
-from fourfold.content.tree import Tree
+from fourfold.content.tree import Tree, unpack
 
 #: Below the root of a store; DVC does not look there.
 OWN_DIRECTORY = ".fourfold"
 _HEX = "0123456789abcdef"
 #: The 256 folders of a layout.
 PREFIXES = tuple(high + low for high in _HEX for low in _HEX)
+#: Fewer objects than this are looked for one by one; of more, whole folders are listed.
+_FEW = 512
 
 
 class ObjectMissingError(NotFoundError):
@@ -81,12 +83,32 @@ class ObjectStore:
 
     def missing(self, oids: list[Oid], *, legacy: bool = False) -> list[Oid]:
         """Those of ``oids`` that are not there, in their order; by listing folders when there are many."""
-        if len(oids) < 512:
+        if len(oids) < _FEW:
             return [oid for oid in oids if not self.has(oid, legacy=legacy)]
-        there: set[str] = set()
-        for prefix in {oid[:2] for oid in oids}:
-            there.update([prefix + name for name in self.folder(prefix, legacy=legacy)])
-        return [oid for oid in oids if oid not in there]
+        by_folder: dict[str, list[Oid]] = {}
+        for oid in oids:
+            by_folder.setdefault(oid[:2], []).append(oid)
+        absent: set[Oid] = set()
+        for prefix, wanted in by_folder.items():
+            there = self.folder(prefix, legacy=legacy)
+            absent.update([oid for oid in wanted if oid[2:] not in there])
+        return [oid for oid in oids if oid in absent]
+
+    def holds_all(self, packed: bytes, *, legacy: bool = False) -> bool:
+        """Whether every object is there whose digest, of 16 bytes, is among ``packed``.
+
+        As `missing`, for whoever has columns: of a million objects, those of one folder are named at a time.
+        """
+        if len(packed) < _FEW * 16:
+            return not self.missing(unpack(packed), legacy=legacy)
+        by_folder = [bytearray() for _prefix in PREFIXES]
+        for at in range(0, len(packed), 16):
+            by_folder[packed[at]] += packed[at : at + 16]
+        return all(
+            self.folder(prefix, legacy=legacy).issuperset([oid[2:] for oid in unpack(bytes(digests))])
+            for prefix, digests in zip(PREFIXES, by_folder, strict=True)
+            if digests
+        )
 
     def listing(self, *, legacy: bool = False) -> Iterator[Oid]:
         """Every object name of a layout, folder by folder; names that are not objects are left out."""

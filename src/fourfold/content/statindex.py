@@ -15,12 +15,15 @@ import os
 import struct
 import zlib
 from array import array
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
 from fourfold.base.fs.atomic import sweep_claimed, write_atomic, write_claimed
 from fourfold.base.fs.walk import WIDTH, Scan
 from fourfold.base.ids import Oid
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 # magic and version, device, when, rows; lengths of root, identity and names; flags; CRC-32 of all but the
 # proofs, and of the proofs
@@ -109,12 +112,8 @@ class StatIndex:
             return None
         try:
             with open(self._path(root, legacy=legacy), "rb", buffering=0) as file:
-                data = file.read() if proofs else _read_without_proofs(file.fileno())
-        except OSError:
-            return None
-        try:
-            record = _decode(data, proofs=proofs)
-        except (struct.error, ValueError):
+                record = _read(file, proofs=proofs)
+        except (OSError, struct.error, ValueError):
             return None
         return record if record is not None and record.root == root and record.legacy == legacy else None
 
@@ -233,12 +232,12 @@ def _make_index_directory(path: str) -> None:
 
 
 def _without_racy_rows(stats: "array[int]", when: int) -> "array[int]":
-    newest = list(map(max, stats[1::WIDTH], stats[2::WIDTH]))
-    if max(newest, default=0) <= when - _COARSE_NS:
+    modified, changed = stats[1::WIDTH], stats[2::WIDTH]
+    if max(max(modified, default=0), max(changed, default=0)) <= when - _COARSE_NS:
         return stats
     edge = when - _TICK_NS
     copy = array("q", stats)
-    for at, moment in enumerate(newest):
+    for at, moment in enumerate(map(max, modified, changed)):
         if (moment > edge or not moment % 1_000_000_000) and is_racy(stats, at, when):
             copy[at * WIDTH] = -1  # no file has this size: the row matches nothing
     return copy
@@ -248,49 +247,44 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
-def _read_without_proofs(fd: int) -> bytes:
-    head = os.read(fd, _HEAD.size)
-    if len(head) < _HEAD.size:
-        return b""
-    fields = _HEAD.unpack(head)
-    left = fields[4] + fields[5] + fields[6] + fields[3] * (WIDTH * 8 + 16)
-    if fields[3] > _MAX_ROWS or left > os.fstat(fd).st_size:
-        return b""
-    parts = [head]
-    while left > 0 and (part := os.read(fd, left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+def _read(file: "FileIO", *, proofs: bool) -> Record | None:
+    """Read a record, column by column, so that none of a million rows is in memory twice.
 
-
-def _decode(data: bytes, *, proofs: bool) -> Record | None:
-    magic, device, _when, rows, root_size, oid_size, blob_size, flags, crc, proof_crc = _HEAD.unpack_from(
-        data
-    )
-    if magic != _MAGIC or rows > _MAX_ROWS:
+    Raises:
+        OSError: it cannot be read.
+        ValueError, struct.error: it ends too early.
+    """
+    head = _HEAD.unpack(file.read(_HEAD.size))
+    magic, device, _when, rows, root_size, oid_size, blob_size, flags, checksum, proofs_checksum = head
+    text_size = root_size + oid_size + blob_size
+    left = file.seek(0, os.SEEK_END) - file.seek(_HEAD.size)
+    if magic != _MAGIC or not 0 <= rows <= _MAX_ROWS or text_size + rows * (WIDTH * 8 + 16) > left:
         return None
-    start = _HEAD.size
-    body_size = root_size + oid_size + blob_size + rows * (WIDTH * 8 + 16)
-    view = memoryview(data)
-    body = view[start : start + body_size]
-    if len(body) != body_size or zlib.crc32(body) != crc:
+    text = _exactly(file, text_size)
+    stats: array[int] = array("q", (0,)) * (rows * WIDTH)
+    if rows and file.readinto(numbers := memoryview(stats).cast("B")) != len(numbers):
+        raise ValueError("the record ends too early")
+    packed = _exactly(file, rows * 16)
+    if zlib.crc32(packed, zlib.crc32(stats, zlib.crc32(text))) != checksum:
         return None
-    oid_at = root_size
-    blob_at = oid_at + oid_size
-    stats_at = blob_at + blob_size
-    packed_at = stats_at + rows * WIDTH * 8
-    stats: array[int] = array("q")
-    stats.frombytes(body[stats_at:packed_at])
-    tail = bytes(view[start + body_size :]) if proofs else b""
-    if tail and (len(tail) != rows * 32 or zlib.crc32(tail) != proof_crc):
+    tail = file.read(rows * 32) if proofs else b""
+    if len(tail) != rows * 32 or zlib.crc32(tail) != proofs_checksum:
         tail = b""
+    view = memoryview(text)
     return Record(
-        os.fsdecode(bytes(body[:oid_at])),
-        str(body[oid_at:blob_at], "ascii"),
-        str(body[blob_at:stats_at], "utf-8", "surrogateescape"),
+        os.fsdecode(bytes(view[:root_size])),
+        str(view[root_size : root_size + oid_size], "ascii"),
+        str(view[root_size + oid_size :], "utf-8", "surrogateescape"),
         stats,
-        bytes(body[packed_at:]),
+        packed,
         device if device >= 0 else device + (1 << 64),
         bool(flags & _LEGACY),
         tail,
     )
+
+
+def _exactly(file: "FileIO", size: int) -> bytes:
+    data: bytes = file.read(size)
+    if len(data) != size:
+        raise ValueError("the record ends too early")
+    return data

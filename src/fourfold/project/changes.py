@@ -12,7 +12,6 @@ from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid, RelPath, is_tree
 from fourfold.content.identity import Built, recall
 from fourfold.content.objects import CorruptObjectError, ObjectMissingError
-from fourfold.content.tree import unpack
 from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is_external
 from fourfold.project.outs import Owner, Tracked
 
@@ -174,7 +173,7 @@ class Examiner:
             store.read(oid, legacy=legacy)  # proven, and not parsed
         except (ObjectMissingError, CorruptObjectError):
             return False
-        return not store.missing(unpack(current.packed), legacy=legacy)
+        return store.holds_all(current.packed, legacy=legacy)
 
     def in_cache(self, oid: Oid, *, legacy: bool = False) -> bool:
         """Whether the cache has the object, and every file of it when it is a tree."""
@@ -185,7 +184,7 @@ class Examiner:
             tree = store.read_tree(oid, legacy=legacy)
         except (ObjectMissingError, CorruptObjectError):
             return False
-        return not store.missing(tree.digests(), legacy=legacy)
+        return store.holds_all(tree.packed, legacy=legacy)
 
     # -- parameters -------------------------------------------------------------------------------
 
