@@ -6,11 +6,14 @@ the rest: what runs is finished, what waits is dropped, the first error is raise
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+#: Batches a worker that wait for their turn, or for being asked for.
+_AHEAD = 4
 
 
 def default_jobs() -> int:
@@ -34,7 +37,13 @@ def map_batches(
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="ff")
     try:
-        yield from pool.map(work, batches)
+        # A few batches ahead, and no more: the results of all would not fit into memory.
+        ahead = deque(pool.submit(work, batch) for batch in batches[: jobs * _AHEAD])
+        for batch in batches[len(ahead) :]:
+            yield ahead.popleft().result()
+            ahead.append(pool.submit(work, batch))
+        while ahead:
+            yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
