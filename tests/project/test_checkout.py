@@ -154,11 +154,17 @@ def test_refusals_of_several_outputs_become_one(tracked: Workplace) -> None:
 
 
 def test_what_force_replaces_comes_back_by_undo_byte_for_byte(tracked: Workplace) -> None:
-    tracked.gen({"data": {"a": "precious", "new": "precious too"}, "f": "also", "data/sub/b": None})
+    tracked.gen(
+        {
+            "data": {"a": "precious", "new": "precious too", "own/deep": {"c": ""}},
+            "f": "also",
+            "data/sub/b": None,
+        }
+    )
     before = files(tracked, "data"), tracked.text("f")
     result = out(tracked, force=True)
     assert files(tracked, "data") == {"a": "1", "sub/b": "2"}
-    assert result.counts == {MODIFIED: 2, ADDED: 1, DELETED: 1}
+    assert result.counts == {MODIFIED: 2, ADDED: 1, DELETED: 2}
     undo(tracked.open())
     assert (files(tracked, "data"), tracked.text("f")) == before
     redo(tracked.open())

@@ -354,6 +354,7 @@ class _Taker:
         """Move a file to where there is nothing, or the file that `_set_aside` let stay."""
         if os.path.lexists(target) and not _is_file(target):
             return
+        _make_folder_of(target)
         move_path(source, target)
         self.paths.append(target)
 
@@ -365,10 +366,7 @@ class _Taker:
     def _shift(self, source: str, target: str) -> None:
         if not os.path.lexists(source) or os.path.lexists(target):
             return  # an earlier run that was killed came this far
-        try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-        except OSError as error:
-            raise from_os_error(error, f"creating {os.path.dirname(target)}") from error
+        _make_folder_of(target)
         move_path(source, target)
         self.paths.extend(path for path in (source, target) if not path.startswith(self.project.own_dir))
 
@@ -419,3 +417,12 @@ def _name_twice(path: str, other: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _make_folder_of(path: str) -> None:
+    """What an operation emptied may be gone with its folders."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"creating {folder}") from error
