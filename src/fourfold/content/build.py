@@ -21,7 +21,7 @@ from fourfold.content.identity import Built, ChangedDuringReadError, changed, lo
 from fourfold.content.intake import Intake
 from fourfold.content.joining import Joined
 from fourfold.content.naming import folded_bytes_digest
-from fourfold.content.statindex import Record, StatIndex, is_racy, settle
+from fourfold.content.statindex import Record, StatIndex, is_racy, racy_rows, settle
 from fourfold.content.tree import Tree
 
 #: Files up to this size are read whole; larger ones are streamed.
@@ -124,31 +124,28 @@ def save_tree(tree: Tree, intake: Intake) -> None:
 
 
 def remember_joined(path: str, built: Built, index: StatIndex, *, legacy: bool = False) -> None:
-    """Record ``built`` again after a commit that made files of it one inode with their objects.
+    """Record ``built`` after a commit that made files of it one inode with their objects.
 
     That moved their change times, and the commit has told ``built`` so; nothing is looked at again.
 
     Args:
         path: Absolute.
         built: What `ingest` returned.
-        index: Where it is on record since.
+        index: Where to record it.
         legacy: Digests are DVC 2's.
     """
-    if not built.moves:
+    if built.unsaved is None:
         return
-    record = index.load(path, legacy=legacy, proofs=True)
+    read_at, proofs = built.unsaved
+    built.unsaved = None
     stats = built.scan.stats
-    known = record.stats if record is not None and len(record.stats) == len(stats) else array("q")
+    # Rows of files that were written just before they were read stay blank, whatever moved since.
+    racy = racy_rows(stats, read_at)
     moves = iter(built.moves)
     for at, ctime_ns, mode in zip(moves, moves, moves, strict=True):
         stats[at * WIDTH + 2], stats[at * WIDTH + 4] = ctime_ns, mode
-        if known:
-            known[at * WIDTH + 2], known[at * WIDTH + 4] = ctime_ns, mode
-    if record is not None and record.oid == built.oid and known:
-        # Rows that the record has blanked, as their files were written just before they were read, stay so.
-        when = settle(known, index.clock)
-        scan = built.scan._replace(stats=known)
-        index.save(path, scan, record.packed, record.proofs, oid=built.oid, when=when, legacy=legacy)
+    when = settle(stats, index.clock)
+    index.save(path, built.scan, built.packed, proofs, oid=built.oid, when=when, blank=racy, legacy=legacy)
 
 
 def remember(
@@ -205,6 +202,7 @@ class _Job:
         self.link_first = bool(link_types) and link_types[0] == "hardlink"
         self.clone = "reflink" in link_types
         self.when = 0
+        self.joins = False
         self.moves: array[int] = array("q")
 
     def run(self, index: StatIndex, *, is_directory: bool, events: Sink) -> Built:
@@ -217,7 +215,7 @@ class _Job:
         when = self.when = index.clock.now_ns()
         if len(unknown):
             sizes = scan.stats[0::WIDTH]
-            events(PhaseStarted("hashing", len(unknown), sum([sizes[at] for at in unknown])))
+            events(PhaseStarted("hashing", len(unknown), sum(map(sizes.__getitem__, unknown))))
             for rows in map_batches(self._read, _batches(unknown, sizes)):
                 done = 0
                 for at, name, proof in rows:
@@ -230,10 +228,10 @@ class _Job:
             events(PhaseEnded("hashing"))
         built = Built(scan, bytes(packed), is_directory=is_directory)
         built.moves = self.moves  # grows until the intake is committed
-        if len(unknown) or record is None or not record.matches(scan) or record.oid != built.oid:
-            index.save(
-                self.path, scan, built.packed, bytes(proofs), oid=built.oid, when=when, legacy=self.legacy
-            )
+        if self.joins:
+            built.unsaved = when, proofs
+        elif len(unknown) or record is None or not record.matches(scan) or record.oid != built.oid:
+            index.save(self.path, scan, built.packed, proofs, oid=built.oid, when=when, legacy=self.legacy)
         return built
 
     def _recall(self, record: Record, packed: bytearray, proofs: bytearray) -> Sequence[int]:
@@ -309,7 +307,7 @@ class _Job:
             name = folded_bytes_digest(data)
         if self.intake is not None:
             oid = Oid(name.hex())
-            if not (self._may_link(at) and self.intake.link(oid, self._joined(path, at), proof)):
+            if not (self._may_link(at) and self._link(oid, path, at, proof)):
                 self.intake.add_bytes(oid, data, proof)
         return name, proof
 
@@ -319,8 +317,7 @@ class _Job:
         if self.intake is None or self._may_link(at):
             digests = digest_stream(fd)
             self._check_still(fd, path, at, digests.size)
-            joined = self._joined(path, at)
-            if self.intake is None or self.intake.link(Oid(digests.name.hex()), joined, digests.proof):
+            if self.intake is None or self._link(Oid(digests.name.hex()), path, at, digests.proof):
                 return digests.name, digests.proof
             os.lseek(fd, 0, os.SEEK_SET)
         return self._stream(self.intake, fd, path, at)
@@ -362,10 +359,15 @@ class _Job:
             and at not in self.scan.links
         )
 
-    def _joined(self, path: str, at: int) -> Joined:
+    def _link(self, oid: Oid, path: str, at: int, proof: bytes) -> bool:
+        """Let a file become one with its object; False where it must be copied."""
         size, mtime_ns, _ctime_ns, inode, mode = self.scan.stats[at * WIDTH : at * WIDTH + WIDTH]
         sure = not is_racy(self.scan.stats, at, self.when)
-        return Joined(path, at, size, mtime_ns, inode, mode, sure, self._note_moved)
+        file = Joined(path, at, size, mtime_ns, inode, mode, sure, self._note_moved)
+        if self.intake is None or not self.intake.link(oid, file, proof):
+            return False
+        self.joins = True
+        return True
 
     def _note_moved(self, at: int, info: os.stat_result) -> None:
         self.moves.extend((at, info.st_ctime_ns, info.st_mode))
@@ -383,21 +385,21 @@ class _Job:
             raise changed(path)
 
 
-def _batches(rows: Sequence[int], sizes: "array[int]") -> list[list[int]]:
+def _batches(rows: Sequence[int], sizes: "array[int]") -> list[Sequence[int]]:
     """Cut rows into batches of a few hundred files or a few megabytes, a large file by itself."""
-    batches: list[list[int]] = []
-    current: list[int] = []
+    batches: list[Sequence[int]] = []
+    current: array[int] = array("q")  # and no list: there may be a million rows
     weight = 0
     for at in rows:
         size = sizes[at]
         if size > SMALL:
-            batches.append([at])
+            batches.append((at,))
             continue
         current.append(at)
         weight += size
         if len(current) >= _BATCH_FILES or weight >= _BATCH_BYTES:
             batches.append(current)
-            current, weight = [], 0
+            current, weight = array("q"), 0
     if current:
         batches.append(current)
     return batches

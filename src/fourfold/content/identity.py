@@ -37,15 +37,17 @@ class Built:
         packed: MD5 digests in the order of the scan.
         is_directory: Whether the path is a directory.
         moves: Row, change time and mode, three numbers for each file that became one with its object since.
+        unsaved: When its files were read, and their BLAKE3 digests: what is recorded once they have moved.
     """
 
-    __slots__ = ("_tree", "is_directory", "moves", "oid", "packed", "scan")
+    __slots__ = ("_tree", "is_directory", "moves", "oid", "packed", "scan", "unsaved")
 
     def __init__(self, scan: Scan, packed: bytes, *, is_directory: bool, oid: Oid | None = None) -> None:
         self.scan = scan
         self.packed = packed
         self.is_directory = is_directory
         self.moves: array[int] = array("q")
+        self.unsaved: tuple[int, bytearray] | None = None
         self._tree: Tree | None = None
         if oid is None:
             oid = self.tree.oid if is_directory else Oid(packed.hex())

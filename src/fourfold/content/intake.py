@@ -42,9 +42,9 @@ _MANY = 16
 _MANY_NAMES = 2048
 _BATCH = 512
 #: So many objects get their names at once, at most: a batch of millions would not fit into memory.
-_ROUND = 1 << 17
+_ROUND = 1 << 16
 #: So many names of objects that are there are kept in memory; beyond, each object is asked for.
-_MOST_LISTED = 1 << 18
+_MOST_LISTED = 1 << 16
 
 
 class Stored(NamedTuple):

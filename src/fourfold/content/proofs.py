@@ -19,8 +19,8 @@ _NUMBERS = struct.Struct(f"={WIDTH}q")
 _SEEN = struct.Struct(f"={WIDTH - 1}q")
 _SIZE = struct.Struct("=q")
 _NO_DIGEST = bytes(32)
-#: So many entries are kept in memory after they were written.
-_MOST_KEPT = 1 << 17
+#: So many entries are kept in memory, but for those of one folder more.
+_MOST_KEPT = 1 << 16
 
 
 class ProofBook:
@@ -39,6 +39,8 @@ class ProofBook:
     def _folder(self, prefix: str, legacy: bool) -> dict[str, bytes]:
         entries = self._folders.get((prefix, legacy))
         if entries is None:
+            if sum(map(len, self._folders.values())) > _MOST_KEPT:
+                self.flush()  # lets go of them, too
             record = self._index.load(f"{self._store.base(legacy=legacy)}/{prefix}", proofs=True)
             entries = {}
             if record is not None:

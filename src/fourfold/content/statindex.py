@@ -15,6 +15,8 @@ import os
 import struct
 import zlib
 from array import array
+from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.clock import SYSTEM, Clock
@@ -122,10 +124,11 @@ class StatIndex:
         root: str,
         scan: Scan,
         packed: bytes,
-        proofs: bytes,
+        proofs: bytes | bytearray,
         *,
         oid: Oid | str,
         when: int,
+        blank: Iterable[int] = (),
         legacy: bool = False,
     ) -> None:
         """Record what ``root`` hashed to; failing to is no failure.
@@ -137,11 +140,12 @@ class StatIndex:
             proofs: BLAKE3 digests likewise, or empty.
             oid: The identity of the whole.
             when: ``now_ns`` before the first byte was read.
+            blank: Rows that are racy whatever ``when`` says of them now.
             legacy: Digests are DVC 2's.
         """
         if self.directory is None:
             return
-        stats = _without_racy_rows(scan.stats, when)
+        stats = _with_blanks(scan.stats, chain(racy_rows(scan.stats, when), blank))
         blob = "\0".join(scan.names).encode("utf-8", "surrogateescape")
         name = oid.encode()
         where = os.fsencode(root)
@@ -231,15 +235,27 @@ def _make_index_directory(path: str) -> None:
         write_atomic(ignore, b"*\n", durable=False)
 
 
-def _without_racy_rows(stats: "array[int]", when: int) -> "array[int]":
+def racy_rows(stats: "array[int]", when: int) -> list[int]:
+    """The rows whose files could change once more without their times showing it, as `is_racy` says."""
     modified, changed = stats[1::WIDTH], stats[2::WIDTH]
     if max(max(modified, default=0), max(changed, default=0)) <= when - _COARSE_NS:
-        return stats
+        return []
     edge = when - _TICK_NS
+    return [
+        at
+        for at, moment in enumerate(map(max, modified, changed))
+        if (moment > edge or not moment % 1_000_000_000) and is_racy(stats, at, when)
+    ]
+
+
+def _with_blanks(stats: "array[int]", rows: Iterable[int]) -> "array[int]":
+    """The same numbers, but that the given rows match nothing; the same array where there are none."""
+    blank = list(rows)
+    if not blank:
+        return stats
     copy = array("q", stats)
-    for at, moment in enumerate(map(max, modified, changed)):
-        if (moment > edge or not moment % 1_000_000_000) and is_racy(stats, at, when):
-            copy[at * WIDTH] = -1  # no file has this size: the row matches nothing
+    for at in blank:
+        copy[at * WIDTH] = -1  # no file has this size
     return copy
 
 

@@ -143,6 +143,7 @@ class Saver:
             save_tree(new, self._intake)
         self._trees[new.oid] = new
         self._project.index.forget(path)  # its files are on record below the directory
+        self._joined = [joined for joined in self._joined if joined.path != path]
         return _without_cloud(output)._replace(oid=new.oid, legacy=False, size=size, nfiles=len(new))
 
     def _tree(self, oid: Oid | None) -> Tree:

@@ -84,7 +84,7 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None, durable: bo
 
 
 def write_claimed(
-    path: str, parts: Sequence[bytes | memoryview], *, folder: str = "", durable: bool = False
+    path: str, parts: Sequence[bytes | bytearray | memoryview], *, folder: str = "", durable: bool = False
 ) -> None:
     """Give ``path`` new bytes, all or nothing.
 
