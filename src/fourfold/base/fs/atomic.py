@@ -35,7 +35,7 @@ def is_temp_name(name: str) -> bool:
     return name.endswith(".tmp") and _TEMP.fullmatch(name) is not None
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write every byte: a short write is continued, as POSIX allows it to happen."""
     written = os.write(fd, data)
     if written == len(data):
