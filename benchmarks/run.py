@@ -162,7 +162,7 @@ REPORT = """\
 # How fast
 
 Written by `make bench`. Ours (`ff` {ours}) and the peer (DVC {peer}, in its own environment) take turns in
-one run, on fresh state, after a `sync`; medians of {rounds} rounds. Verification and durability are on in
+one run, on fresh state, after a `sync`; medians of {rounds} rounds (two for S3 and (c), one for a million entries). Verification and durability are on in
 `ff`. An anchor is an ordinary Unix command over the same files in the same rounds. CPU is user and system
 time of the command and its children, peak memory that of its largest process.
 
@@ -225,9 +225,9 @@ def main() -> int:
             base.mkdir()
             rows.append(bench(case, base, tools, args.rounds, args.scale))
             print(table(rows[-1:]).splitlines()[-1], flush=True)
+            if args.report:  # as it grows: a run that is cut off leaves what it has measured
+                args.report.write_text(report(rows, tools, args.rounds, args.scale, args.work))
     print("\n" + table(rows))
-    if args.report:
-        args.report.write_text(report(rows, tools, args.rounds, args.scale, args.work))
     return any(row.misses for row in rows)
 
 
