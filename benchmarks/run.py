@@ -162,9 +162,10 @@ REPORT = """\
 # How fast
 
 Written by `make bench`. Ours (`ff` {ours}) and the peer (DVC {peer}, in its own environment) take turns in
-one run, on fresh state, after a `sync`; medians of {rounds} rounds (two for S3 and (c), one for a million entries). Verification and durability are on in
-`ff`. An anchor is an ordinary Unix command over the same files in the same rounds. CPU is user and system
-time of the command and its children, peak memory that of its largest process.
+one run, on fresh state, after a `sync`; medians of {rounds} rounds (at most two for S3 and (c), one for a
+million entries). Verification and durability are on in `ff`. An anchor is an ordinary Unix command over the
+same files in the same rounds. CPU is user and system time of the command and its children, peak memory that
+of its largest process.
 
 (a) 20,000 files of 8 KiB in 256 folders; (b) 100,000 files of 1 KiB; (c) 8 files of 256 MiB{scaled}.
 
