@@ -74,6 +74,17 @@ def test_every_answer_is_the_same_without_a_manifest(changed: Sandbox, ff: Tool,
         assert (mine.code, _sorted(mine.json())) == (peer.code, _sorted(peer.json())), question
 
 
+def test_the_commands_that_why_names_can_be_pasted(tmp_path: Path, ff: Tool) -> None:
+    ff("init", "--no-scm", cwd=tmp_path)
+    box = Sandbox(tmp_path, ff)
+    box.gen({"my data": "1\n"})
+    box.run("add", "my data")
+    box.gen({"my data": "changed\n"})
+    said = box.run("why", "my data").stdout
+    assert "ff checkout 'my data'\n" in said
+    assert "ff commit 'my data'\n" in said
+
+
 def test_why_names_the_files_inside_a_directory_and_the_way_back(changed: Sandbox, ff: Tool) -> None:
     answer = ff("why", "d", "--json", cwd=changed.path).json()[0]
     assert answer["changed"]

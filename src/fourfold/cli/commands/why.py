@@ -107,8 +107,11 @@ def _way_back(reason: Reason) -> Iterator[str]:
     change = reason.change
     if change.kind != "output" or change.state == "new":
         return
+    from shlex import quote  # noqa: PLC0415 - only where there is something to do
+
+    path = quote(reason.path)
     if reason.restorable:
-        yield f"    back to what is recorded: ff checkout {reason.path}"
-        yield f"    or keep what is there:    ff commit {reason.path}"
+        yield f"    back to what is recorded: ff checkout {path}"
+        yield f"    or keep what is there:    ff commit {path}"
     elif change.state != "modified":
-        yield f"    the cache does not have what is recorded; get it: ff fetch {reason.path}"
+        yield f"    the cache does not have what is recorded; get it: ff fetch {path}"
