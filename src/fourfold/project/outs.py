@@ -55,6 +55,8 @@ class Owner(NamedTuple):
         params: Values of parameters that the lock entry of a stage records, by file.
         params_wanted: The parameters that a stage declares: file and keys (see `formats.dvc.stages`).
         locked_cmd: The command that the lock entry records.
+        desc: What a stage says of itself.
+        meta: Whatever the user put there; ours is below the key ``fourfold``.
         always_changed: Whether it counts as changed whatever the hashes say.
         locked: Whether the stage has an entry in ``dvc.lock``.
         source: The bytes of the pointer file, for an update that keeps comments.
@@ -75,6 +77,8 @@ class Owner(NamedTuple):
     source: bytes = b""
     params_wanted: "tuple[ParamsSpec, ...]" = ()
     locked_cmd: str | Sequence[str] | None = None
+    desc: str | None = None
+    meta: Any = None
 
     @property
     def is_stage(self) -> bool:

@@ -70,6 +70,8 @@ def _plain(root: str, path: str, relpath: str, spec: StageSpec, entry: LockEntry
         locked=entry is not None,
         params_wanted=spec.params,
         locked_cmd=entry.cmd if entry else None,
+        desc=spec.desc,
+        meta=spec.meta,
     )
 
 
