@@ -10,7 +10,6 @@ import pytest
 from fourfold.base.events import Warned
 from fourfold.pipeline.execute import Options
 from fourfold.pipeline.news import Failed, Restored, Started, Unchanged
-from fourfold.pipeline.plan import TemplatedRunError
 from fourfold.pipeline.repro import ReproResult, RunAbortedError, Settings, StageFailedError, repro
 from fourfold.project.journal import log
 from fourfold.project.locks import RepositoryLockedError, project_lock
@@ -151,40 +150,6 @@ def test_an_output_that_is_a_link_into_the_cache_never_writes_through_it(work: W
     run(work)
     cache = work.root / ".dvc/cache/files/md5"
     assert sorted(path.read_text() for path in cache.rglob("*") if path.is_file()) == ["1\n", "1\n2\n"]
-
-
-def test_a_templated_stage_is_refused_with_its_line(work: Workplace) -> None:
-    work.gen(
-        {
-            "dvc.yaml": "stages:\n  ok:\n    cmd: echo 1\n\n"
-            "  each:\n    foreach: [a]\n    do:\n      cmd: echo ${item}\n"
-        }
-    )
-    with pytest.raises(TemplatedRunError, match=r"dvc\.yaml:5: stage 'each' is a template"):
-        run(work)
-    with pytest.raises(TemplatedRunError, match="each"):
-        run(work, "each@a")
-    assert how(run(work, "ok")) == {"ok": "ran"}
-
-
-def test_a_templated_stage_that_never_ran_is_never_left_out_in_silence(work: Workplace) -> None:
-    template = (
-        "  each:\n    foreach: [a]\n    do:\n      cmd: echo 1 > ${item}.txt\n      outs: ['${item}.txt']\n"
-    )
-    plain = "  use:\n    cmd: cp a.txt b\n    deps: [a.txt]\n    outs: [b]\n"
-    work.gen(
-        {"sub/dvc.yaml": "stages:\n" + template + plain, "dvc.yaml": "stages:\n  ok:\n    cmd: echo 1\n"}
-    )
-    work.gen({"sub/a.txt": "stale"})
-    for targets, settings in (
-        ((), {"all_pipelines": True}),
-        (("sub",), {"recursive": True}),
-        (("sub/dvc.yaml:use",), {}),
-        (("sub/dvc.yaml",), {}),
-    ):
-        with pytest.raises(TemplatedRunError, match=r"sub/dvc\.yaml:2: stage 'each'"):
-            run(work, *targets, **settings)
-    assert how(run(work)) == {"ok": "ran"}
 
 
 def test_targets_that_name_nothing_are_refused(line: Workplace) -> None:

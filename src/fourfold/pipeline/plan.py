@@ -4,28 +4,17 @@ What differs is found by `project.changes`; what of it counts for a run is decid
 """
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from fourfold.base.errors import UnsupportedError
 from fourfold.pipeline.graph import Graph, Key, active, component, key_of, postorder, reach
 from fourfold.project.changes import DELETED, NOT_IN_CACHE, Change, Examiner
-from fourfold.project.files import OwnerFileNotFoundError, load_file, read_owner_file
+from fourfold.project.files import load_file
 from fourfold.project.outs import PIPELINE_FILE, Owner, Tracked
 from fourfold.project.targets import GlobMatchesNothingError, StageNotFoundError, named_owners, parse_target
 
 if TYPE_CHECKING:
-    from fourfold.formats.dvc.stages import StageSpec
     from fourfold.project.project import Project
-
-_TEMPLATE = re.compile(r"\$\{[^}]*\}")
-
-
-class TemplatedRunError(UnsupportedError):
-    """A stage has to be resolved before it can run, and this version does not resolve templates."""
-
-    code = "templated-stage-run"
 
 
 def choose(
@@ -48,7 +37,6 @@ def choose(
     Raises:
         OwnerFileNotFoundError, BadOwnerNameError, StageNotFoundError: a target names nothing.
         GlobMatchesNothingError: a pattern matches no stage.
-        TemplatedRunError: a target names a stage that comes from a template.
     """
     everything = list(owners)
     chosen: dict[Key, Owner] = {}
@@ -62,7 +50,6 @@ def choose(
         elif glob:
             found = _matching(project, target)
         else:
-            refuse_templates(project, target)
             found = named_owners(project, target)
         chosen.update((key_of(owner), owner) for owner in found)
     return list(chosen.values())
@@ -80,95 +67,6 @@ def _matching(project: "Project", pattern: str) -> list[Owner]:
             hint="quote patterns for the shell: 'train-*'",
         )
     return found
-
-
-def refuse_templates(project: "Project", target: str) -> None:
-    """Refuse a target that names a stage with ``foreach``, ``matrix``, ``vars`` or ``${...}``.
-
-    Raises:
-        TemplatedRunError: it does; the stage and its line are named.
-        OwnerFileNotFoundError: the ``dvc.yaml`` is not there.
-    """
-    file, name = parse_target(target)
-    path = project.absolute(file or PIPELINE_FILE)
-    if os.path.basename(path) != PIPELINE_FILE or not project.contains(path):
-        return
-    data = read_owner_file(project.root, path)
-    if data is None:
-        if not name:
-            raise OwnerFileNotFoundError(
-                f"'{project.display(path)}' does not exist",
-                hint="write the pipeline's stages into it; a stage of another file is: dir/dvc.yaml:stage",
-            )
-        return
-    _refuse_in(data, project.display(path), None if name is None else name.partition("@")[0])
-
-
-def refuse_templated(project: "Project", owners: Iterable[Owner]) -> None:
-    """Refuse owners that come from templates.
-
-    Raises:
-        TemplatedRunError: one of them does; the stage and its line are named.
-    """
-    by_file: dict[str, set[str]] = {}
-    for owner in owners:
-        if owner.name is not None:
-            by_file.setdefault(owner.file, set()).add(owner.name.partition("@")[0])
-    for path, names in by_file.items():
-        data = read_owner_file(project.root, path) or b""
-        for name in sorted(names):
-            _refuse_in(data, project.display(path), name)
-
-
-def refuse_unresolved(project: "Project", pipelines: Iterable[str], owners: Sequence[Owner] | None) -> None:
-    """Refuse to leave out, in silence, templated stages that never ran and are therefore unknown.
-
-    Args:
-        project: Whose.
-        pipelines: Paths of all ``dvc.yaml`` files from the root.
-        owners: What is about to run; only a template that may make what these need is refused. None
-            stands for everything: any template is refused.
-
-    Raises:
-        TemplatedRunError: there is one; the stage and its line are named.
-    """
-    from fourfold.formats.dvc import stages  # noqa: PLC0415 - status never comes here
-
-    needed = None
-    if owners is not None:
-        paths = (os.path.join(owner.wdir, dep.path) for owner in owners for dep in owner.deps)
-        needed = "\n".join(project.relpath(os.path.normpath(path)) for path in paths)
-    for relpath in pipelines:
-        path = os.path.join(project.root, relpath)
-        data = read_owner_file(project.root, path) or b""
-        for spec in stages.parse(data, project.display(path)).stages.values():
-            if spec.templated and (needed is None or _may_make(spec, needed)):
-                _refuse_in(data, project.display(path), spec.name)
-
-
-def _may_make(spec: "StageSpec", needed: str) -> bool:
-    """Whether an output of a template can have one of the paths, one a line."""
-    from fourfold.formats.dvc.stages import parse_stage  # noqa: PLC0415 - as above
-
-    shape = parse_stage(spec.name, spec.raw["do"], ()) if "do" in spec.raw else spec
-    for out in shape.outs:
-        literal = [re.escape(part) for part in _TEMPLATE.split(os.path.normpath(out.path))]
-        if re.search(f"(?:^|/){'.*'.join(literal)}(?:/|$)", needed, re.MULTILINE):
-            return True
-    return False
-
-
-def _refuse_in(data: bytes, shown: str, name: str | None) -> None:
-    from fourfold.formats.dvc import stages  # noqa: PLC0415 - status never comes here
-
-    for spec in stages.parse(data, shown).stages.values():
-        if spec.templated and name in {None, spec.name}:
-            line = stages.line_of(data, spec.name, shown)
-            raise TemplatedRunError(
-                f"{shown}:{line}: stage '{spec.name}' is a template (foreach, matrix, vars or ${{...}}), "
-                "and running those is not supported yet",
-                hint="write the stage out in full, or run it with dvc: its results are read as they are",
-            )
 
 
 def steps(

@@ -9,7 +9,7 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.pipeline.execute import Done, Options, Workshop
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
 from fourfold.pipeline.news import Failed, Frozen, Listener, Pulled, Unchanged, deaf
-from fourfold.pipeline.plan import choose, reasons, refuse_templated, refuse_unresolved, steps
+from fourfold.pipeline.plan import choose, reasons, steps
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
@@ -131,7 +131,6 @@ def repro(
 
     Raises:
         CycleError: stages wait for each other; nothing ran.
-        TemplatedRunError: a stage comes from a template; nothing ran.
         StageFailedError: a stage failed; those before it are recorded.
         FourfoldError: a target names nothing, or a file cannot be understood; nothing ran.
     """
@@ -218,19 +217,6 @@ class _Run:
         )
         if not chosen and not settings.all_pipelines:
             plan = []
-        refuse_templated(self.project, plan)
-        below = [self.project.absolute(target) for target in targets] if settings.recursive else []
-        if settings.all_pipelines:
-            refuse_unresolved(self.project, tracking.pipelines, None)
-        elif not settings.single_item:
-            refuse_unresolved(self.project, tracking.pipelines, plan)
-        for folder in below:
-            inside = [
-                path
-                for path in tracking.pipelines
-                if os.path.join(self.project.root, path).startswith(folder + os.sep)
-            ]
-            refuse_unresolved(self.project, inside, None)
         live = Graph(graph.owners, {}, {}) if settings.single_item and not whole else active(graph)
         if not live.makers:
             nothing: dict[Key, tuple[Key, ...]] = dict.fromkeys(graph.owners, ())
