@@ -1,0 +1,424 @@
+"""What a table looks like from afar: rows, columns and their kinds, nulls, and how labels are balanced.
+
+Reads CSV, TSV, JSON lines, JSON arrays of objects, and Parquet, from an open file and nothing else, once,
+from front to back, in bounded memory. A table never fails: what is no table is None, and where a cap or a
+broken line ended the reading, the summary says that it is partial. The first row of CSV and TSV names the
+columns, unless all its cells are numbers.
+"""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+#: Bytes that are read of a file; what follows is left out, and the summary is partial.
+MAX_BYTES = 256 << 20
+#: A longer line ends the reading.
+MAX_LINE = 4 << 20
+#: JSON arrays are read whole, and only to this size.
+MAX_DOCUMENT = 16 << 20
+#: Columns that are looked at.
+MAX_COLUMNS = 2000
+#: A column with more distinct values has no counts.
+MAX_VALUES = 20
+#: A longer cell is no label.
+MAX_LABEL = 120
+#: Rows, and characters, that are looked at together.
+_BATCH_ROWS, _BATCH_CHARS = 4096, 1 << 20
+
+#: Cells of text files that say that there is no value.
+NULLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"})
+_BOOLEANS = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+#: What `summarize` reads, by the end of the name.
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        name: As the file names it; its number, from 1, where it does not.
+        kind: ``integer``, ``number``, ``text``, ``boolean``, ``date``, ``nested`` or ``mixed``; ``empty``
+            without values.
+        nulls: Rows without a value; None where the file does not tell.
+        values: How often each value stands there, the most frequent first; None with more than
+            `MAX_VALUES` of them.
+    """
+
+    name: str
+    kind: str
+    nulls: int | None = 0
+    values: dict[str, int] | None = None
+
+
+class TableSummary(NamedTuple):
+    """One table.
+
+    Attributes:
+        format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``.
+        rows: How many there are; None where it cannot be told (Parquet without pyarrow, a JSON array over
+            the cap).
+        columns: In the order of the file; None likewise.
+        partial: Not all of the file was looked at, or not all of it could be understood.
+    """
+
+    format: str
+    rows: int | None
+    columns: tuple[Column, ...] | None
+    partial: bool = False
+
+
+def format_of(name: str) -> str | None:
+    """The format that the end of a file's name tells; None when it tells of no table."""
+    dot = name.rfind(".")
+    return FORMATS.get(name[dot:].lower()) if dot >= 0 else None
+
+
+def summarize(file: BinaryIO, name: str, *, max_bytes: int = MAX_BYTES) -> TableSummary | None:
+    """Look at a table once; None when it is none.
+
+    Args:
+        file: Open for reading, at its start; Parquet needs one that can seek.
+        name: Its end tells the format.
+        max_bytes: So much is read at most.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    kind = format_of(name)
+    if kind is None:
+        return None
+    if kind == "parquet":
+        return _parquet(file)
+    if kind == "json":
+        return _document(file, min(max_bytes, MAX_DOCUMENT))
+    reading = _Reading(file, max_bytes)
+    if reading.binary:
+        return None
+    return _json_lines(reading) if kind == "jsonl" else _separated(reading, kind)
+
+
+class _Reading:
+    """The lines of a file, each of bounded length, up to a number of bytes."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
+        self._left = limit
+        self._first = self._next()
+        self.binary = b"\0" in self._first
+        self.partial = False
+        self.read = 0
+
+    def _next(self) -> bytes:
+        return self._file.readline(min(self._left, MAX_LINE) + 1)
+
+    def __iter__(self) -> Iterator[str]:
+        line = self._first.removeprefix(b"\xef\xbb\xbf")
+        while line:
+            if len(line) > min(self._left, MAX_LINE):
+                self.partial = True
+                return
+            self._left -= len(line)
+            self.read += len(line)
+            yield line.decode("utf-8", "replace")
+            line = self._next()
+
+
+class _Tally:
+    """What is known of one column so far."""
+
+    __slots__ = ("kinds", "name", "seen", "values")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen = 0
+        self.kinds: set[str] = set()
+        self.values: Counter[str] | None = Counter()
+
+    def add(self, cells: Iterable[str]) -> None:
+        """Count cells of text."""
+        counts = Counter(cells)
+        for null in NULLS & counts.keys():
+            del counts[null]
+        self.seen += counts.total()
+        self.kinds |= _kinds_of(counts)
+        self.count(counts)
+
+    def count(self, counts: Counter[str]) -> None:
+        """Count values by their text."""
+        if self.values is None:
+            return
+        if len(counts) > MAX_VALUES or any(len(value) > MAX_LABEL for value in counts):
+            self.values = None
+            return
+        self.values.update(counts)
+        if len(self.values) > MAX_VALUES:
+            self.values = None
+
+    def column(self, rows: int) -> Column:
+        """What came of it."""
+        values = None
+        if self.values is not None:
+            values = dict(sorted(self.values.items(), key=lambda item: (-item[1], item[0])))
+        return Column(self.name, _joined(self.kinds), rows - self.seen, values)
+
+
+def _joined(kinds: set[str]) -> str:
+    if not kinds:
+        return "empty"
+    if kinds == {"integer", "number"}:
+        return "number"
+    return next(iter(kinds)) if len(kinds) == 1 else "mixed"
+
+
+def _kinds_of(values: Iterable[str]) -> set[str]:
+    """The kinds among distinct cells; all at once where all are numbers, else one by one."""
+    cells = [value.strip() for value in values]
+    if not cells:
+        return set()
+    if not any("_" in cell for cell in cells):  # a blank of Python's numbers that no file means
+        for kind, read in (("integer", int), ("number", float)):
+            try:
+                for cell in cells:
+                    read(cell)
+            except ValueError:
+                continue
+            return {kind}
+    return {_kind_of(cell) for cell in cells}
+
+
+def _kind_of(cell: str) -> str:
+    if cell in _BOOLEANS:
+        return "boolean"
+    if _DATE.fullmatch(cell):
+        return "date"
+    if is_number(cell):
+        try:
+            int(cell)
+        except ValueError:
+            return "number"
+        return "integer"
+    return "text"
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell reads as a number."""
+    if "_" in cell:
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+# --- text with separators ---
+
+
+def _separated(reading: _Reading, kind: str) -> TableSummary | None:
+    lines, delimiter = iter(reading), "\t"
+    if kind == "csv":
+        lines, delimiter = _with_delimiter(lines)
+    rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        first = next((row for row in rows if row), [])
+    except csv.Error:  # a cell over the limit of the module: the first row already is too much
+        return TableSummary(kind, None, None, partial=True)
+    if not first:
+        return TableSummary(kind, 0, (), reading.partial)
+    headed = not all(is_number(cell) for cell in first)
+    names = first if headed else [str(at) for at in range(1, len(first) + 1)]
+    tallies = [_Tally(name) for name in names[:MAX_COLUMNS]]
+    total = read = 0
+    partial = False
+    batch = [] if headed else [first]
+    try:
+        for row in rows:
+            if row:
+                batch.append(row)
+            if len(batch) >= _BATCH_ROWS or reading.read - read > _BATCH_CHARS:
+                total += _count(batch, tallies)
+                batch, read = [], reading.read
+    except csv.Error:
+        partial = True
+    total += _count(batch, tallies)
+    partial = partial or reading.partial or len(names) > MAX_COLUMNS
+    return TableSummary(kind, total, tuple(tally.column(total) for tally in tallies), partial)
+
+
+def _with_delimiter(lines: Iterator[str]) -> tuple[Iterator[str], str]:
+    """The lines, and what separates their cells: in some countries a CSV has semicolons."""
+    first = next(lines, "")
+    delimiter = "," if "," in first or not first else max(";\t|", key=first.count)
+
+    def again() -> Iterator[str]:
+        yield first
+        yield from lines
+
+    return again(), delimiter if delimiter in first else ","
+
+
+def _count(batch: Sequence[list[str]], tallies: Sequence[_Tally]) -> int:
+    width = len(tallies)
+    square = [row if len(row) >= width else row + [""] * (width - len(row)) for row in batch]
+    for tally, cells in zip(tallies, zip(*square, strict=False), strict=False):
+        tally.add(cells)
+    return len(batch)
+
+
+# --- JSON ---
+
+
+class _Objects:
+    """Counts objects whose keys are columns; a key that an object lacks is a null."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, _Tally] = {}
+        self.rows = 0
+        self.partial = False
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.rows += 1
+        for key, value in row.items():
+            tally = self.tallies.get(key)
+            if tally is None:
+                if len(self.tallies) >= MAX_COLUMNS:
+                    self.partial = True
+                    continue
+                tally = self.tallies[key] = _Tally(key)
+            if value is None or value != value:  # noqa: PLR0124 - NaN, the only value that is not itself
+                continue
+            tally.seen += 1
+            kind, text = _of_json(value)
+            tally.kinds.add(kind)
+            if text is None:
+                tally.values = None
+            elif tally.values is not None:
+                tally.count(Counter((text,)))
+
+    def summary(self, name: str, *, partial: bool) -> TableSummary:
+        columns = tuple(tally.column(self.rows) for tally in self.tallies.values())
+        return TableSummary(name, self.rows, columns, partial or self.partial)
+
+
+def _of_json(value: Any) -> tuple[str, str | None]:
+    if isinstance(value, bool):
+        return "boolean", "true" if value else "false"
+    if isinstance(value, int | float):
+        return "integer" if isinstance(value, int) else "number", repr(value)
+    if isinstance(value, str):
+        return "date" if _DATE.fullmatch(value) else "text", value
+    return "nested", None
+
+
+def _json_lines(reading: _Reading) -> TableSummary | None:
+    objects = _Objects()
+    broken = False
+    for line in reading:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            objects.add(row)
+        else:
+            broken = True
+    if broken and not objects.rows:
+        return None
+    return objects.summary("jsonl", partial=reading.partial or broken)
+
+
+def _document(file: BinaryIO, limit: int) -> TableSummary | None:
+    data = file.read(limit + 1)
+    if not data.lstrip().startswith(b"["):
+        return None
+    if len(data) > limit:
+        return TableSummary("json", None, None, partial=True)
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return None
+    objects = _Objects()
+    for row in rows:
+        objects.add(row)
+    return objects.summary("json", partial=False)
+
+
+# --- Parquet ---
+
+
+def _parquet(file: BinaryIO) -> TableSummary | None:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an optional reader, loaded for a file of its own
+        from pyarrow import parquet  # noqa: PLC0415 - likewise
+    except ImportError:
+        return TableSummary("parquet", None, None)
+    try:
+        table = parquet.ParquetFile(
+            file, thrift_string_size_limit=MAX_DOCUMENT, thrift_container_size_limit=1 << 20
+        )
+        found = {field.name: _Tally(field.name) for field in list(table.schema_arrow)[:MAX_COLUMNS]}
+        for field in list(table.schema_arrow)[:MAX_COLUMNS]:
+            found[field.name].kinds.add(_of_arrow(pa, field.type))
+        rows = int(table.metadata.num_rows)
+        partial = len(table.schema_arrow) > MAX_COLUMNS or not _count_arrow(table, found, rows)
+    except (pa.ArrowException, OSError, ValueError, OverflowError):
+        return None
+    columns = tuple(tally.column(rows) for tally in found.values())
+    if partial:
+        columns = tuple(column._replace(nulls=None, values=None) for column in columns)
+    return TableSummary("parquet", rows, columns, partial)
+
+
+def _of_arrow(pa: Any, kind: Any) -> str:
+    tests = pa.types
+    if tests.is_dictionary(kind):
+        kind = kind.value_type
+    named = (
+        ("boolean", (tests.is_boolean,)),
+        ("integer", (tests.is_integer,)),
+        ("number", (tests.is_floating, tests.is_decimal)),
+        ("date", (tests.is_temporal,)),
+        ("nested", (tests.is_nested,)),
+        ("empty", (tests.is_null,)),
+    )
+    return next((name for name, asks in named if any(ask(kind) for ask in asks)), "text")
+
+
+def _count_arrow(table: Any, found: dict[str, _Tally], rows: int) -> bool:
+    """Count nulls and values batch by batch; whether that was affordable."""
+    groups = (table.metadata.row_group(at) for at in range(table.num_row_groups))
+    if sum(group.total_byte_size for group in groups) > MAX_BYTES:
+        return False
+    seen = 0
+    for batch in table.iter_batches(batch_size=_BATCH_ROWS):
+        seen += batch.num_rows
+        for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+            tally = found.get(name)
+            if tally is None:
+                continue
+            tally.seen += len(cells) - cells.null_count
+            if tally.values is None or tally.kinds & {"nested", "empty"}:
+                tally.values = None
+                continue
+            texts = (_of_json(value)[1] or str(value) for value in cells.to_pylist() if value is not None)
+            tally.count(Counter(texts))
+    return seen == rows
