@@ -8,6 +8,7 @@ from fourfold.base.errors import NotFoundError, UnsupportedError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc.lock import LockEntry
+from fourfold.formats.dvc.lock_text import LockText, cut
 from fourfold.formats.dvc.pointer import Dependency, Output, is_external
 from fourfold.project.changes import Examiner, lookup, plain
 from fourfold.project.files import read_owner_file
@@ -115,8 +116,47 @@ def entry_of(
     return LockEntry(owner.cmd or "", tuple(deps), params, tuple(outs))
 
 
-def write_entry(project: "Project", op: "Operation", owner: Owner, entry: LockEntry) -> str | None:
+class LockBook:
+    """The lock files that one run writes again and again: their text is cut once, not once a stage.
+
+    Args:
+        rank: The place of each stage in the run, by file of the pipeline, then by name; see
+            `fourfold.formats.dvc.lock.update_many`.
+    """
+
+    def __init__(self, rank: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        self._rank = rank or {}
+        self._texts: dict[str, tuple[bytes, LockText | None]] = {}
+
+    def updated(self, path: str, old: bytes, owner: Owner, entry: LockEntry, source: str) -> bytes:
+        """The bytes of the lock file at ``path``, which said ``old``, once a stage has run.
+
+        Raises:
+            InvalidFileError: ``old`` cannot be understood.
+        """
+        name, rank = owner.name or "", self._rank.get(owner.file)
+        known, text = self._texts.get(path, (b"", None))
+        if text is None or known != old:
+            text = cut(old)
+        if text is None:
+            return locks.update_many(old, {name: entry}, source, rank)
+        text.put(name, locks.entry_document(entry), rank)
+        new = text.render()
+        self._texts[path] = new, text
+        return new
+
+
+def write_entry(
+    project: "Project", op: "Operation", owner: Owner, entry: LockEntry, book: LockBook | None = None
+) -> str | None:
     """Write a stage's entry into the ``dvc.lock`` beside its ``dvc.yaml``, durably.
+
+    Args:
+        project: Whose.
+        op: The running operation.
+        owner: The stage.
+        entry: What it ran with.
+        book: Of the run, which spares reading the file as YAML for each of many stages.
 
     Returns:
         The absolute path of the file; None when its bytes are what they were.
@@ -127,7 +167,7 @@ def write_entry(project: "Project", op: "Operation", owner: Owner, entry: LockEn
     """
     path = os.path.join(os.path.dirname(owner.file), LOCK_FILE)
     old = read_owner_file(project.root, path) or b""
-    new = locks.update(old, owner.name or "", entry, project.relpath(path))
+    new = (book or LockBook()).updated(path, old, owner, entry, project.relpath(path))
     if new == old:
         return None
     op.will_write(path)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import InvalidFileError
-from fourfold.formats.dvc import yamlio
+from fourfold.formats.dvc import lock_text, yamlio
 from fourfold.formats.dvc.fields import Fault, Path, check, located, missing, wrong
 from fourfold.formats.dvc.pointer import (
     CONTENT_TYPES,
@@ -251,18 +251,36 @@ def update(old: bytes, stage_name: str, entry: LockEntry, source: str = "") -> b
     return update_many(old, {stage_name: entry}, source)
 
 
-def update_many(old: bytes, entries: Mapping[str, LockEntry], source: str = "") -> bytes:
+def update_many(
+    old: bytes, entries: Mapping[str, LockEntry], source: str = "", rank: Mapping[str, int] | None = None
+) -> bytes:
     """As `update`, for several stages in one pass.
+
+    Args:
+        old: The bytes of the file.
+        entries: What to say of each stage.
+        source: How messages call the file.
+        rank: A new stage goes before the first stage in the file whose rank is higher.
 
     Raises:
         BadYamlError: ``old`` is not YAML.
     """
+    text = lock_text.cut(old)
+    if text is not None:
+        for name, entry in entries.items():
+            text.put(name, entry_document(entry), rank)
+        return text.render()
     stages = {name: entry_document(entry) for name, entry in entries.items()}
 
     def change(document: yamlio.Document) -> yamlio.Document:
-        if not document:
-            return {"schema": SCHEMA, "stages": stages}
-        yamlio.mapping_in(document, "stages", source).update(stages)
+        document = document or {"schema": SCHEMA}
+        known = yamlio.mapping_in(document, "stages", source)
+        for name, entry in stages.items():
+            later = lock_text.place_of(name, known, rank)
+            if later is None:
+                known[name] = entry
+            else:
+                yamlio.insert(known, later, name, entry)
         return document
 
     return yamlio.edit(old, change, source)

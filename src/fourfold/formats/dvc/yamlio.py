@@ -19,6 +19,7 @@ __all__ = [
     "decode",
     "dump",
     "edit",
+    "insert",
     "load",
     "mapping_in",
     "merge_into",
@@ -139,6 +140,19 @@ def mapping_in(document: Document, key: str, source: str) -> Document:
     if not isinstance(found, MutableMapping):
         raise BadYamlError(source, f"{key!r} is not a mapping")
     return found
+
+
+def insert(document: MutableMapping[Any, Any], before: Any, key: Any, value: Any) -> None:
+    """Put a new key into a mapping before one that it has."""
+    place = getattr(document, "insert", None)
+    if place is not None:  # a mapping of ruamel, which keeps comments at its keys
+        place(list(document).index(before), key, value)
+        return
+    later = list(document)
+    later = later[later.index(before) :]
+    document[key] = value
+    for name in later:
+        document[name] = document.pop(name)
 
 
 def without(old: bytes, group: str, name: str, source: str) -> bytes | None:
