@@ -27,6 +27,7 @@ from fourfold.formats.dvc.pointer import Output, import_checksum
 from fourfold.pipeline import runcache
 from fourfold.pipeline.lockfile import (
     DependencyMissingError,
+    LockBook,
     ParameterMissingError,
     current_dependencies,
     current_parameters,
@@ -136,6 +137,7 @@ class Workshop:
         project: Whose.
         op: The running operation.
         options: How.
+        book: The lock files of the run, which says in which order new stages stand there.
         tell: Hears what happens.
         events: Hears the progress of hashing and linking.
     """
@@ -146,12 +148,14 @@ class Workshop:
         op: Operation,
         options: Options,
         *,
+        book: LockBook | None = None,
         tell: Listener = deaf,
         events: Sink = silent,
     ) -> None:
         self._project = project
         self._op = op
         self._options = options
+        self._book = book or LockBook()
         self._tell = tell
         self._events = events
 
@@ -386,7 +390,7 @@ class Workshop:
             )
             lock_file = os.path.join(os.path.dirname(owner.file), "dvc.lock")
             fresh = not os.path.lexists(lock_file)
-            path = write_entry(project, self._op, owner, entry)
+            path = write_entry(project, self._op, owner, entry, self._book)
             if path is not None:
                 self._tell(LockWritten(path, fresh))
             return new, [path] if path is not None else []

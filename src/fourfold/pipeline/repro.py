@@ -8,6 +8,7 @@ from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.pipeline.execute import Done, Options, Workshop
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
+from fourfold.pipeline.lockfile import LockBook
 from fourfold.pipeline.news import Failed, Frozen, Listener, Pulled, Unchanged, deaf
 from fourfold.pipeline.plan import choose, reasons, steps
 from fourfold.project.changes import Change, Examiner
@@ -169,7 +170,13 @@ class _Run:
         op = running(project)
         if op is None:  # pragma: no cover - `repro` opened it
             raise AssertionError
-        workshop = Workshop(project, op, settings.execution, tell=self.tell, events=self.events)
+        rank: dict[str, dict[str, int]] = {}
+        for at, owner in enumerate(plan):
+            if not owner.locked:  # known ones keep their place
+                rank.setdefault(owner.file, {})[owner.name or ""] = at
+        workshop = Workshop(
+            project, op, settings.execution, book=LockBook(rank), tell=self.tell, events=self.events
+        )
         current: dict[Key, Owner] = dict(graph.owners)
         forced = {key_of(owner) for owner in plan} if settings.force else set()
         skipped: set[Key] = set()

@@ -260,7 +260,8 @@ def update_many(
         old: The bytes of the file.
         entries: What to say of each stage.
         source: How messages call the file.
-        rank: A new stage goes before the first stage in the file whose rank is higher.
+        rank: The order of the stages that are new in this run, those that are known apart: a new stage
+            goes before the first stage in the file whose rank is higher.
 
     Raises:
         BadYamlError: ``old`` is not YAML.
