@@ -97,8 +97,29 @@ def test_tables_are_aligned(ff_repo: Sandbox) -> None:
         "Path         Param       HEAD    workspace\nparams.yaml  train.seed  1       22\n"
     )
     assert repo.run("metrics", "diff").stdout == (
-        "Path    Metric    HEAD    workspace    Change\nm.json  acc       0.5     0.75         0.25\n"
+        "Path    Metric    HEAD    workspace    Change\nm.json  acc       0.5     0.75         +0.25\n"
     )
+    assert (
+        repo.run("metrics", "diff", "--csv").stdout
+        == "Path,Metric,HEAD,workspace,Change\nm.json,acc,0.5,0.75,0.25\n"
+    )
+    assert repo.run("metrics", "show", "--csv").stdout == "Path,acc\nm.json,0.75\n"
+    assert (
+        repo.run("params", "diff", "--csv", "--no-path").stdout == "Param,HEAD,workspace\ntrain.seed,1,22\n"
+    )
+
+
+def test_a_change_is_coloured_by_its_goal_where_a_stage_says_one(ff_repo: Sandbox) -> None:
+    repo = start(ff_repo)
+    repo.run("repro")
+    repo.commit("one")
+    repo.gen({"m.json": '{"acc": 0.25}'})
+    assert "\x1b[33m-0.25\x1b[0m" in repo.run("metrics", "diff", "--color", "always").stdout
+    goal = "    meta: {fourfold: {goal: {acc: max}}}\n"
+    repo.gen({"dvc.yaml": PIPELINE + goal})
+    assert "\x1b[31m-0.25\x1b[0m" in repo.run("metrics", "diff", "--color", "always").stdout
+    repo.gen({"dvc.yaml": PIPELINE + goal.replace("max", "up")})
+    assert "code: bad-goal" in repo.run("metrics", "diff", "--color", "always", check=False).stderr
 
 
 def test_a_cached_metric_of_a_revision_is_read_without_checking_it_out(ff_repo: Sandbox) -> None:

@@ -319,6 +319,11 @@ COMPARED = [
     "params diff --all v1 main --json",
     "params diff --deps --all --md",
     "params diff v1 --targets other.json --all --json",
+    "metrics show -R parts --json",
+    "metrics show -a --precision 2 --md",
+    "metrics diff -R --targets parts --all --json",
+    "metrics diff v1 --no-path --precision 2 --md",
+    "params diff v1 --no-path",
 ]
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fourfold.cli.options import ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.tables import differences
+from fourfold.pipeline.goals import Goals, verdict
 from fourfold.pipeline.moments import FileAbsentError, Values
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def as_dvc(session: "Session", found: Mapping[str, Values]) -> dict[str, Any]:
 
 def _error(error: "FourfoldError") -> dict[str, str]:
     if isinstance(error, FileAbsentError):
-        return {"type": "FileNotFoundError", "msg": f"[Errno 2] No such file or directory: '{error.path}'"}
+        cause = "No storage files available" if error.cached else "No such file or directory"
+        return {"type": "FileNotFoundError", "msg": f"[Errno 2] {cause}: '{error.path}'"}
     return {"type": type(error).__name__, "msg": error.message}
 
 
@@ -67,8 +70,20 @@ def diff_outcome(
     title: str,
     change: bool = True,
     precision: int | None = None,
+    goals: Goals | None = None,
 ) -> Outcome:
-    """What ``metrics diff`` and ``params diff`` end with: DVC's JSON, or its table."""
+    """What ``metrics diff`` and ``params diff`` end with: DVC's JSON, or its table.
+
+    Without a goal, up and down have colours of their own; with one, better and worse have.
+    """
+    style = session.style
+
+    def paint(path: str, key: str, difference: Any, text: str) -> str:
+        judged = verdict(goals or {}, path, key, difference)
+        if judged:
+            return style.green(text) if judged == "better" else style.red(text)
+        return style.cyan(text) if difference > 0 else style.yellow(text) if difference < 0 else text
+
     if result.errors:
         names = ", ".join(repr(name) for name in result.errors)
         session.warn(f"some files could not be loaded for: {names}")
@@ -80,7 +95,9 @@ def diff_outcome(
         path=not args.no_path,
         change=change,
         markdown=args.markdown,
-        precision=precision,
+        csv=args.csv,
+        precision=args.precision if args.csv and change else precision,
+        paint=paint,
     )
     return Outcome(data=files, text=text)
 
@@ -94,4 +111,10 @@ def add_diff_options(parser: "argparse.ArgumentParser", what: str) -> None:
     parser.add_argument("--targets", nargs="*", metavar="<paths>", help=f"only these files of {what}")
     parser.add_argument("--all", action="store_true", help="show what is equal too")
     parser.add_argument("--md", dest="markdown", action="store_true", help="print a Markdown table")
+    add_csv(parser)
     parser.add_argument("--no-path", action="store_true", help="do not show the files")
+
+
+def add_csv(parser: "argparse.ArgumentParser") -> None:
+    """Add the form of a table that spreadsheets read; DVC has none here."""
+    ours(parser.add_argument("--csv", action="store_true", help="print comma-separated values, not rounded"))

@@ -1,6 +1,6 @@
 """Tables as text: aligned columns, or Markdown, in the layouts that DVC prints."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 #: How many digits of a metric are shown where nothing is said.
@@ -21,6 +21,18 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bo
     ]
     for row in (headers, *rows):
         yield "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def csv_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """The lines of a table of comma-separated values, full precision, nothing for none."""
+    import csv  # noqa: PLC0415 - on request only
+    from io import StringIO  # noqa: PLC0415 - likewise
+
+    stream = StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(headers)
+    writer.writerows(["" if cell is None else str(cell) for cell in row] for row in rows)
+    yield from stream.getvalue().removesuffix("\n").split("\n")
 
 
 def _markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -60,7 +72,9 @@ def differences(
     path: bool = True,
     change: bool = True,
     markdown: bool = False,
+    csv: bool = False,
     precision: int | None = None,
+    paint: Callable[[str, str, Any, str], str] | None = None,
 ) -> Iterator[str]:
     """The table of differences between two moments.
 
@@ -71,18 +85,49 @@ def differences(
         path: Show the files.
         change: Show by how much numbers differ.
         markdown: In Markdown.
+        csv: As comma-separated values.
         precision: Digits after the point.
+        paint: Colours a change, given its file, its key, the number and its text.
     """
     headers = [*(["Path"] if path else []), title, *names, *(["Change"] if change else [])]
-    rows = [
+    found = [
+        (file, key, values) for file, changes in files.items() for key, values in sorted(changes.items())
+    ]
+    if csv:
+        rows = [
+            [
+                *([file] if path else []),
+                key,
+                _rounded(values.get("old"), precision),
+                _rounded(values.get("new"), precision),
+                *([_rounded(values.get("diff"), precision)] if change else []),
+            ]
+            for file, key, values in found
+        ]
+        yield from csv_table(headers, rows)
+        return
+
+    def told(file: str, key: str, difference: Any) -> str:
+        text = cell(difference, precision)
+        if markdown or difference is None:
+            return text
+        text = signed(difference, precision)
+        return paint(file, key, difference, text) if paint else text
+
+    cells = [
         [
             *([file] if path else []),
             key,
-            cell(found.get("old"), precision),
-            cell(found.get("new"), precision),
-            *([cell(found.get("diff"), precision)] if change else []),
+            cell(values.get("old"), precision),
+            cell(values.get("new"), precision),
+            *([told(file, key, values.get("diff"))] if change else []),
         ]
-        for file, changes in files.items()
-        for key, found in sorted(changes.items())
+        for file, key, values in found
     ]
-    yield from table(headers, rows, markdown=markdown)
+    yield from table(headers, cells, markdown=markdown)
+
+
+def signed(difference: Any, precision: int | None = None) -> str:
+    """A change with its sign."""
+    text = cell(difference, precision)
+    return f"+{text}" if isinstance(difference, int | float) and difference > 0 else text

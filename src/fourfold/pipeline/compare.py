@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fourfold.base.errors import FourfoldError
-from fourfold.pipeline.moments import FileValue, Values
+from fourfold.pipeline.moments import WORKSPACE, FileValue, Values
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
 
 
 class Differences(NamedTuple):
@@ -18,6 +21,34 @@ class Differences(NamedTuple):
 
     files: dict[str, dict[str, dict[str, Any]]]
     errors: Mapping[str, list[FourfoldError]] = {}
+
+
+class Show(Protocol):
+    """Gives the values of two moments: ``metrics.show`` or ``params.show`` with their options."""
+
+    def __call__(self, *, revs: list[str], keep_workspace: bool) -> Mapping[str, Values]:
+        """The values of the revisions, and of the workspace."""
+        ...
+
+
+def between(
+    project: "Project", show: Show, old: str = "HEAD", new: str = WORKSPACE, *, unchanged: bool = False
+) -> Differences:
+    """How two moments differ; nothing where there is no commit yet.
+
+    Args:
+        project: Whose.
+        show: Gives their values.
+        old: A revision, or ``workspace``.
+        new: Likewise.
+        unchanged: Tell what is equal too.
+
+    Raises:
+        NoHistoryError, UnknownRevisionError: a revision cannot be had.
+    """
+    if project.git is not None and project.git.head() is None:
+        return Differences({})
+    return compare(show(revs=[old, new], keep_workspace=True), old, new, unchanged=unchanged)
 
 
 def flatten(value: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

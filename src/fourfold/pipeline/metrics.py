@@ -2,11 +2,12 @@
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError
-from fourfold.pipeline.compare import Differences, compare
-from fourfold.pipeline.moments import WORKSPACE, FileValue, Moment, Values, hide_workspace, moments
+from fourfold.pipeline.compare import Differences, between
+from fourfold.pipeline.moments import WORKSPACE, FileValue, Moment, Values, gather
 from fourfold.project.scope import Scope
 
 if TYPE_CHECKING:
@@ -36,17 +37,12 @@ def show(
         NoHistoryError, UnknownRevisionError: a revision cannot be had.
     """
     wanted, chosen = list(targets), set(stages)
-    found: dict[str, Values] = {}
-    for name, moment in moments(project, scope, revs=revs):
-        if isinstance(moment, FourfoldError):
-            found[name] = Values({}, moment)
-            continue
-        try:
-            files = wanted or _declared(moment, chosen)
-            found[name] = Values({path: _value(moment, path) for path in _expanded(moment, files)})
-        except FourfoldError as error:
-            found[name] = Values({}, error)
-    return found if keep_workspace else hide_workspace(project, found)
+
+    def read(moment: Moment) -> dict[str, FileValue]:
+        files = wanted or _declared(moment, chosen)
+        return {path: _value(moment, path) for path in _expanded(moment, files)}
+
+    return gather(project, read, scope=scope, revs=revs, keep_workspace=keep_workspace)
 
 
 def _declared(moment: Moment, stages: set[str]) -> list[str]:
@@ -106,7 +102,4 @@ def diff(
     Raises:
         NoHistoryError, UnknownRevisionError: a revision cannot be had.
     """
-    if project.git is not None and project.git.head() is None:
-        return Differences({})
-    found = show(project, targets, revs=[old, new], keep_workspace=True)
-    return compare(found, old, new, unchanged=unchanged)
+    return between(project, partial(show, project, list(targets)), old, new, unchanged=unchanged)

@@ -5,7 +5,7 @@ or lies inside one. Nothing is checked out.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, NotFoundError, from_os_error
@@ -29,9 +29,11 @@ class FileAbsentError(NotFoundError):
 
     code = "file-absent"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, cached: bool = False) -> None:
         super().__init__(f"'{path}' does not exist", hint="bring tracked data with: ff pull")
         self.path = path
+        #: Whether the cache is where it should be.
+        self.cached = cached
 
 
 class FileValue(NamedTuple):
@@ -108,7 +110,8 @@ class Moment:
         if data is None:
             data = self._cached(path)
         if data is None:
-            raise FileAbsentError(path)
+            out, _inner = self._out_at(path)
+            raise FileAbsentError(path, cached=out is not None and out.output.cache)
         return data
 
     def _plain(self, path: str) -> bytes | None:
@@ -161,17 +164,22 @@ class Moment:
                 for name in names
             )
         out, inner = self._out_at(path)
-        if out is not None and out.oid is not None and is_tree(out.oid):
+        kept = out is not None and out.output.cache  # what is not cached lies in Git
+        if kept and out is not None and out.oid is not None and is_tree(out.oid):
             if not self._project.store.has(out.oid, legacy=out.output.legacy):
                 return []
             tree = self._project.store.read_tree(out.oid, legacy=out.output.legacy)
             part = tree.subtree(inner) if inner and tree.span(inner) else None if inner else tree
             return [f"{path}/{name}" for name in part.paths] if part is not None else []
-        if self._rev is not None and out is None and self._project.git is not None:
+        if kept:
+            return []
+        below = [name for name in self._outs if name.startswith(path + "/")]
+        names = [inner for name in below for inner in self.expand(name)]
+        if self._rev is not None and self._project.git is not None:
             entries = self._project.git.ls_tree(self._rev, self._prefix + path)
-            names = [entry.path[len(self._prefix) :] for entry in entries]
-            return [name for name in names if name.startswith(path + "/")]
-        return []
+            found = (entry.path[len(self._prefix) :] for entry in entries)
+            names += [name for name in found if name.startswith(path + "/")]
+        return sorted(set(names))
 
     def value(self, path: str) -> Any:
         """The plain value of a file of parameters or metrics.
@@ -217,7 +225,39 @@ def _load(project: "Project", commit: CommitId | None, parsed: Parsed) -> Moment
     return Moment(project, tracking)
 
 
-def hide_workspace(project: "Project", found: dict[str, Values]) -> dict[str, Values]:
+def gather(
+    project: "Project",
+    read: Callable[[Moment], dict[str, FileValue]],
+    *,
+    scope: Scope,
+    revs: Sequence[str] = (),
+    keep_workspace: bool = False,
+) -> dict[str, Values]:
+    """What is read at each moment, by its name; what fails is told there and stops nothing.
+
+    Args:
+        project: Whose.
+        read: The files of one moment with what they hold.
+        scope: Branches, tags, commits.
+        revs: Revisions by name; ``workspace`` is one.
+        keep_workspace: Keep the workspace when it equals the branch that is checked out.
+
+    Raises:
+        NoHistoryError, UnknownRevisionError: a revision cannot be had.
+    """
+    found: dict[str, Values] = {}
+    for name, moment in moments(project, scope, revs=revs):
+        if isinstance(moment, FourfoldError):
+            found[name] = Values({}, moment)
+            continue
+        try:
+            found[name] = Values(read(moment))
+        except FourfoldError as error:
+            found[name] = Values({}, error)
+    return found if keep_workspace else _hide_workspace(project, found)
+
+
+def _hide_workspace(project: "Project", found: dict[str, Values]) -> dict[str, Values]:
     """Leave the workspace out when it equals the branch that is checked out."""
     branch = project.git.branch() if project.git is not None else None
     if branch is not None and found.get(WORKSPACE) is not None and found.get(WORKSPACE) == found.get(branch):

@@ -3,12 +3,13 @@
 import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
-from fourfold.pipeline.compare import Differences, compare
-from fourfold.pipeline.moments import WORKSPACE, FileValue, Moment, Values, hide_workspace, moments
+from fourfold.pipeline.compare import Differences, between
+from fourfold.pipeline.moments import WORKSPACE, FileValue, Moment, Values, gather
 from fourfold.project.scope import Scope
 
 if TYPE_CHECKING:
@@ -46,22 +47,15 @@ def show(
     """
     named: Wanted = {target: [] for target in targets}
     chosen = set(stages)
-    found: dict[str, Values] = {}
-    for name, moment in moments(project, scope, revs=revs):
-        if isinstance(moment, FourfoldError):
-            found[name] = Values({}, moment)
-            continue
-        try:
-            wanted = (
-                named if named and not chosen else _declared(project, moment, chosen, deps_only=deps_only)
-            )
-            if named and chosen:
-                wanted = _merged([named, wanted])
-            files = {path: keys for file, keys in wanted.items() for path in moment.expand(file)}
-            found[name] = Values({path: _value(moment, path, keys) for path, keys in files.items()})
-        except FourfoldError as error:
-            found[name] = Values({}, error)
-    return found if keep_workspace else hide_workspace(project, found)
+
+    def read(moment: Moment) -> dict[str, FileValue]:
+        parts = [named] if named else []
+        if chosen or not named:
+            parts.append(_declared(project, moment, chosen, deps_only=deps_only))
+        files = {path: keys for file, keys in _merged(parts).items() for path in moment.expand(file)}
+        return {path: _value(moment, path, keys) for path, keys in files.items()}
+
+    return gather(project, read, scope=scope, revs=revs, keep_workspace=keep_workspace)
 
 
 def _declared(project: "Project", moment: Moment, stages: set[str], *, deps_only: bool) -> Wanted:
@@ -161,7 +155,5 @@ def diff(
     Raises:
         NoHistoryError, UnknownRevisionError: a revision cannot be had.
     """
-    if project.git is not None and project.git.head() is None:
-        return Differences({})
-    found = show(project, targets, deps_only=deps_only, revs=[old, new], keep_workspace=True)
-    return compare(found, old, new, unchanged=unchanged)
+    asked = partial(show, project, list(targets), deps_only=deps_only)
+    return between(project, asked, old, new, unchanged=unchanged)

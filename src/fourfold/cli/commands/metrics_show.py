@@ -1,14 +1,14 @@
 """``ff metrics show``: metrics, here and at revisions."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from fourfold.cli.moments import as_dvc, failed_names, from_root
+from fourfold.cli.moments import add_csv, as_dvc, failed_names, from_root
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.cli.tables import PRECISION, cell, table
+from fourfold.cli.tables import PRECISION, cell, csv_table, table
 from fourfold.pipeline.compare import flatten
 from fourfold.pipeline.metrics import show
 from fourfold.project.scope import Scope
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-R", "--recursive", action="store_true", help="a folder stands for the files below it"
     )
     parser.add_argument("--precision", type=int, metavar="<n>", help="digits after the point; 5 by default")
+    add_csv(parser)
     parser.epilog = "Example: ff metrics show --all-branches"
 
 
@@ -43,22 +44,24 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         session.warn(f"some metrics could not be loaded for: {', '.join(repr(name) for name in failed)}")
     data = as_dvc(session, found)
     names = args.all_branches or args.all_tags or args.all_commits
+    headers, rows = _rows(data, names=names)
+    if args.csv:
+        return Outcome(data=data, text=csv_table(headers, rows))
     precision = args.precision or PRECISION
-    return Outcome(data=data, text=_lines(data, precision, names=names, markdown=args.markdown))
+    cells = [[cell(value, precision) for value in row] for row in rows]
+    return Outcome(data=data, text=table(headers, cells, markdown=args.markdown))
 
 
-def _lines(
-    data: Mapping[str, Mapping[str, Any]], precision: int, *, names: bool, markdown: bool
-) -> Iterator[str]:
-    rows: list[tuple[str, str, dict[str, Any]]] = []
+def _rows(data: Mapping[str, Mapping[str, Any]], *, names: bool) -> tuple[list[str], list[list[Any]]]:
+    """The headers, and a row a file and revision."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
     for rev, values in data.items():
         for path, file in values.get("data", {}).items():
             value = file.get("data", {})
-            rows.append((rev, path, dict(flatten(value)) if isinstance(value, dict) else {"": value}))
-    keys = sorted({key for _rev, _path, values in rows for key in values})
+            found.append((rev, path, dict(flatten(value)) if isinstance(value, dict) else {"": value}))
+    keys = sorted({key for _rev, _path, values in found for key in values})
     headers = [*(["Revision"] if names else []), "Path", *keys]
-    cells = [
-        [*([rev] if names else []), path, *(cell(values.get(key), precision) for key in keys)]
-        for rev, path, values in rows
+    rows = [
+        [*([rev] if names else []), path, *(values.get(key) for key in keys)] for rev, path, values in found
     ]
-    yield from table(headers, cells, markdown=markdown)
+    return headers, rows
