@@ -5,8 +5,9 @@ from tests.compat.scenes_files import FILES
 from tests.compat.scenes_project import PROJECT
 from tests.compat.scenes_s3 import SERVED
 from tests.compat.scenes_sources import SOURCES
+from tests.compat.scenes_stages import STAGES
 from tests.compat.scenes_transfer import TRANSFER
 
 __all__ = ["SCENARIOS", "SERVED"]
 
-SCENARIOS: tuple[Scenario, ...] = (*FILES, *TRANSFER, *PROJECT, *SOURCES)
+SCENARIOS: tuple[Scenario, ...] = (*FILES, *TRANSFER, *PROJECT, *SOURCES, *STAGES)

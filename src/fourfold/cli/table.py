@@ -54,6 +54,7 @@ FAMILIES = {
     "op": "The log of operations",
     "params": "Parameters of the pipeline",
     "remote": "Places that data is pushed to and pulled from",
+    "stage": "Stages of the pipeline",
 }
 
 COMMANDS: dict[str, Command] = {
@@ -116,6 +117,8 @@ COMMANDS: dict[str, Command] = {
     "repair": Command("repair", "Heal damaged or missing objects from any good copy", "care", 1),
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
+    "stage add": Command("stage_add", "Write a new stage into 'dvc.yaml'", "pipeline"),
+    "stage list": Command("stage_list", "List stages", "pipeline"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
     "trust": Command(
         "trust", "Obey the committed configuration on places outside of the project", "settings", 251
@@ -149,7 +152,7 @@ def members(family: str) -> list[str]:
 
 
 #: Commands of DVC that are not here; looked at only for words that name no command.
-DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "stage", "studio"})
+DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "studio"})
 
 
 def families() -> list[str]:

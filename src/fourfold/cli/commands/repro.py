@@ -111,6 +111,17 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     return Outcome(data=_data(session, result), text=text, failure=result.error)
 
 
+def run_one(session: Session, target: str) -> ReproResult:
+    """Run one stage without what it needs, telling of it as ``ff repro`` does.
+
+    Raises:
+        StageFailedError: it failed.
+    """
+    options = Options(output=_STDERR if session.settings.json else None)
+    settings = Settings(single_item=True, execution=options)
+    return repro(session.project, [target], settings, tell=_Teller(session), events=session.sink)
+
+
 class _Teller:
     """Prints what happens, as it happens."""
 

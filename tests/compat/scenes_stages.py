@@ -1,0 +1,122 @@
+"""Scenarios of commands on stages: add, list, dag, freeze, move, remove; projects of several files."""
+
+from tests.compat.scenario import In, Scenario
+
+#: What stage add is given beside the name, one line each; the order is that of the file.
+ADDED = (
+    "stage add -n prepare -d raw -d src/prepare.py -o data/clean 'mkdir -p data && cp raw data/clean'",
+    (
+        "stage add --name train --deps data/clean --deps ./src/train.py -p lr,epochs -p cfg.yaml:b,a,b"
+        " -p whole.json: -o model -O plain -m saved.json -M metrics.json --plots roc.csv"
+        " --plots-no-cache pr.csv --outs-persist keep --outs-persist-no-cache keep2"
+        " --desc 'Trains: the model' --always-changed"
+        " python src/train.py --lr 1 'two words' 'quo\"te d' '' -n -o"
+    ),
+    "stage add -n in_folder -w sub -d ../raw -o out -p ../params.yaml:lr echo",
+    "stage add -n absolute -d {here}/ws/raw -o {here}/ws/abs.out -p {here}/ws/cfg.yaml:a 'cat < raw'",
+    "stage add -n outside -d {here}/elsewhere -d s3://bucket/key -O /nowhere/else echo",
+    "stage add -n folders -o ./here/ -o sub/there echo",
+    "stage add -n 'a b-c_d\u00e9' 'echo \u00e9\t1'",
+    "stage add -n templated -d '${x}' 'echo ${item} ${x}'",
+)
+
+COMMENTED = """\
+# the pipeline
+vars:
+- x: 1
+stages:
+  # first
+  b:   # b
+    desc: "old words"
+    cmd: >-
+      echo
+      one
+    meta: {owner: me}
+    frozen: true
+    outs:
+    - kept:   # stays
+        desc: about it
+        push: false
+        labels: [l1]
+    - gone
+  a:
+    cmd: [echo 1, "echo 2"]
+metrics:
+- m.json
+"""
+
+REFUSED = (
+    "~stage add -n prepare echo",
+    "~stage add -n a.b echo",
+    "~stage add -n a@b echo",
+    "~stage add -n none",
+    "~stage add echo",
+    "~stage add -n x -o data/clean echo",
+    "~stage add -n x -o data/clean/inner echo",
+    "~stage add -n x -o data echo",
+    "~stage add -n x -o src echo",
+    "~stage add -n x -d model -o raw echo",
+    "~stage add -n x -d z -o z echo",
+    "~stage add -n x -d z -d ./z echo",
+    "~stage add -n x -d params.yaml -p lr echo",
+    "~stage add -n x -w nowhere echo",
+    "~stage add -n x -w raw echo",
+    "~stage add -n x -w .. echo",
+    "~stage add -n x -o ../z echo",
+    "~stage add -n x -o /nowhere/z echo",
+    "~stage add -n x -o . echo",
+    "~stage add -n x -o .dvc/z echo",
+    "~stage add -n x -o hidden echo",
+    "~stage add -n x -d dvc.yaml echo",
+    "~stage add -n x -o other.dvc echo",
+)
+
+STAGES: tuple[Scenario, ...] = (
+    Scenario(
+        "stage-add-and-list",
+        (18, 19),
+        (
+            {
+                "raw": "1\n",
+                "params.yaml": "lr: 1\nepochs: 2\n",
+                "cfg.yaml": "a: 1\nb: 2\n",
+                "src": {"prepare.py": "", "train.py": "", "dvc.yaml": "stages: {inner: {cmd: echo}}\n"},
+                "sub": {"f": ""},
+                ".dvcignore": "/hidden\n",
+            },
+            "add raw",
+            *ADDED[:-1],
+            "=stage list",
+            "=stage list --name-only",
+            "=stage list --all",
+            "=stage list prepare train prepare",
+            "=stage list src raw.dvc -R",
+            "=stage list raw.dvc dvc.yaml:train",
+            "~stage list nope",
+            "~stage list src",
+            In("src", "=stage list --all"),
+            In("src", "=stage list ../dvc.yaml --names-only"),
+            In("sub", "~stage list"),
+            *REFUSED,
+            ADDED[-1],
+            "!sed -n '/templated/,$p' dvc.yaml",
+        ),
+        probes=(),
+    ),
+    Scenario(
+        "stage-add-again",
+        (20, 33),
+        (
+            {"dvc.yaml": COMMENTED, "d": {"f": "1"}},
+            "~stage add -n b echo",
+            "stage add -f -n b -d d -o kept -o new --always-changed echo 2",
+            "stage add -f -n a echo 3",
+            "stage add -n c --run -d d/f -o copy 'cp d/f copy'",
+            "=stage list",
+            "@commit",
+            "config core.autostage true",
+            "stage add -n d --run -d copy -o copy2 'cp copy copy2'",
+            "status",
+        ),
+    ),
+)
