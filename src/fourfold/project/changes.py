@@ -137,9 +137,7 @@ class Examiner:
         current = self.current(path, legacy=item.legacy)
         if current is None:
             return Change("output", item.path, DELETED, old=item.oid)
-        if item.oid is None:
-            return Change("output", item.path, NEW, new=current.oid)
-        if current.oid != item.oid:
+        if current.oid != item.oid:  # what is not recorded yet is modified too, as DVC says it
             return Change("output", item.path, MODIFIED, old=item.oid, new=current.oid)
         return None
 
@@ -228,6 +226,9 @@ def _compare(file: str, key: str, then: Mapping[str, Any], values: Mapping[str, 
     old = then.get(key, _ABSENT)
     new = lookup(values, key, _ABSENT)
     if new is _ABSENT:
+            if not isinstance(then, Mapping):  # nothing of the file is recorded
+                yield Change("parameter", file, NEW)
+                continue
         yield Change("parameter", file, DELETED, key, old=None if old is _ABSENT else old)
     elif old is _ABSENT:
         yield Change("parameter", file, NEW, key, new=new)
