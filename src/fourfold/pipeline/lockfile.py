@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import NotFoundError, UnsupportedError, from_os_error
+from fourfold.base.errors import NotFoundError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.lock_text import LockText, cut
-from fourfold.formats.dvc.pointer import Dependency, Output, is_external
+from fourfold.formats.dvc.pointer import Dependency, Output
 from fourfold.project.changes import Examiner, lookup, plain
 from fourfold.project.files import read_owner_file
 from fourfold.project.outs import LOCK_FILE, Owner
@@ -33,27 +33,22 @@ class ParameterMissingError(NotFoundError):
     code = "parameter-missing"
 
 
-class ExternalDependencyError(UnsupportedError):
-    """A stage depends on something that is no file of this machine."""
-
-    code = "external-dependency"
-
-
 def current_dependencies(project: "Project", owner: Owner, examiner: Examiner) -> tuple[Dependency, ...]:
     """The dependencies of a stage with their content of now.
 
     Raises:
         DependencyMissingError: one is not there.
-        ExternalDependencyError: one is a URL.
+        ExternalUnknownError: what is at a URL cannot be told.
+        DatasetNotFoundError, DatasetNotInSyncError: a data set is not declared, or not locked.
     """
     found = []
     for dep in owner.deps:
-        if is_external(dep.path):
-            raise ExternalDependencyError(
-                f"stage '{owner.addressing}' depends on '{dep.path}', which is not a file of this machine; "
-                "such dependencies are not supported yet",
-                hint=f"import it with: ff import-url {dep.path}",
-            )
+        if "://" in dep.path:
+            current = examiner.elsewhere.now(owner, dep)
+            if current is None:
+                raise _missing(owner, dep.path, "has it moved? the stage names it in 'deps'")
+            found.append(current)
+            continue
         path = os.path.normpath(os.path.join(owner.wdir, dep.path))
         legacy = dep.legacy and dep.oid is not None
         built = examiner.current(path, legacy=legacy)
@@ -61,10 +56,7 @@ def current_dependencies(project: "Project", owner: Owner, examiner: Examiner) -
             legacy = False  # content of DVC 2 that changed gets DVC 3's hash
             built = examiner.current(path)
         if built is None:
-            raise DependencyMissingError(
-                f"dependency '{project.display(path)}' of stage '{owner.addressing}' does not exist",
-                hint="bring tracked data with: ff pull",
-            )
+            raise _missing(owner, project.display(path), "bring tracked data with: ff pull")
         found.append(
             Dependency(
                 dep.path,
@@ -76,6 +68,12 @@ def current_dependencies(project: "Project", owner: Owner, examiner: Examiner) -
             )
         )
     return tuple(found)
+
+
+def _missing(owner: Owner, shown: str, hint: str) -> DependencyMissingError:
+    return DependencyMissingError(
+        f"dependency '{shown}' of stage '{owner.addressing}' does not exist", hint=hint
+    )
 
 
 def current_parameters(project: "Project", owner: Owner, examiner: Examiner) -> dict[str, dict[str, Any]]:

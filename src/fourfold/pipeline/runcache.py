@@ -23,12 +23,12 @@ _MAX = 16 << 20
 
 
 def can_remember(owner: Owner) -> bool:
-    """Whether a stage's runs may be remembered: it says what it reads and makes, and all are files here."""
+    """Whether a stage's runs may be remembered: it says what it reads and makes, all on this machine."""
     if owner.always_changed or not owner.cmd or not owner.outs:
         return False
     if not owner.deps and not owner.params_wanted:
         return False
-    if any(is_external(dep.path) for dep in owner.deps):
+    if any("://" in dep.path for dep in owner.deps):
         return False
     return not any(out.persist or is_external(out.path) or os.path.isabs(out.path) for out in owner.outs)
 

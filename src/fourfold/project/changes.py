@@ -16,6 +16,7 @@ from fourfold.formats.dvc.pointer import Dependency, Output, import_checksum, is
 from fourfold.project.outs import Owner, Tracked
 
 if TYPE_CHECKING:
+    from fourfold.project.externaldeps import Elsewhere
     from fourfold.project.project import Project
 
 MODIFIED = "modified"
@@ -59,6 +60,7 @@ class Examiner:
         self._events = events
         self._seen: dict[tuple[str, bool], Built | None] = {}
         self._params: dict[str, Any] = {}
+        self._elsewhere: Elsewhere | None = None
 
     def current(self, path: str, *, legacy: bool = False) -> Built | None:
         """What ``path`` is now; None when there is nothing."""
@@ -69,6 +71,23 @@ class Examiner:
             except FileNotFoundError:
                 self._seen[key] = None
         return self._seen[key]
+
+    @property
+    def elsewhere(self) -> "Elsewhere":
+        """What URLs and data sets are now; asked once for everything this looks at."""
+        if self._elsewhere is None:
+            from fourfold.project.externaldeps import Elsewhere  # noqa: PLC0415 - few stages have any
+
+            self._elsewhere = Elsewhere(self._project)
+        return self._elsewhere
+
+    def foresee(self, owners: Iterable[Owner]) -> None:
+        """Ask all URLs that stages depend on side by side, where there are any."""
+        stages = [
+            owner for owner in owners if owner.is_stage and any("://" in dep.path for dep in owner.deps)
+        ]
+        if stages:
+            self.elsewhere.foresee(stages)
 
     def _identify(self, path: str, *, legacy: bool) -> Built:
         index = self._project.index
@@ -113,10 +132,21 @@ class Examiner:
         return found
 
     def of_dependencies(self, owner: Owner) -> Iterator[Change]:
-        """The dependencies that are files of the workspace."""
+        """The dependencies: files of this machine, and of a stage what lies elsewhere.
+
+        Raises:
+            ExternalUnknownError: what is at a URL cannot be told.
+            DatasetNotFoundError: a data set is not declared.
+        """
         for dep in owner.deps:
             if dep.repo is not None or dep.db is not None or is_external(dep.path):
-                continue  # what lies elsewhere is asked by ``update``, not by looking at the workspace
+                if not owner.is_stage:
+                    continue  # imports ask their sources in ``updates``
+                if "://" in dep.path:
+                    found = self.elsewhere.difference(owner, dep)
+                    if found:
+                        yield Change("dependency", dep.path, found.state, old=found.old, new=found.new)
+                    continue
             state = self._state(os.path.normpath(os.path.join(owner.wdir, dep.path)), dep)
             if state:
                 yield state._replace(kind="dependency")
@@ -193,9 +223,11 @@ class Examiner:
             file = spec.file or "params.yaml"
             path = os.path.normpath(os.path.join(owner.wdir, file))
             then = recorded.get(file)
-            then = then if isinstance(then, Mapping) else {}
             if not os.path.isfile(path):
                 yield Change("parameter", file, DELETED)
+                continue
+            if not isinstance(then, Mapping):  # nothing of the file is recorded
+                yield Change("parameter", file, NEW)
                 continue
             values = self.parameters(path)
             keys: Sequence[str] = spec.keys or list(dict.fromkeys([*values, *then]))
@@ -226,9 +258,6 @@ def _compare(file: str, key: str, then: Mapping[str, Any], values: Mapping[str, 
     old = then.get(key, _ABSENT)
     new = lookup(values, key, _ABSENT)
     if new is _ABSENT:
-            if not isinstance(then, Mapping):  # nothing of the file is recorded
-                yield Change("parameter", file, NEW)
-                continue
         yield Change("parameter", file, DELETED, key, old=None if old is _ABSENT else old)
     elif old is _ABSENT:
         yield Change("parameter", file, NEW, key, new=new)

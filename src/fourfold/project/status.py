@@ -68,6 +68,7 @@ def status(
     """
     selected = select(project, targets, recursive=recursive, with_deps=with_deps)
     examiner = Examiner(project, events)
+    examiner.foresee(item.owner for item in selected)
     changed = []
     imports = [item.owner for item in selected if item.owner.is_import]
     told = _news(project, imports, check_updates=check_updates, events=events) if imports else {}
