@@ -105,8 +105,8 @@ def test_a_stage_needs_somebody_who_knows_stages(work: Workplace) -> None:
     with pytest.raises(StageNotRecordableError):
         committed(work, force=True)
     project = work.open()
-    result = commit(project, ["s"], force=True, record_stage=stage_recorder(project))
+    result = commit(project, ["s"], force=True, record_stage=stage_recorder(project, insisted=True))
     assert result.stages == ("s",)
     assert md5(b"1") in work.text("dvc.lock")
     again = work.open()
-    commit(again, record_stage=stage_recorder(again))
+    commit(again, record_stage=stage_recorder(again, insisted=False))

@@ -340,8 +340,15 @@ class Workshop:
 
     # -- recording --------------------------------------------------------------------------------
 
-    def record(self, owner: Owner, examiner: Examiner) -> Done:
-        """Save the outputs of an owner as they are now, and write down what it ran with."""
+    def record(self, owner: Owner, examiner: Examiner, *, remember: bool | None = None) -> Done:
+        """Save the outputs of an owner as they are now, and write down what it ran with.
+
+        Args:
+            owner: A stage or a pointer file.
+            examiner: Looks at the workspace.
+            remember: Whether the run is remembered if it can be; by default as DVC does after a run, which
+                is not where an output stays out of the cache.
+        """
         project, op = self._project, self._op
         outs = self._placed(owner)
         self._must_exist(owner, outs)
@@ -349,7 +356,11 @@ class Workshop:
         deps = current_dependencies(project, owner, examiner) if stage else owner.deps
         params = current_parameters(project, owner, examiner) if stage else {}
         self._warn_of_nothing(owner, outs)
-        memorable = stage and self._options.commit and _is_memorable(owner)
+        if remember is None:
+            remember = self._options.commit and not any(
+                not out.cache and not out.metric and not out.plot for out in owner.outs
+            )
+        memorable = stage and remember and runcache.can_remember(owner)
         with (
             Saver(
                 project, store=self._options.commit, relink=self._options.relink, events=self._events
@@ -457,12 +468,6 @@ def _commands(owner: Owner) -> list[str]:
     """The lines to run, each by a shell of its own, as DVC does."""
     command = owner.cmd or ""
     return command.splitlines() if isinstance(command, str) else list(command)
-
-
-def _is_memorable(owner: Owner) -> bool:
-    """Whether DVC, too, would remember runs of this stage."""
-    hidden = any(not out.cache and not out.metric and not out.plot for out in owner.outs)
-    return not hidden and runcache.can_remember(owner)
 
 
 def _in_order(owner: Owner, outs: Iterable[Output]) -> tuple[Output, ...]:

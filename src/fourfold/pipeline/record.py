@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from fourfold.project.project import Project
 
 
-def stage_recorder(project: "Project", *, events: Sink = silent) -> StageRecorder:
+def stage_recorder(project: "Project", *, insisted: bool, events: Sink = silent) -> StageRecorder:
     """What `fourfold.project.commit.commit` calls for each stage.
 
     Args:
         project: Whose.
+        insisted: Stages are recorded although they may have changed: DVC then remembers each as a run.
         events: Hears the phases.
     """
     examiner = Examiner(project, events)
 
     def record(op: Operation, owner: Owner, relink: bool) -> Sequence[str]:
         workshop = Workshop(project, op, Options(relink=relink), events=events)
-        return workshop.record(_with_parameters(owner), examiner).files
+        return workshop.record(_with_parameters(owner), examiner, remember=insisted).files
 
     return record
 

@@ -46,15 +46,15 @@ def _commit(args: argparse.Namespace, session: Session, *, force: bool) -> Commi
         with_deps=args.with_deps,
         recursive=args.recursive,
         relink=args.relink,
-        record_stage=_recorder(session),
+        record_stage=_recorder(session, insisted=args.force),
         events=session.sink,
     )
 
 
-def _recorder(session: Session) -> StageRecorder:
+def _recorder(session: Session, *, insisted: bool) -> StageRecorder:
     from fourfold.pipeline.record import stage_recorder  # noqa: PLC0415 - most projects have no stages
 
-    return stage_recorder(session.project, events=session.sink)
+    return stage_recorder(session.project, insisted=insisted, events=session.sink)
 
 
 def _outcome(session: Session, result: CommitResult) -> Outcome:
