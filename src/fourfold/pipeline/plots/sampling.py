@@ -1,0 +1,106 @@
+"""Down-sampling and smoothing of series, before they are drawn and never before they are told.
+
+`lttb` is Steinarsson's "largest triangle three buckets" (2013), which keeps the peaks that an eye would
+see; `loess` is Cleveland's locally weighted regression (1979), made robust by reweighting, as Vega's
+transform of that name.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+#: So many points of a series are drawn.
+MOST = 1000
+
+
+def lttb(xs: Sequence[float], ys: Sequence[float], most: int = MOST) -> list[int]:
+    """Which points of a series to keep, ascending; the first and the last always are.
+
+    Args:
+        xs: Ascending.
+        ys: As many.
+        most: How many to keep; at least 3.
+    """
+    count = len(xs)
+    if count <= most or most < 3:
+        return list(range(count))
+    kept = [0]
+    width = (count - 2) / (most - 2)
+    for bucket in range(most - 2):
+        start, end = int(bucket * width) + 1, int((bucket + 1) * width) + 1
+        after = range(end, min(int((bucket + 2) * width) + 1, count))
+        mean_x = sum(xs[at] for at in after) / len(after)
+        mean_y = sum(ys[at] for at in after) / len(after)
+        from_x, from_y = xs[kept[-1]], ys[kept[-1]]
+        kept.append(
+            max(
+                range(start, end),
+                key=lambda at: abs(
+                    (from_x - mean_x) * (ys[at] - from_y) - (from_x - xs[at]) * (mean_y - from_y)
+                ),
+            )
+        )
+    kept.append(count - 1)
+    return kept
+
+
+def every(count: int, most: int) -> list[int]:
+    """Which of ``count`` points to keep so that at most ``most`` are left, evenly spread."""
+    if count <= most:
+        return list(range(count))
+    return [at * count // most for at in range(most)]
+
+
+def loess(xs: Sequence[float], ys: Sequence[float], bandwidth: float, rounds: int = 2) -> list[float]:
+    """A smooth curve through points: at each x, the weighted straight line through its nearest neighbours.
+
+    Args:
+        xs: Ascending.
+        ys: As many.
+        bandwidth: The share of all points that are neighbours, above 0 up to 1; with fewer than two it is
+            the points themselves.
+        rounds: How often outliers are weighted down.
+    """
+    count = len(xs)
+    window = min(count, int(bandwidth * count))
+    if count < 3 or window < 2:
+        return list(ys)
+    trust = [1.0] * count
+    fitted = list(ys)
+    for turn in range(rounds + 1):
+        left = 0
+        for at in range(count):
+            while left + window < count and xs[left + window] - xs[at] < xs[at] - xs[left]:
+                left += 1
+            fitted[at] = _line_at(xs, ys, trust, range(left, left + window), xs[at])
+        if turn == rounds:
+            break
+        residues = [abs(y - fit) for y, fit in zip(ys, fitted, strict=True)]
+        scale = 6 * median(residues)
+        if scale <= 1e-12 * max(map(abs, ys)):
+            break
+        trust = [(1 - min(1.0, residue / scale) ** 2) ** 2 for residue in residues]
+    return fitted
+
+
+def _line_at(
+    xs: Sequence[float], ys: Sequence[float], trust: Sequence[float], window: range, x: float
+) -> float:
+    """The value at x of the line through the points of a window, the near ones weighing more."""
+    reach = max(x - xs[window.start], xs[window.stop - 1] - x)
+    total = sum_x = sum_y = sum_xx = sum_xy = 0.0
+    for at in window:
+        distance = abs(xs[at] - x)
+        near = (1 - (distance / reach) ** 3) ** 3 if reach > 0 and distance < reach else float(distance == 0)
+        weight = near * trust[at]
+        from_x = xs[at] - x
+        total += weight
+        sum_x += weight * from_x
+        sum_y += weight * ys[at]
+        sum_xx += weight * from_x * from_x
+        sum_xy += weight * from_x * ys[at]
+    if total <= 0:
+        return sum(ys[at] for at in window) / len(window)
+    spread = total * sum_xx - sum_x * sum_x
+    if spread <= 1e-12 * total * sum_xx or spread <= 0:
+        return sum_y / total
+    return (sum_xx * sum_y - sum_x * sum_xy) / spread
