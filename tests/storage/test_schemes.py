@@ -2,6 +2,7 @@
 
 import base64
 import builtins
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from fourfold.storage.blob.protocol import BlobDeniedError, BlobRefusedError
 from fourfold.storage.options import BadRemoteOptionError, UnknownRemoteOptionError
 from fourfold.storage.schemes import (
     SCHEMES,
+    BadUrlError,
     MissingPackageError,
     UnknownSchemeError,
     is_local,
@@ -313,3 +315,18 @@ def test_a_folder_loads_no_network_code() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[/f", "s3://[x/f", "https://host:99999/f", "s3://", "http:///", "webdav://[::1/f", "oss://"],
+)
+def test_a_url_that_names_no_place_is_refused_whatever_its_type(url: str) -> None:
+    with pytest.raises(BadUrlError, match=re.escape(url)):
+        open_store(url, {}, environ={})
+
+
+def test_the_secret_in_a_url_that_names_no_place_is_not_shown() -> None:
+    with pytest.raises(BadUrlError) as caught:
+        open_store("https://ada:lovelace@[host/f", {}, environ={})
+    assert "lovelace" not in caught.value.message

@@ -203,7 +203,7 @@ def _read_front(argv: Sequence[str]) -> "tuple[str, list[argparse.Namespace], li
         words = [*words[1:], "--help"]
     if not words or words[0] == "--help" or getattr(first, "version", False):
         return "", [first], words
-    name, given, rest = words[0], [first], words[1:]
+    name, given, rest = table.FAMILY_ALIASES.get(words[0], words[0]), [first], words[1:]
     if name in table.families():
         second = options.read_front(f"ff {name}", rest, lambda: _page(name))
         given.append(second)

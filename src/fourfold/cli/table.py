@@ -49,6 +49,7 @@ HEADINGS = {
 FAMILIES = {
     "cache": "The cache: where it is, and its layout",
     "data": "The state of the tracked data",
+    "dataset": "Data from elsewhere that stages name as ds://",
     "git-hook": "What the installed Git hooks call",
     "metrics": "Metrics of the pipeline",
     "op": "The log of operations",
@@ -56,6 +57,9 @@ FAMILIES = {
     "remote": "Places that data is pushed to and pulled from",
     "stage": "Stages of the pipeline",
 }
+
+#: Other names that DVC gives to families.
+FAMILY_ALIASES = {"ds": "dataset"}
 
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track files or directories", "track", 1),
@@ -71,6 +75,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "dag": Command("dag", "Show how stages depend on each other", "pipeline"),
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
+    "dataset add": Command(
+        "dataset_add", "Declare data from elsewhere that stages name as ds://", "elsewhere"
+    ),
+    "dataset update": Command("dataset_update", "Note what a data set is now", "elsewhere"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "diff": Command("diff", "Compare tracked data between revisions", "look", 1),
     "doctor": Command(
@@ -152,7 +160,7 @@ def members(family: str) -> list[str]:
 
 
 #: Commands of DVC that are not here; looked at only for words that name no command.
-DVC_ALONE = frozenset({"artifacts", "dataset", "exp", "experiments", "plots", "queue", "studio"})
+DVC_ALONE = frozenset({"artifacts", "exp", "experiments", "plots", "queue", "studio"})
 
 
 def families() -> list[str]:

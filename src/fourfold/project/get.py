@@ -75,10 +75,18 @@ def goal(name: str, out: str | None, base: str, *, force: bool) -> str:
 
 
 def own_name(path: str) -> str:
-    """The last part of a path in a repository, or of a URL."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - the name of a URL is that of its path
+    """The last part of a path in a repository, or of a URL.
 
-    where = urlsplit(path).path if "://" in path else path
+    Raises:
+        BadUrlError: a URL names no place.
+    """
+    where = path
+    if "://" in path:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - the name of a URL is that of its path
+
+        from fourfold.storage.schemes import check_url  # noqa: PLC0415 - likewise
+
+        where = urlsplit(check_url(path)).path
     return os.path.basename(os.path.normpath(where))
 
 

@@ -130,7 +130,13 @@ def locate_by(
         ConfigError: the URL cannot be understood, or names a remote that is not configured.
         UnsafeError: a committed configuration names a place that it may not.
     """
-    from fourfold.storage.schemes import is_local, local_path, open_store, scheme_of  # noqa: PLC0415 - only verbs that transfer
+    from fourfold.storage.schemes import (  # noqa: PLC0415 - only verbs that transfer
+        check_url,
+        is_local,
+        local_path,
+        open_store,
+        scheme_of,
+    )
     from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - only verbs that transfer pay for it
 
     given = {key: _text(value) for key, value in (options or {}).items() if key not in _RECORDING}
@@ -152,6 +158,7 @@ def locate_by(
         return Place(own, None, Retry(opened, clock=clock), key, scheme, shown, where, opened)
     if is_local(url):
         return _local(os.path.normpath(os.path.join(base, local_path(url))), shown)
+    check_url(url)
     address, _, query = url.partition("?") if scheme_of(url) in _HTTP else (url, "", "")
     folder, _, name = address.rstrip("/").rpartition("/")
     is_top = folder.endswith(("/", ":"))  # the bucket or the host itself
@@ -231,9 +238,9 @@ def state_of(
     if place.scheme in _BY_ETAG and all(info.etag for info in infos):
         if not is_dir:
             (info,) = infos  # a bucket that keeps versions tells that of a single object unasked
-            return bare._replace(etag=_etag(place.scheme, info), size=info.size, version_id=info.version)
+            return bare._replace(etag=tag_of(place.scheme, info), size=info.size, version_id=info.version)
         cut = len(place.key) + 1 if place.key else 0
-        rows = [{"etag": _etag(place.scheme, info), "relpath": info.key[cut:]} for info in infos]
+        rows = [{"etag": tag_of(place.scheme, info), "relpath": info.key[cut:]} for info in infos]
         digest = hashlib.md5(json.dumps(rows, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
         return bare._replace(oid=Oid(f"{digest}.dir"), size=sizes, nfiles=len(infos))
     found = content or read_content(place, infos, is_dir=is_dir)
@@ -296,7 +303,7 @@ def _of_path(dep: Dependency, path: str, shown: str, index: StatIndex) -> Depend
     return dep._replace(oid=built.oid, size=built.size, nfiles=nfiles, isexec=built.isexec)
 
 
-def _etag(scheme: str, info: BlobInfo) -> str:
+def tag_of(scheme: str, info: BlobInfo) -> str:
     """An entity tag as DVC writes it for that kind of store."""
     tag = info.etag or ""
     if scheme == "azure":
@@ -309,7 +316,14 @@ def _etag(scheme: str, info: BlobInfo) -> str:
     return tag
 
 
-def _of_versions(dep: Dependency, place: Place, infos: Sequence[BlobInfo], *, is_dir: bool) -> Dependency:
+def heads_of(place: Place, infos: Sequence[BlobInfo]) -> list[BlobInfo]:
+    """Listed objects with their versions, where the store keeps any: each is asked for, side by side.
+
+    Raises:
+        NoVersionsError: the place is no store.
+        BlobNotFoundError: one went away meanwhile.
+        FourfoldError: the store cannot be asked.
+    """
     store = place.store
     if store is None:
         raise NoVersionsError(f"'{place.url}' keeps no versions")
@@ -320,19 +334,23 @@ def _of_versions(dep: Dependency, place: Place, infos: Sequence[BlobInfo], *, is
     known = [info for rows in map_batches(ask, chunks(len(infos), _BATCH)) for info in rows]
     if any(info is None for info in known):
         raise BlobNotFoundError(f"objects of {place.url} went away while they were listed")
-    heads = [info for info in known if info is not None]
+    return [info for info in known if info is not None]
+
+
+def _of_versions(dep: Dependency, place: Place, infos: Sequence[BlobInfo], *, is_dir: bool) -> Dependency:
+    heads = heads_of(place, infos)
     if not all(info.version for info in heads):
         raise NoVersionsError(
             f"'{place.url}' keeps no versions", hint="turn on versioning there, or leave out --version-aware"
         )
     if not is_dir:
         (head,) = heads
-        return dep._replace(etag=_etag(place.scheme, head), size=head.size, version_id=head.version)
+        return dep._replace(etag=tag_of(place.scheme, head), size=head.size, version_id=head.version)
     cut = len(place.key) + 1 if place.key else 0
     files = [
         {
             "relpath": head.key[cut:],
-            "etag": _etag(place.scheme, head),
+            "etag": tag_of(place.scheme, head),
             "size": head.size,
             "version_id": head.version,
         }

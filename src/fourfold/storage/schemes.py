@@ -22,6 +22,12 @@ class UnknownSchemeError(ConfigError):
     code = "unsupported-url-type"
 
 
+class BadUrlError(ConfigError):
+    """A URL names no place: its host is missing, or cannot be understood."""
+
+    code = "bad-url"
+
+
 class MissingPackageError(UnsupportedError):
     """A type of remote needs a package that is not installed."""
 
@@ -97,6 +103,29 @@ def local_path(url: str) -> str:
     return path[1:] if os.name == "nt" and re.match(r"/[A-Za-z]:", path) else path
 
 
+def check_url(url: str) -> str:
+    """``url``, when it names a place; anything without a scheme passes.
+
+    Raises:
+        BadUrlError: nothing follows its scheme, or its host cannot be understood.
+    """
+    scheme = scheme_of(url)
+    if not scheme:
+        return url
+    from urllib.parse import urlsplit  # noqa: PLC0415 - paths, the usual case, need none of it
+
+    try:
+        urlsplit(url).port  # noqa: B018 - it is asked for what it raises
+    except ValueError as error:
+        raise BadUrlError(
+            f"{redact_url(url)!r} is no URL: {error}",
+            hint="an IPv6 address stands in brackets; a port is a number up to 65535",
+        ) from None
+    if not url.partition("://")[2].strip("/"):
+        raise BadUrlError(f"{url!r} names nothing", hint=f"write it as {scheme}://<place>/<path>")
+    return url
+
+
 def open_store(
     url: str,
     options: Mapping[str, str],
@@ -116,6 +145,7 @@ def open_store(
 
     Raises:
         UnknownSchemeError: no such type of URL.
+        BadUrlError: it names no place.
         BadRemoteOptionError: an option means nothing.
         UnknownRemoteOptionError: the type has no such option.
         MissingPackageError: an optional package is missing.
@@ -131,6 +161,7 @@ def open_store(
             _REFUSED.get(scheme) or f"no remote can be at {redact_url(url)!r}: unknown type {scheme}://",
             hint="known types: a folder, " + ", ".join(f"{name}://" for name in SCHEMES if name != "memory"),
         )
+    check_url(url)
     try:
         # The one dynamic import of this room: rows of the table above, never anything from a file.
         found = cast("_Open", getattr(import_module(opener.module), opener.function))
