@@ -16,14 +16,19 @@ from typing import NamedTuple
 from tests.conftest import ROOT, find_ff
 from tests.fixtures.sandbox import environment, make_home
 
-PAGES = ("README.md", "docs/tutorial/first-project.md", "docs/guides/when-something-is-damaged.md")
+PAGES = (
+    "README.md",
+    "docs/tutorial/first-project.md",
+    "docs/guides/churn.md",
+    "docs/guides/when-something-is-damaged.md",
+)
 #: Where the reader of a page is at home; the sandbox's folder is shown so.
 HOME = "/home/ada"
 _BLOCK = re.compile(r"(^```console\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 _MARK = "@@ next command @@"
 _PROGRESS = re.compile(r"\d+%  .*|[a-z ]+  [\d,]+ (files|objects|runs) .*")
 #: What is other on another day, or with another library: moments, fractions, sizes, the width of columns.
-_VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\b0\.\d+\b|\b[\d.,]+ [kM]?B\b| {2,}")
+_VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|[+-]?\b0\.\d+\b|\b[\d.,]+ [kM]?B\b| {2,}")
 
 
 class Shown(NamedTuple):
