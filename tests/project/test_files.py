@@ -231,9 +231,14 @@ stages:
 def test_a_stage_has_its_flags_from_dvc_yaml_and_its_hashes_from_dvc_lock(work: Workplace) -> None:
     work.gen({"p/dvc.yaml": PIPELINE, "p/dvc.lock": LOCK})
     tracking = load_tracked(work.open())
-    train, idle, one = tracking.owners
-    assert [out.relpath for out in tracking.outs] == ["p/sub/model", "p/sub/scores.json", "p/out-one.txt"]
-    model, scores, each = (out.output for out in tracking.outs)
+    train, idle, one, two = tracking.owners
+    assert [out.relpath for out in tracking.outs] == [
+        "p/sub/model",
+        "p/sub/scores.json",
+        "p/out-one.txt",
+        "p/out-two.txt",
+    ]
+    model, scores, each, _two = (out.output for out in tracking.outs)
     assert (model.oid, model.cache, model.persist, model.metric) == (OID, False, True, False)
     assert (scores.oid, scores.metric) == (None, True)
     assert (each.oid, each.push) == (OID, False)
@@ -244,12 +249,13 @@ def test_a_stage_has_its_flags_from_dvc_yaml_and_its_hashes_from_dvc_lock(work: 
         True,
         False,
     )
-    assert one.name == "each@one"
+    assert (one.name, one.cmd, one.locked, one.group) == ("each@one", "echo one", True, "each")
+    assert (two.name, two.cmd, two.locked, two.group) == ("each@two", "echo two", False, "each")
 
 
 def test_a_stage_without_a_lock_file_has_outputs_without_content(work: Workplace) -> None:
     work.gen({"dvc.yaml": PIPELINE})
-    assert [out.oid for out in load_tracked(work.open()).outs] == [None, None]
+    assert [out.oid for out in load_tracked(work.open()).outs] == [None] * 4
 
 
 def test_a_revision_tracks_what_it_tracked_then(work: Workplace) -> None:
@@ -267,7 +273,14 @@ def test_a_revision_tracks_what_it_tracked_then(work: Workplace) -> None:
     work.gen({"a.dvc": None, "c.dvc": pointer("c"), "dvc.yaml": None, "dvc.lock": None})
     project = work.open()
     then = load_tracked(project, "HEAD")
-    assert sorted(names(then)) == ["a", "out-one.txt", "sub/b", "sub/model", "sub/scores.json"]
+    assert sorted(names(then)) == [
+        "a",
+        "out-one.txt",
+        "out-two.txt",
+        "sub/b",
+        "sub/model",
+        "sub/scores.json",
+    ]
     assert then.rev == work.git("rev-parse", "HEAD").strip()
     assert names(load_tracked(project)) == ["c", "sub/b"]
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import FourfoldError, NotFoundError, from_os_error
 from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import CommitId, is_tree
-from fourfold.formats.dvc import params, stages
+from fourfold.formats.dvc import params
 from fourfold.formats.dvc.stages import PipelineFile
 from fourfold.project.files import Tracking, load_tracked, read_owner_file
 from fourfold.project.outs import Tracked
 from fourfold.project.revisions import Parsed, load_revision
 from fourfold.project.scope import Scope, revision_names
+from fourfold.project.stagefiles import pipeline_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -73,17 +74,23 @@ class Moment:
         return self.tracking.rev
 
     def pipelines(self) -> dict[str, PipelineFile]:
-        """The ``dvc.yaml`` files, by path from the root."""
+        """The ``dvc.yaml`` files, their templates resolved, by path from the root."""
         if self._pipelines is None:
-            self._pipelines = {
-                path: stages.parse(self._owner_bytes(path), path) for path in self.tracking.pipelines
-            }
+            root = self._project.root
+            self._pipelines = {}
+            for relpath in self.tracking.pipelines:
+                path = os.path.join(root, relpath)
+                data = self._owner_bytes(path) or b""
+                self._pipelines[relpath] = pipeline_file(
+                    root, path, data, self._owner_bytes, self._project.config
+                )
         return self._pipelines
 
-    def _owner_bytes(self, path: str) -> bytes:
+    def _owner_bytes(self, path: str) -> bytes | None:
+        """A file that tells of the pipeline, by its absolute path."""
         if self._rev is None:
-            return read_owner_file(self._project.root, os.path.join(self._project.root, path)) or b""
-        return self._from_git(path) or b""
+            return read_owner_file(self._project.root, path)
+        return self._from_git(os.path.relpath(path, self._project.root).replace(os.sep, "/"))
 
     def _from_git(self, path: str) -> bytes | None:
         git = self._project.git

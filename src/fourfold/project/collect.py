@@ -304,16 +304,19 @@ def _related(one: str, other: str) -> bool:
 
 def _declared(project: "Project", types: set[str]) -> Iterator[str]:
     """Absolute paths that the top level of the ``dvc.yaml`` files calls metrics or plots."""
-    from fourfold.formats.dvc import stages  # noqa: PLC0415 - only --type needs it
-    from fourfold.project.files import load_tracked, read_owner_file  # noqa: PLC0415 - likewise
+    from fourfold.project.files import load_tracked, read_owner_file  # noqa: PLC0415 - only --type needs it
+    from fourfold.project.stagefiles import pipeline_file  # noqa: PLC0415 - likewise
+
+    def read(path: str) -> bytes | None:
+        return read_owner_file(project.root, path)
 
     files = {owner.file for owner in load_tracked(project).owners if owner.is_stage}
     files.add(os.path.join(project.root, PIPELINE_FILE))
     for file in sorted(files):
-        data = read_owner_file(project.root, file)
+        data = read(file)
         if data is None:
             continue
-        parsed = stages.parse(data, project.relpath(file))
+        parsed = pipeline_file(project.root, file, data, read, project.config)
         folder = os.path.dirname(file)
         if "metrics" in types:
             yield from (os.path.normpath(os.path.join(folder, path)) for path in parsed.metrics)

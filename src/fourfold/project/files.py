@@ -66,7 +66,7 @@ def load_tracked(project: "Project", rev: str | None = None, *, strict: bool = T
         from fourfold.project.revisions import load_revision  # noqa: PLC0415 - the workspace needs no Git
 
         return load_revision(project, rev, strict=strict)
-    collector = Collector(project.root, strict=strict)
+    collector = Collector(project.root, strict=strict, config=project.config)
     for path in _walk(project, collector):
         collector.load(path, _reader(project.root))
     collector.guard(lambda: check_parents(project.root, collector.outs))
@@ -101,7 +101,7 @@ def load_file(project: "Project", path: str) -> tuple[Owner, ...]:
             f"bad DVC file name '{shown}' is git-ignored",
             hint=f"see which rule does it: git check-ignore -v {shown}",
         )
-    owners = parse_file(project.root, path, _reader(project.root))
+    owners = parse_file(project.root, path, _reader(project.root), project.config)
     check_parents(project.root, (out for owner in owners for out in place(project.root, owner)))
     return owners
 

@@ -60,6 +60,8 @@ class Owner(NamedTuple):
         always_changed: Whether it counts as changed whatever the hashes say.
         locked: Whether the stage has an entry in ``dvc.lock``.
         source: The bytes of the pointer file, for an update that keeps comments.
+        group: The ``foreach`` or ``matrix`` that made a stage; None for one of its own.
+        variables: Values that its templates took from files: by path of the file, then by dotted name.
     """
 
     file: str
@@ -79,6 +81,8 @@ class Owner(NamedTuple):
     locked_cmd: str | Sequence[str] | None = None
     desc: str | None = None
     meta: Any = None
+    group: str | None = None
+    variables: Mapping[str, Mapping[str, Any]] = {}
 
     @property
     def is_stage(self) -> bool:

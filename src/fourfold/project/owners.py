@@ -8,14 +8,13 @@ files is `files` (the workspace) and `revisions` (Git's objects).
 import os
 import stat
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import CommitId, UnsafePathError
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.project.outs import (
-    LOCK_FILE,
     PIPELINE_FILE,
     Owner,
     Tracked,
@@ -23,6 +22,9 @@ from fourfold.project.outs import (
     place,
     working_dir,
 )
+
+if TYPE_CHECKING:
+    from fourfold.project.config import Config
 
 #: One byte more than the YAML reader accepts, so that it is the one to refuse.
 _READ_MAX = 16 * 1024 * 1024 + 1
@@ -73,13 +75,14 @@ def read_owner_file(root: str, path: str) -> bytes | None:
         raise from_os_error(error, "reading a pointer file") from error
 
 
-def parse_file(root: str, path: str, read: Reader) -> tuple[Owner, ...]:
+def parse_file(root: str, path: str, read: Reader, config: "Config | None" = None) -> tuple[Owner, ...]:
     """The owners of one file, wherever its bytes come from.
 
     Args:
         root: The project's root, also when ``read`` reads from Git.
         path: Absolute path of the file (as it would be in the workspace).
         read: Gives the bytes of a file, None when there is none.
+        config: Of the project, for templates of commands.
     """
     relpath = os.path.relpath(path, root).replace(os.sep, "/")
     data = read(path)
@@ -88,8 +91,7 @@ def parse_file(root: str, path: str, read: Reader) -> tuple[Owner, ...]:
     if os.path.basename(path) == PIPELINE_FILE:
         from fourfold.project.stagefiles import stages_of  # noqa: PLC0415 - only for projects with pipelines
 
-        lock_path = os.path.join(os.path.dirname(path), LOCK_FILE)
-        return stages_of(root, path, relpath, data, read(lock_path))
+        return stages_of(root, path, relpath, data, read, config)
     pointer = pointers.parse(data, relpath)
     wdir = working_dir(root, path, pointer.wdir)
     return (
@@ -115,9 +117,10 @@ class Collector:
         paths: Absolute paths of the outputs so far: folders among them are not walked into.
     """
 
-    def __init__(self, root: str, *, strict: bool) -> None:
+    def __init__(self, root: str, *, strict: bool, config: "Config | None" = None) -> None:
         self.root = root
         self.strict = strict
+        self.config = config
         self.owners: list[Owner] = []
         self.outs: list[Tracked] = []
         self.external: list[Tracked] = []
@@ -137,7 +140,7 @@ class Collector:
     def load(self, path: str, read: Reader) -> None:
         """Add what the file at ``path`` declares."""
         self.saw(path)
-        self.guard(lambda: self.add(parse_file(self.root, path, read)))
+        self.guard(lambda: self.add(parse_file(self.root, path, read, self.config)))
 
     def saw(self, path: str) -> None:
         """Note that a file was met, whatever it declares."""

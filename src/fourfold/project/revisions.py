@@ -6,7 +6,7 @@ between two commits is parsed once.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import UnsupportedError
@@ -15,11 +15,20 @@ from fourfold.project.owners import Collector, Tracking, parse_file
 from fourfold.project.project import DVC_DIR
 
 if TYPE_CHECKING:
+    from fourfold.base.ids import CommitId
+    from fourfold.project.config import Config
     from fourfold.project.project import Project
     from fourfold.scm.git import Git
 
-#: (path of an owner file, Git's ids of it and of its lock file) -> what it declares.
-Parsed = dict[tuple[str, str, str], tuple[Owner, ...]]
+#: Git's ids of the files that templates read, by path; None for one that was not there.
+_Consulted = Mapping[str, str | None]
+#: (path of an owner file, Git's ids of it and of its lock file) -> what it declares, for each state of the
+#: files that its templates read.
+Parsed = dict[tuple[str, str, str], list[tuple[_Consulted, tuple[Owner, ...]]]]
+
+
+#: Git's modes of files that are no links.
+_REGULAR = frozenset(("100644", "100755"))
 
 
 class NoRevisionsError(UnsupportedError):
@@ -57,11 +66,17 @@ def load_revision(
             f"there is no revision '{rev}': the project is not in a Git repository",
             hint="if it is in one now, run: ff config --unset core.no_scm",
         )
-    return load_from_git(project.git, rev, project.root, strict=strict, parsed=parsed)
+    return load_from_git(project.git, rev, project.root, strict=strict, parsed=parsed, config=project.config)
 
 
 def load_from_git(
-    git: "Git", rev: str, root: str, *, strict: bool = True, parsed: Parsed | None = None
+    git: "Git",
+    rev: str,
+    root: str,
+    *,
+    strict: bool = True,
+    parsed: Parsed | None = None,
+    config: "Config | None" = None,
 ) -> Tracking:
     """Everything that a revision of a repository tracks, also of a bare one.
 
@@ -71,37 +86,77 @@ def load_from_git(
         root: The project's root: an absolute path at or below ``git.root``, which need not exist.
         strict: As in `load_revision`.
         parsed: As in `load_revision`.
+        config: Of the project, for templates of commands.
     """
     commit = git.resolve(rev)
     prefix = "" if root == git.root else os.path.relpath(root, git.root).replace(os.sep, "/") + "/"
     entries = git.ls_tree(commit, prefix)
-    files = _sort_out(
-        (entry.path[len(prefix) :], entry.oid) for entry in entries if entry.mode in {"100644", "100755"}
-    )
+    files = _sort_out((entry.path[len(prefix) :], entry.oid) for entry in entries if entry.mode in _REGULAR)
     cache: Parsed = {} if parsed is None else parsed
     keys = {path: _key(path, oid, files) for path, oid in files.owners.items()}
     fresh = [path for path, key in keys.items() if key not in cache]
     wanted = [*fresh, *(lock for path in fresh if (lock := _lock_of(path)) in files.locks), *files.ignores]
     blobs = git.read_many(commit, [prefix + path for path in wanted]) if wanted else {}
+    tree = {entry.path[len(prefix) :]: entry.oid for entry in entries if entry.mode in _REGULAR}
+    reading = _Reading(git, commit, prefix, root, tree, blobs)
     ignored = _ignored({path: blobs[prefix + path] for path in files.ignores}, root)
-    collector = Collector(root, strict=strict)
+    collector = Collector(root, strict=strict, config=config)
 
     def load(relpath: str) -> None:
         key = keys[relpath]
         collector.saw(os.path.join(root, relpath))
-        if key not in cache:
-            cache[key] = parse_file(
-                root,
-                os.path.join(root, relpath),
-                lambda path: blobs.get(prefix + os.path.relpath(path, root).replace(os.sep, "/")),
-            )
-        collector.add(cache[key])
+        for consulted, owners in cache.get(key, ()):
+            if all(tree.get(path) == oid for path, oid in consulted.items()):
+                collector.add(owners)
+                return
+        reading.consulted = {}
+        owners = parse_file(root, os.path.join(root, relpath), reading.read, config)
+        cache.setdefault(key, []).append((reading.consulted, owners))
+        collector.add(owners)
 
     for relpath in sorted(files.owners, key=lambda path: (path.count("/"), path)):
         path = os.path.join(root, relpath)
         if not ignored(path) and not any(folder in collector.paths for folder in folders_above(path)):
             collector.guard(lambda relpath=relpath: load(relpath))  # type: ignore[misc]
     return collector.finish(commit)
+
+
+class _Reading:
+    """The files of one revision, those that only templates ask for read when they do.
+
+    Attributes:
+        consulted: What was asked for since this was last emptied, but for pipeline and lock files.
+    """
+
+    def __init__(
+        self,
+        git: "Git",
+        commit: "CommitId",
+        prefix: str,
+        root: str,
+        tree: Mapping[str, str],
+        blobs: dict[str, bytes],
+    ) -> None:
+        self._git = git
+        self._commit = commit
+        self._prefix = prefix
+        self._root = root
+        self._tree = tree
+        self._blobs = blobs
+        self.consulted: dict[str, str | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a file by its absolute path; None when the revision has none."""
+        relpath = os.path.relpath(path, self._root).replace(os.sep, "/")
+        oid = self._tree.get(relpath)
+        if os.path.basename(relpath) != LOCK_FILE and not is_owner_file(os.path.basename(relpath)):
+            self.consulted[relpath] = oid
+        if oid is None:
+            return None
+        name = self._prefix + relpath
+        if name not in self._blobs:
+            self._blobs |= self._git.read_many(self._commit, [name])
+        return self._blobs.get(name)
 
 
 def _key(path: str, oid: str, files: _Files) -> tuple[str, str, str]:

@@ -1,32 +1,32 @@
 """``dvc.yaml`` and ``dvc.lock`` together: the stages of one folder as owners of outputs.
 
 What a stage's outputs are called and how they are kept is in ``dvc.yaml``; what they contain is in
-``dvc.lock``. A templated stage (``foreach``, ``matrix``, ``${...}``) is taken as its lock entries
-recorded it; resolving templates is the pipeline's work, not this module's.
+``dvc.lock``. Templates are resolved here, with the files of variables of the same moment, and only for a file
+that has some; the language is `formats.dvc.resolve`.
 """
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import UnsupportedError
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Dependency, Output
-from fourfold.formats.dvc.stages import StageSpec
-from fourfold.project.outs import LOCK_FILE, Owner, working_dir
+from fourfold.formats.dvc.stages import PipelineFile, StageSpec
+from fourfold.project.outs import LOCK_FILE, Owner, inside, working_dir
 
-_TEMPLATE = re.compile(r"\\?\$\{[^}]*\}")
+if TYPE_CHECKING:
+    from fourfold.formats.dvc.resolve import Surroundings
+    from fourfold.project.config import Config
+
+#: Gives the bytes of a file by its absolute path; None when there is none.
+Reader = Callable[[str], bytes | None]
 
 
-class TemplatedFolderError(UnsupportedError):
-    """The working directory of a stage is a template that cannot be resolved from its name."""
-
-    code = "templated-working-directory"
-
-
-def stages_of(root: str, path: str, relpath: str, data: bytes, lock_data: bytes | None) -> tuple[Owner, ...]:
+def stages_of(
+    root: str, path: str, relpath: str, data: bytes, read: Reader, config: "Config | None" = None
+) -> tuple[Owner, ...]:
     """Every stage of a ``dvc.yaml`` as an owner.
 
     Args:
@@ -34,26 +34,83 @@ def stages_of(root: str, path: str, relpath: str, data: bytes, lock_data: bytes 
         path: Absolute path of the ``dvc.yaml``.
         relpath: The same from the root, for messages.
         data: Its bytes.
-        lock_data: The bytes of the ``dvc.lock`` beside it; None without one.
+        read: Gives the bytes of a file beside it, of the same moment.
+        config: Says how mappings become options of commands; None for DVC's defaults.
 
     Raises:
-        InvalidFileError: one of the two cannot be understood.
-        UnsafePathError: a working directory leaves the project.
-        TemplatedFolderError: a working directory cannot be told.
+        InvalidFileError: a file cannot be understood, or a template of it cannot be resolved.
+        UnsafePathError: a working directory, or a file of variables, leaves the project.
     """
+    lock_data = read(os.path.join(os.path.dirname(path), LOCK_FILE))
     file = stages.parse(data, relpath)
+    used: Mapping[str, Mapping[str, Any]] = {}
+    if file.templated:
+        from fourfold.formats.dvc.resolve import resolve_stages  # noqa: PLC0415 - only for files with templates
+
+        file, used = resolve_stages(file, _surroundings(root, path, relpath, data, read, config))
     lock_name = os.path.join(os.path.dirname(relpath), LOCK_FILE)
     entries = locks.parse(lock_data, lock_name).stages if lock_data is not None else {}
-    owners = []
-    for spec in file.stages.values():
-        if not spec.templated:
-            owners.append(_plain(root, path, relpath, spec, entries.get(spec.name)))
-        else:
-            owners.extend(_templated(root, path, relpath, spec, entries))
-    return tuple(owners)
+    return tuple(
+        _owner(root, path, relpath, spec, entries.get(spec.name), used.get(spec.name, {}))
+        for spec in file.stages.values()
+    )
 
 
-def _plain(root: str, path: str, relpath: str, spec: StageSpec, entry: LockEntry | None) -> Owner:
+def pipeline_file(
+    root: str, path: str, data: bytes, read: Reader, config: "Config | None" = None
+) -> PipelineFile:
+    """A whole ``dvc.yaml``, its templates resolved, also those of the lists beside its stages.
+
+    Args:
+        root: The project's root.
+        path: Absolute path of the file.
+        data: Its bytes.
+        read: As in `stages_of`.
+        config: As in `stages_of`.
+
+    Raises:
+        InvalidFileError, UnsafePathError: as `stages_of`.
+    """
+    relpath = os.path.relpath(path, root).replace(os.sep, "/")
+    file = stages.parse(data, relpath)
+    if file.templated or file.templated_lists:
+        from fourfold.formats.dvc import resolve  # noqa: PLC0415 - only for files with templates
+
+        around = _surroundings(root, path, relpath, data, read, config)
+        if file.templated_lists:
+            file = resolve.resolve_lists(file, around)
+        if file.templated:
+            file = resolve.resolve_stages(file, around).file
+    return file
+
+
+def _surroundings(
+    root: str, path: str, relpath: str, data: bytes, read: Reader, config: "Config | None"
+) -> "Surroundings":
+    from fourfold.formats.dvc.resolve import Surroundings  # noqa: PLC0415 - only for files with templates
+    from fourfold.formats.dvc.templates import Unpacking  # noqa: PLC0415 - likewise
+
+    def read_variables(file: str) -> bytes | None:
+        inside(root, file, f"vars of {relpath}", os.path.relpath(file, os.path.dirname(path)))
+        return read(file)
+
+    unpacking = Unpacking()
+    if config is not None:
+        unpacking = Unpacking(
+            config.get("parsing", "bool") == "boolean_optional", config.get("parsing", "list") == "append"
+        )
+    shown = lambda file: os.path.relpath(file, root).replace(os.sep, "/")  # noqa: E731 - a name for a parameter
+    return Surroundings(data, relpath, os.path.dirname(path), read_variables, shown, unpacking)
+
+
+def _owner(
+    root: str,
+    path: str,
+    relpath: str,
+    spec: StageSpec,
+    entry: LockEntry | None,
+    used: Mapping[str, Mapping[str, Any]],
+) -> Owner:
     outs = {out.path: out for out in entry.outs} if entry else {}
     deps = {dep.path: dep for dep in entry.deps} if entry else {}
     return Owner(
@@ -72,6 +129,8 @@ def _plain(root: str, path: str, relpath: str, spec: StageSpec, entry: LockEntry
         locked_cmd=entry.cmd if entry else None,
         desc=spec.desc,
         meta=spec.meta,
+        group=spec.group,
+        variables=used,
     )
 
 
@@ -90,54 +149,4 @@ def _filled(flags: Output, content: Output | None) -> Output:
         type=flags.type,
         labels=flags.labels,
         meta=flags.meta,
-    )
-
-
-def _templated(
-    root: str, path: str, relpath: str, spec: StageSpec, entries: Mapping[str, LockEntry]
-) -> Iterator[Owner]:
-    shape = stages.parse_stage(spec.name, spec.raw["do"], ()) if "do" in spec.raw else spec
-    patterns = [(_pattern(out.path), out) for out in shape.outs]
-    for name, entry in entries.items():
-        if name != spec.name and not name.startswith(f"{spec.name}@"):
-            continue
-        wdir = _folder_of(shape.wdir, name[len(spec.name) + 1 :], relpath, name)
-        yield Owner(
-            file=path,
-            relpath=relpath,
-            name=name,
-            wdir=working_dir(root, path, wdir),
-            outs=tuple(_recorded(out, patterns) for out in entry.outs),
-            deps=entry.deps,
-            frozen=shape.frozen,
-            cmd=entry.cmd,
-            params=entry.params,
-            always_changed=shape.always_changed,
-            locked=True,
-            locked_cmd=entry.cmd,
-        )
-
-
-def _recorded(out: Output, patterns: list[tuple[re.Pattern[str], Output]]) -> Output:
-    """A recorded output with the flags of the template that its path can come from."""
-    for pattern, flags in patterns:
-        if pattern.fullmatch(out.path):
-            return _filled(flags, out)
-    return out
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    literal = [re.escape(part) for part in _TEMPLATE.split(text)]
-    return re.compile(".*".join(literal), re.DOTALL)
-
-
-def _folder_of(wdir: str | None, key: str, relpath: str, name: str) -> str | None:
-    """A stage's working directory, where its name tells what a template in it stands for."""
-    if wdir is None or "${" not in wdir:
-        return wdir
-    if key and set(_TEMPLATE.findall(wdir)) == {"${item}"}:
-        return wdir.replace("${item}", key)
-    raise TemplatedFolderError(
-        f"{relpath}: the working directory {wdir!r} of stage '{name}' depends on templates",
-        hint="write that folder out in 'wdir'",
     )

@@ -5,7 +5,7 @@ turns that into the error its caller sees, with line and column, by reading the 
 with marks. Only a failing path pays for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from fourfold.base.errors import InvalidFileError
@@ -95,6 +95,17 @@ def check(entry: object, types: Types, path: Path, hint: str = "") -> dict[str, 
         if type(value) not in allowed:
             wrong((*path, key), value, allowed)
     return entry
+
+
+def any_text(value: object, test: Callable[[str], bool]) -> bool:
+    """Whether a text in a value, a key of a mapping or the value itself, passes a test."""
+    if isinstance(value, str):
+        return test(value)
+    if isinstance(value, Mapping):
+        return any(any_text(key, test) or any_text(item, test) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return any(any_text(item, test) for item in value)
+    return False
 
 
 def _known(key: object, types: Types) -> str:

@@ -1,9 +1,9 @@
 """``dvc.yaml``: the stages of a pipeline, and the lists beside them, as values.
 
 Plain stages are read in full. Stages that need templating (``foreach``, ``matrix``, ``vars``, ``${...}``)
-are checked for their shape, marked ``templated`` and carry their raw mapping for whoever resolves them. Facts
-(DVC 3.67.1): its keys are the ones listed here; outputs listed twice merge; a parameter file listed without
-keys is tracked whole. No input or output.
+are checked for their shape, marked ``templated`` and carry their raw mapping; `resolve` makes plain ones of
+them. Facts (DVC 3.67.1): its keys are the ones listed here; outputs listed twice merge; a parameter file
+listed without keys is tracked whole. No input or output.
 """
 
 import posixpath
@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from fourfold.formats.dvc import yamlio
-from fourfold.formats.dvc.fields import Fault, Path, Types, check, dotted, located, missing, wrong
+from fourfold.formats.dvc.fields import Fault, Path, Types, any_text, check, dotted, located, missing, wrong
 from fourfold.formats.dvc.pointer import Output
 
 #: The file of parameters that are listed without a file.
@@ -45,7 +45,8 @@ class StageSpec(NamedTuple):
         desc: Text for people.
         meta: Whatever the user put there.
         templated: Whether it has to be resolved before it means anything.
-        raw: The entry as written.
+        raw: The entry as written; of a stage that was resolved, as it came out.
+        group: The ``foreach`` or ``matrix`` that made it; None for a stage of its own.
     """
 
     name: str
@@ -60,6 +61,7 @@ class StageSpec(NamedTuple):
     meta: Any = None
     templated: bool = False
     raw: Mapping[str, Any] = {}
+    group: str | None = None
 
 
 class PipelineFile(NamedTuple):
@@ -73,6 +75,8 @@ class PipelineFile(NamedTuple):
         artifacts: By name: ``path``, ``desc``, ``type``, ``labels``, ``meta``.
         vars: Files and values for templating, as written.
         datasets: As written; None when absent.
+        templated: Whether its stages have to be resolved (`resolve.resolve_stages`).
+        templated_lists: The same of everything else at the top (`resolve.resolve_lists`).
     """
 
     stages: dict[str, StageSpec]
@@ -82,6 +86,8 @@ class PipelineFile(NamedTuple):
     artifacts: Mapping[str, Mapping[str, Any]] = {}
     vars: tuple[str | Mapping[str, Any], ...] = ()
     datasets: Any = None
+    templated: bool = False
+    templated_lists: bool = False
 
 
 _ANY = (str, int, float, bool, list, dict, type(None))
@@ -94,6 +100,8 @@ _FILE: Types = {
     "vars": (list,),
     "datasets": _ANY,
 }
+#: The keys beside ``stages`` and ``vars``.
+LISTS = ("params", "metrics", "plots", "artifacts", "datasets")
 _STAGE: Types = {
     "cmd": (str, list),
     "wdir": (str,),
@@ -134,8 +142,9 @@ def parse(data: bytes, source: str = "") -> PipelineFile:
         BadFieldError: a key is unknown or missing, or a value is of a wrong type.
     """
     value = yamlio.load(data, source) or {}
+    suspect = b"${" in data or b"\\" in data  # nothing else can write an expression
     try:
-        return _file(value)
+        return _file(value, suspect=suspect)
     except Fault as fault:
         raise located(fault, yamlio.decode(data, source), source) from None
 
@@ -146,27 +155,47 @@ def line_of(data: bytes, stage_name: str, source: str = "") -> int | None:
     return located(fault, yamlio.decode(data, source), source).line
 
 
-def _file(value: object) -> PipelineFile:
+def _file(value: object, *, suspect: bool) -> PipelineFile:
     top = check(value, _FILE, ())
     stages = {}
     for name, entry in top.get("stages", {}).items():
         if type(name) is not str:
             wrong(("stages", name), name, (str,))
-        stages[name] = parse_stage(name, entry, ("stages", name))
+        stages[name] = parse_stage(name, entry, ("stages", name), suspect=suspect)
+    variables = _vars(top, ())
+    return _lists(top)._replace(
+        stages=stages,
+        vars=variables,
+        templated=bool(variables) or any(spec.templated for spec in stages.values()),
+        templated_lists=suspect and any(_has_template(top.get(key)) for key in LISTS),
+    )
+
+
+def _lists(top: Mapping[str, Any]) -> PipelineFile:
+    """What stands beside the stages."""
     artifacts = top.get("artifacts", {})
     for name, entry in artifacts.items():
         if "path" not in check(entry, _ARTIFACT, ("artifacts", name)):
             missing(("artifacts", name), "path")
         _check_labels(entry, ("artifacts", name))
     return PipelineFile(
-        stages,
+        {},
         params=_texts(top, "params", ()),
         metrics=_texts(top, "metrics", ()),
         plots=_plots(top.get("plots", ())),
         artifacts=artifacts,
-        vars=_vars(top, ()),
         datasets=top.get("datasets"),
     )
+
+
+def with_lists(file: PipelineFile, found: Mapping[str, Any]) -> PipelineFile:
+    """A file with what stands beside its stages resolved: checked as if it was written so.
+
+    Raises:
+        Fault: it has not the right shape.
+    """
+    new = _lists(check(found, {key: _FILE[key] for key in LISTS}, ()))
+    return new._replace(stages=file.stages, vars=file.vars, templated=file.templated)
 
 
 def _texts(entry: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
@@ -201,8 +230,14 @@ def _plots(values: Sequence[Any]) -> tuple[str | Mapping[str, Any], ...]:
     return tuple(values)
 
 
-def parse_stage(name: str, value: object, path: Path) -> StageSpec:
+def parse_stage(name: str, value: object, path: Path, *, suspect: bool = True) -> StageSpec:
     """Read one entry of ``stages``.
+
+    Args:
+        name: What it is called.
+        value: The entry.
+        path: The way to it, for messages.
+        suspect: Whether there may be expressions in it.
 
     Raises:
         Fault: it has not the right shape.
@@ -212,12 +247,24 @@ def parse_stage(name: str, value: object, path: Path) -> StageSpec:
         for key in _FOREACH:
             if key not in entry:
                 missing(path, key)
-        _stage(name, entry["do"], (*path, "do"))
+        _stage(name, entry["do"], (*path, "do"), suspect=False)
         return StageSpec(name, "", templated=True, raw=entry)
-    return _stage(name, value, path)
+    return _stage(name, value, path, suspect=suspect)
 
 
-def _stage(name: str, value: object, path: Path) -> StageSpec:
+def resolved_stage(name: str, value: object, path: Path, group: str | None) -> StageSpec:
+    """Read an entry whose templates are filled in; `path` is the way to where it comes from.
+
+    Raises:
+        Fault: it has not the right shape.
+    """
+    spec = _stage(name, value, path, suspect=False)
+    if type(spec.cmd) is list:
+        _texts(spec.raw, "cmd", path)
+    return spec._replace(group=group)
+
+
+def _stage(name: str, value: object, path: Path, *, suspect: bool) -> StageSpec:
     entry = check(value, _STAGE, path)
     if "cmd" not in entry:
         missing(path, "cmd")
@@ -241,19 +288,13 @@ def _stage(name: str, value: object, path: Path) -> StageSpec:
         always_changed=get("always_changed", False),
         desc=get("desc"),
         meta=get("meta"),
-        templated="matrix" in entry or "vars" in entry or _has_template(entry),
+        templated="matrix" in entry or "vars" in entry or (suspect and _has_template(entry)),
         raw=entry,
     )
 
 
-def _has_template(value: Any) -> bool:
-    if isinstance(value, str):
-        return "${" in value
-    if isinstance(value, dict):
-        return any(_has_template(key) or _has_template(item) for key, item in value.items())
-    if isinstance(value, list):
-        return any(_has_template(item) for item in value)
-    return False
+def _has_template(value: object) -> bool:
+    return any_text(value, lambda text: "${" in text)
 
 
 def _params(values: Sequence[Any], path: Path) -> tuple[ParamsSpec, ...]:
