@@ -1,7 +1,7 @@
 """Drawing the graph of a project: as a tree of text, in the language of Graphviz, in Mermaid's."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.pipeline.graph import Key, build_graph, component, key_of, reach
@@ -171,8 +171,14 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '\\"') + '"'
 
 
-def mermaid(drawn: Picture, *, markdown: bool = False) -> Iterator[str]:
-    """Mermaid's language, as DVC writes it: one connected part after the other, names sorted."""
+def mermaid(drawn: Picture, *, markdown: bool = False, marked: Collection[str] = ()) -> Iterator[str]:
+    """Mermaid's language, as DVC writes it: one connected part after the other, names sorted.
+
+    Args:
+        drawn: What to draw.
+        markdown: Within a block of Markdown.
+        marked: Nodes to draw in another colour; DVC has none.
+    """
     if markdown:
         yield "```mermaid"
     yield "flowchart TD"
@@ -183,9 +189,11 @@ def mermaid(drawn: Picture, *, markdown: bool = False) -> Iterator[str]:
             count += 1
             ids[node] = f"node{count}"
             label = node.replace('"', "#quot;")
-            yield f'\t{ids[node]}["{label}"]'
+            yield f'\t{ids[node]}["{label}"]' + (":::changed" if node in marked else "")
         for maker, user in sorted(edge for edge in drawn.edges if edge[0] in ids):
             yield f"\t{ids[maker]}-->{ids[user]}"
+    if marked:
+        yield "\tclassDef changed stroke:#d97706,stroke-width:3px"
     if markdown:
         yield "```"
 

@@ -265,6 +265,12 @@ class Git:
         out = self._run("reading history", "rev-list", "--first-parent", f"--max-count={count}", commit, "--")
         return [CommitId(line) for line in out.decode("ascii").split()]
 
+    def merge_base(self, one: str, other: str) -> CommitId | None:
+        """The commit where two lines of history part; None when Git knows of none, as in a shallow clone."""
+        done = self._try("merge-base", self._commit(one), self._commit(other))
+        text = done.out.decode("ascii", "replace").split("\n")[0].strip()
+        return CommitId(text) if not done.code and is_full_id(text) else None
+
     def commit(self, rev: str) -> Commit:
         """A commit's parents, author, time and message.
 
