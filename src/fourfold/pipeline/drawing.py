@@ -1,14 +1,12 @@
 """Drawing the graph of a project: as a tree of text, in the language of Graphviz, in Mermaid's."""
 
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.pipeline.graph import Key, build_graph, component, key_of, reach
-from fourfold.project.files import load_tracked
-from fourfold.project.outs import Owner, place
-from fourfold.project.status import address_from
-from fourfold.project.targets import Makers, select
+from fourfold.pipeline.graph import Graph, Key, build_graph, component, key_of, reach
+from fourfold.project.files import Tracking, load_tracked
+from fourfold.project.outs import PIPELINE_FILE, Owner, Tracked
+from fourfold.project.targets import Makers, Selected, select
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -44,7 +42,7 @@ def picture(
         project: Whose.
         target: A stage, a pointer file or an output: it and what it needs.
         full: Everything that is connected with the target.
-        outs: Draw outputs instead of stages.
+        outs: Draw outputs instead of stages. A target without outputs then stands for everything, as in DVC.
         collapse: Draw what one ``foreach`` or ``matrix`` makes as one.
 
     Raises:
@@ -53,50 +51,131 @@ def picture(
     """
     tracking = load_tracked(project)
     graph = build_graph(tracking)
+    selected = select(project, [target], tracking=tracking) if target is not None else []
+    if outs:
+        return _of_outputs(project, tracking, graph, selected, full=full)
     chosen = None
-    if target is not None:
-        keys = [key_of(item.owner) for item in select(project, [target], tracking=None)]
+    if selected:
+        keys = [key_of(item.owner) for item in selected]
         chosen = component(graph, keys) if full else reach(graph.makers, keys)
     owners = [owner for key, owner in graph.owners.items() if chosen is None or key in chosen]
-    if outs:
-        return _of_outputs(project, owners, Makers(tracking))
-    names = {key_of(owner): _name(project, owner, collapse=collapse) for owner in owners}
+    name = address_of(project, collapse=collapse)
+    names = {key_of(owner): name(owner) for owner in owners}
     edges = [(names[maker], names[key]) for key in names for maker in graph.makers[key] if maker in names]
-    return _unique(names.values(), edges)
+    if collapse:
+        return _collapsed(names, owners, edges)
+    return Picture(tuple(dict.fromkeys(names.values())), tuple(dict.fromkeys(edges)))
 
 
-def _name(project: "Project", owner: Owner, *, collapse: bool) -> str:
-    name = address_from(project, owner)
-    return name.partition("@")[0] if collapse and owner.is_stage else name
+def address_of(project: "Project", *, collapse: bool = False) -> Callable[[Owner], str]:
+    """Gives an owner's name as DVC has it from where the user stands, looking at each file once."""
+    files: dict[str, str] = {}
+
+    def name(owner: Owner) -> str:
+        file = files.get(owner.file)
+        if file is None:
+            file = files[owner.file] = project.display(owner.file)
+        if owner.name is None:
+            return file
+        stage = owner.name.partition("@")[0] if collapse else owner.name
+        return stage if file == PIPELINE_FILE else f"{file}:{stage}"
+
+    return name
 
 
-def _unique(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> Picture:
-    return Picture(
-        tuple(dict.fromkeys(nodes)), tuple(dict.fromkeys(edge for edge in edges if edge[0] != edge[1]))
-    )
+def _collapsed(
+    names: Mapping[Key, str], owners: Iterable[Owner], edges: Iterable[tuple[str, str]]
+) -> Picture:
+    """The nodes of groups stand behind the others, as in DVC."""
+    groups = {names[key_of(owner)]: None for owner in owners if owner.name and "@" in owner.name}
+    single = {names[key_of(owner)]: None for owner in owners if not (owner.name and "@" in owner.name)}
+    return Picture(tuple({**single, **groups}), tuple(dict.fromkeys(edges)))
 
 
-def _of_outputs(project: "Project", owners: Sequence[Owner], makers: Makers) -> Picture:
-    shown: dict[Key, list[str]] = {
-        key_of(owner): [project.display(out.path) for out in place(project.root, owner) if not out.external]
-        for owner in owners
+def _of_outputs(
+    project: "Project", tracking: Tracking, graph: Graph, selected: Sequence[Selected], *, full: bool
+) -> Picture:
+    placed: dict[Key, list[Tracked]] = {key: [] for key in graph.owners}
+    for out in (*tracking.outs, *tracking.external):
+        placed[key_of(out.owner)].append(out)
+    nodes = _in_folders(out for key in graph.owners for out in placed[key])
+    makers = Makers(tracking)
+    needed: dict[str, list[str]] = {_place(out): [] for out in nodes}
+    for key, owner in graph.owners.items():
+        if placed[key] and graph.makers[key]:
+            found = list(
+                dict.fromkeys(_place(out) for path in makers.paths(owner) for out in makers.at(path))
+            )
+            for out in placed[key]:
+                needed[_place(out)] += found
+    chosen = _around(needed, [_place(out) for item in selected for out in _meant(item, placed)], full=full)
+    shown = {
+        place: out.relpath if out.external else project.display(out.path)
+        for place, out in ((_place(out), out) for out in nodes)
+        if place in chosen
     }
-    edges = []
-    for owner in owners:
-        for dep in owner.deps:
-            path = os.path.normpath(os.path.join(owner.wdir, dep.path))
-            for maker in makers.at(path):
-                for out in place(project.root, maker):
-                    if (
-                        out.path == path
-                        or out.path.startswith(path + os.sep)
-                        or path.startswith(out.path + os.sep)
-                    ):
-                        edges += [(project.display(out.path), name) for name in shown[key_of(owner)]]
-    known = {name for names in shown.values() for name in names}
-    return _unique(
-        (name for names in shown.values() for name in names), (edge for edge in edges if set(edge) <= known)
-    )
+    rank = {place: at for at, place in enumerate(shown)}
+    pairs = [(maker, user) for user in shown for maker in needed[user] if maker in shown]
+    pairs.sort(key=lambda pair: (rank[pair[0]], rank[pair[1]]))
+    edges = dict.fromkeys((shown[maker], shown[user]) for maker, user in pairs)
+    return Picture(tuple(dict.fromkeys(shown.values())), tuple(edges))
+
+
+def _place(out: Tracked) -> str:
+    """What tells an output from every other one."""
+    return out.path or out.relpath
+
+
+def _meant(item: Selected, placed: Mapping[Key, Sequence[Tracked]]) -> Sequence[Tracked]:
+    """The outputs that a target stands for: those named, or all of the owner's."""
+    everything = placed[key_of(item.owner)]
+    return everything if len(item.outs) == len(everything) else item.outs
+
+
+def _around(needed: Mapping[str, Sequence[str]], starts: Sequence[str], *, full: bool) -> Collection[str]:
+    """What is needed for ``starts``, or connected with them; everything when there are none."""
+    if not starts:
+        return needed
+    if not full:
+        return _reach(needed, starts)
+    both = {place: list(found) for place, found in needed.items()}
+    for user, found in needed.items():
+        for maker in found:
+            both[maker].append(user)
+    return _reach(both, starts)
+
+
+def _reach(edges: Mapping[str, Iterable[str]], starts: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    stack = list(starts)
+    while stack:
+        place = stack.pop()
+        if place not in seen:
+            seen.add(place)
+            stack.extend(edges[place])
+    return seen
+
+
+def _in_folders(outs: Iterable[Tracked]) -> list[Tracked]:
+    """Outputs folder by folder, each folder and output where it was first met: DVC's order."""
+    top: dict[str, Any] = {}
+    for out in outs:
+        *folders, name = _place(out).split("/")
+        level = top
+        for folder in folders:
+            level = level.setdefault(folder, {})
+        level[name] = out
+    found: list[Tracked] = []
+    stack = [iter(top.values())]
+    while stack:
+        item = next(stack[-1], None)
+        if item is None:
+            stack.pop()
+        elif isinstance(item, dict):
+            stack.append(iter(item.values()))
+        else:
+            found.append(item)
+    return found
 
 
 def tree(drawn: Picture, *, ascii_only: bool = False) -> Iterator[str]:
@@ -111,22 +190,31 @@ def tree(drawn: Picture, *, ascii_only: bool = False) -> Iterator[str]:
     for maker, user in drawn.edges:
         needs[user].append(maker)
     home = {node: max(found, key=lambda name: rank[name]) for node, found in needs.items() if found}
-    for node in drawn.nodes:
-        if not needs[node]:
+    told: set[str] = set()
+    # The groups of a collapsed graph may need each other: such a ring begins at its first member.
+    for node in (*(node for node in drawn.nodes if not needs[node]), *drawn.nodes):
+        if node not in told:
+            home.pop(node, None)
+            told.add(node)
             yield node
-            yield from _below(node, "", users, home, _ASCII_LINES if ascii_only else _LINES)
+            yield from _below(node, users, home, told, _ASCII_LINES if ascii_only else _LINES)
 
 
 def _below(
-    node: str, indent: str, users: Mapping[str, Sequence[str]], home: Mapping[str, str], lines: Sequence[str]
+    node: str,
+    users: Mapping[str, Sequence[str]],
+    home: Mapping[str, str],
+    told: set[str],
+    lines: Sequence[str],
 ) -> Iterator[str]:
-    stack = [(child, indent, at + 1 == len(users[node]), node) for at, child in enumerate(users[node])][::-1]
+    stack = [(child, "", at + 1 == len(users[node]), node) for at, child in enumerate(users[node])][::-1]
     while stack:
         name, before, last, parent = stack.pop()
         branch, past = (lines[1], lines[3]) if last else (lines[0], lines[2])
-        at_home = home[name] == parent
+        at_home = home.get(name) == parent
         yield before + branch + name + ("" if at_home else " ...")
         if at_home:
+            told.add(name)
             found = users[name]
             stack += [(child, before + past, at + 1 == len(found), name) for at, child in enumerate(found)][
                 ::-1

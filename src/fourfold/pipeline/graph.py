@@ -6,12 +6,13 @@ an output around a dependency. Orders are DVC's: depth first, dependencies befor
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import ConflictError
+from fourfold.project.claims import place_of_dependency
 from fourfold.project.files import Tracking
-from fourfold.project.outs import Owner
+from fourfold.project.outs import Owner, Tracked
 from fourfold.project.targets import Makers
 
 #: The file of an owner, and the name of the stage in it.
@@ -56,29 +57,58 @@ def build_graph(tracking: Tracking) -> Graph:
     makers = Makers(tracking)
     edges: dict[Key, tuple[Key, ...]] = {}
     for owner in tracking.owners:
-        _refuse_own_output(owner)
-        edges[key_of(owner)] = tuple(dict.fromkeys(key_of(maker) for maker in makers.of(owner)))
+        found = makers.of(owner)
+        if any(maker is owner for maker in found):
+            raise _own_output(owner, makers, known=tracking.rev is None)
+        edges[key_of(owner)] = tuple(dict.fromkeys(key_of(maker) for maker in found))
     owners = {key_of(owner): owner for owner in tracking.owners}
     graph = Graph(owners, edges, _reversed(edges))
     cycle = _find_cycle(edges)
     if cycle:
-        names = [repr(owner.addressing) for owner in graph.of(cycle)]
-        raise CycleError(
-            f"stages wait for each other: {' needs '.join([*names, names[0]])}",
-            hint="look at 'deps' and 'outs' of these stages: one of them must go",
-        )
+        raise _cycle(graph.of(cycle), makers, known=tracking.rev is None)
     return graph
 
 
-def _refuse_own_output(owner: Owner) -> None:
-    made = {os.path.normpath(os.path.join(owner.wdir, out.path)): out.path for out in owner.outs}
-    for dep in owner.deps:
-        path = os.path.normpath(os.path.join(owner.wdir, dep.path))
-        if dep.repo is None and dep.db is None and path in made:
-            raise CycleError(
-                f"'{dep.path}' is an output and a dependency of stage '{owner.addressing}'",
-                hint="write it to another path, or drop the dependency and mark the output 'persist: true'",
-            )
+def _own_output(owner: Owner, makers: Makers, *, known: bool) -> CycleError:
+    path, out = _link(owner, owner, makers)
+    where = f"{place_of_dependency(owner, path)}: " if known else ""
+    text = _as_written(owner, path)
+    if path in {out.path, out.relpath}:
+        message = f"'{text}' is an output and a dependency of stage '{owner.addressing}'"
+    else:
+        message = (
+            f"'{text}', a dependency of stage '{owner.addressing}', overlaps with its output "
+            f"'{out.output.path}'"
+        )
+    return CycleError(
+        where + message,
+        hint="write it to another path, or drop the dependency and mark the output 'persist: true'",
+    )
+
+
+def _cycle(owners: Sequence[Owner], makers: Makers, *, known: bool) -> CycleError:
+    """The error that names who needs whom, and where in the files that stands."""
+    names = [repr(owner.addressing) for owner in owners]
+    places, links = [], []
+    for owner, maker in zip(owners, (*owners[1:], owners[0]), strict=True):
+        path, _out = _link(owner, maker, makers)
+        places.append(f"{place_of_dependency(owner, path)}: " if known else "")
+        links.append(f"'{owner.addressing}' needs '{_as_written(owner, path)}' of '{maker.addressing}'")
+    return CycleError(
+        f"{places[0]}stages wait for each other: {' needs '.join([*names, names[0]])}",
+        hint="look at 'deps' and 'outs' of these stages: one of them must go",
+        details=[place + link for place, link in zip(places, links, strict=True)],
+    )
+
+
+def _link(owner: Owner, maker: Owner, makers: Makers) -> tuple[str, Tracked]:
+    """What ``owner`` needs of ``maker``: the path, and the output that it is, holds, or lies in."""
+    found = ((path, out) for path in makers.paths(owner) for out in makers.at(path))
+    return next((path, out) for path, out in found if out.owner is maker)
+
+
+def _as_written(owner: Owner, path: str) -> str:
+    return os.path.relpath(path, owner.wdir) if os.path.isabs(path) else path
 
 
 def _reversed(edges: Mapping[Key, Iterable[Key]]) -> dict[Key, tuple[Key, ...]]:

@@ -6,7 +6,7 @@ project, under nobody else's) and reads no file; `files` loads owners, `targets`
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError
@@ -269,8 +269,15 @@ def check_parents(root: str, outs: Iterable[Tracked]) -> None:
                 )
 
 
-def check_overlaps(outs: Iterable[Tracked], owners: Iterable[Owner] = ()) -> None:
+def check_overlaps(
+    outs: Iterable[Tracked], owners: Iterable[Owner] = (), *, where: Callable[[Tracked], str] | None = None
+) -> None:
     """Refuse two owners of one path, outputs inside outputs, and owners inside outputs.
+
+    Args:
+        outs: All outputs.
+        owners: All owners.
+        where: Tells file, line and column of an output's entry, for the message.
 
     Raises:
         DuplicateOutputError: two entries name the same path.
@@ -283,23 +290,38 @@ def check_overlaps(outs: Iterable[Tracked], owners: Iterable[Owner] = ()) -> Non
     last: tuple[str, Tracked] | None = None
     for key, out in ordered:
         if last is not None and key == last[0]:
-            both = sorted({last[1].owner.addressing, out.owner.addressing})
-            raise DuplicateOutputError(
-                f"output '{out.relpath}' is specified in more than one place",
-                details=both,
-                hint=f"remove all but one of them, for example: ff remove {both[-1]}",
-            )
+            raise _duplicate(last[1], out, where)
         if last is not None and key.startswith(last[0] + "\0"):
             raise OverlappingOutputError(
-                f"the outputs '{last[1].relpath}' ({last[1].owner.addressing}) and '{out.relpath}' "
-                f"({out.owner.addressing}) overlap",
+                f"{_at(where, out)}the outputs '{last[1].relpath}' ({_named(where, last[1])}) and "
+                f"'{out.relpath}' ({out.owner.addressing}) overlap",
                 hint="track one of them only, or put them into separate directories",
             )
         last = (key, out)
-    _check_owners(owners, {out.path: out for _, out in ordered})
+    _check_owners(owners, {out.path: out for _, out in ordered}, where)
 
 
-def _check_owners(owners: Iterable[Owner], by_path: Mapping[str, Tracked]) -> None:
+def _duplicate(one: Tracked, other: Tracked, where: Callable[[Tracked], str] | None) -> DuplicateOutputError:
+    first, second = sorted((one, other), key=lambda out: out.owner.addressing)
+    return DuplicateOutputError(
+        f"{_at(where, second)}output '{second.relpath}' is specified in more than one place",
+        details=[_named(where, first), _named(where, second)],
+        hint=f"remove all but one of them, for example: ff remove {second.owner.addressing}",
+    )
+
+
+def _at(where: Callable[[Tracked], str] | None, out: Tracked) -> str:
+    return "" if where is None else f"{where(out)}: "
+
+
+def _named(where: Callable[[Tracked], str] | None, out: Tracked) -> str:
+    """An owner, and where it names an output."""
+    return out.owner.addressing if where is None else f"{out.owner.addressing}, {where(out)}"
+
+
+def _check_owners(
+    owners: Iterable[Owner], by_path: Mapping[str, Tracked], where: Callable[[Tracked], str] | None
+) -> None:
     checked: set[str] = set()
     for owner in owners:
         for folder in (owner.file, *folders_above(owner.file)):
@@ -307,8 +329,9 @@ def _check_owners(owners: Iterable[Owner], by_path: Mapping[str, Tracked]) -> No
                 break
             checked.add(folder)
             if folder in by_path:
+                out = by_path[folder]
                 raise OwnerInsideOutputError(
-                    f"'{owner.relpath}' lies in the output '{by_path[folder].relpath}' "
-                    f"({by_path[folder].owner.addressing})",
+                    f"{_at(where, out)}'{owner.relpath}' lies in the output '{out.relpath}' "
+                    f"({out.owner.addressing})",
                     hint="move that file out of the tracked directory",
                 )

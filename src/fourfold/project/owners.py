@@ -158,7 +158,8 @@ class Collector:
 
     def finish(self, rev: CommitId | None) -> Tracking:
         """Everything gathered, after the check that no two owners contradict."""
-        self.guard(lambda: check_overlaps(self.outs, self.owners))
+        where = _place_of if rev is None else None
+        self.guard(lambda: check_overlaps(self.outs, self.owners, where=where))
         return Tracking(
             tuple(self.owners),
             tuple(self.outs),
@@ -167,3 +168,9 @@ class Collector:
             rev,
             tuple(self._pipelines),
         )
+
+
+def _place_of(out: Tracked) -> str:
+    from fourfold.project.claims import place_of_output  # noqa: PLC0415 - only a contradiction is located
+
+    return place_of_output(out)

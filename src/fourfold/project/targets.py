@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import NotFoundError
 from fourfold.base.ids import RelPath, safe_relpath
-from fourfold.formats.dvc.pointer import is_external
 from fourfold.project.files import (
     BadOwnerNameError,
     OwnerFileNotFoundError,
@@ -378,34 +377,52 @@ def with_upstream(project: "Project", found: Sequence[Selected], tracking: Track
         elif key not in active:
             active.add(key)
             stack.append((owner, True))
-            stack.extend((maker, False) for maker in makers.of(owner))
+            stack.extend((maker, False) for maker in makers.of(owner) if maker is not owner)
     return [*order.values(), *found]
 
 
 class Makers:
-    """Which owners make the paths that an owner depends on."""
+    """Which outputs, and so which owners, make the paths that an owner depends on."""
 
     def __init__(self, tracking: Tracking) -> None:
-        self._outs = {out.path: out.owner for out in tracking.outs}
-        self._below: dict[str, list[Owner]] = {}
+        self._urls = False
+        self._outs: dict[str, Tracked] = {}
+        self._below: dict[str, list[Tracked]] = {}
         for out in tracking.outs:
-            for folder in folders_above(out.path):
-                self._below.setdefault(folder, []).append(out.owner)
+            self._add(out.path, out)
+        for out in tracking.external:
+            self._urls = self._urls or "://" in out.relpath
+            self._add(out.relpath if "://" in out.relpath else os.path.normpath(out.relpath), out)
+
+    def _add(self, path: str, out: Tracked) -> None:
+        self._outs[path] = out
+        for folder in folders_above(path):
+            self._below.setdefault(folder, []).append(out)
 
     def of(self, owner: Owner) -> list[Owner]:
-        """The owners that make what ``owner`` depends on, without itself; parameter files count."""
+        """The owners that make what ``owner`` depends on; parameter files count.
+
+        ``owner`` itself is among them when it depends on what it makes.
+        """
+        return [out.owner for path in self.paths(owner) for out in self.at(path)]
+
+    def paths(self, owner: Owner) -> list[str]:
+        """What an owner depends on, absolute; URLs only where an output is one."""
         if owner.is_repo_import or owner.is_db_import:
             return []
         from fourfold.formats.dvc.stages import DEFAULT_PARAMS  # noqa: PLC0415 - `ff status` never comes here
 
-        names = [dep.path for dep in owner.deps if dep.path and not is_external(dep.path)]
+        names = [dep.path for dep in owner.deps if dep.path]
         names += [spec.file or DEFAULT_PARAMS for spec in owner.params_wanted]
-        makers: list[Owner] = []
+        paths = []
         for name in names:
-            makers.extend(self.at(os.path.normpath(os.path.join(owner.wdir, name))))
-        return [maker for maker in makers if maker is not owner]
+            if "://" not in name:
+                paths.append(os.path.normpath(os.path.join(owner.wdir, name)))
+            elif self._urls:
+                paths.append(name)
+        return paths
 
-    def at(self, path: str) -> list[Owner]:
-        """The owners of the output at ``path``, or around it, or of those below it."""
+    def at(self, path: str) -> list[Tracked]:
+        """The output at ``path``, or around it, and those below it."""
         above = [self._outs[place] for place in (path, *folders_above(path)) if place in self._outs][:1]
         return [*above, *self._below.get(path, ())]
