@@ -154,6 +154,28 @@ def test_a_word_is_text_exactly_when_ruamel_writes_it_unquoted_or_may_not(word: 
         assert yaml_emit.emit({"k": word}) == ruamel_dump({"k": word})
 
 
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "0" * 32,
+        "12e4" + "5" * 28,
+        "e" + "1" * 31,
+        "1" * 31 + "e",
+        "0b" + "01" * 15,
+        "0b" + "02" * 15,
+        "1e1e" + "1" * 28,
+        "d751713988987e9331980363e24189ce",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".dir"])
+def test_a_digest_that_could_be_a_number_is_written_and_read_as_ruamel_does(digest: str, suffix: str) -> None:
+    document = {"outs": [{"md5": digest + suffix, "size": 1}]}
+    data = ruamel_dump(document)
+    assert yaml_emit.emit(document) in {None, data}
+    assert yamlio.load(data) == document
+    assert yamlio.load(f"md5: {digest}{suffix}\n".encode()) == ruamel_load(f"md5: {digest}{suffix}\n")
+
+
 @given(documents)
 def test_the_quick_writer_equals_ruamel_byte_for_byte(document: dict[str, Any]) -> None:
     written = yaml_emit.emit(document)

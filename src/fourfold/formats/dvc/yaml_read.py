@@ -10,7 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from fourfold.formats.dvc.yaml_faults import SlowWayError
-from fourfold.formats.dvc.yaml_scalars import EASY, STARTS, WORDS, is_odd, is_text
+from fourfold.formats.dvc.yaml_scalars import DIGEST, EASY, STARTS, WORDS, is_odd, is_text
 
 _MAX_DEPTH = 64
 _MAX_KEY = 120
@@ -35,12 +35,11 @@ _BEYOND = re.compile(r"^(?:---|\.\.\.|%| +$)", re.MULTILINE)
 _ENTRY = re.compile(r"([^ #,\[\]{}&*!|>'\"%@`?:-][^:#]*|-[^ :#][^:#]*):(?: +(.*))?")
 #: The entry that machines write most, and what its next line may not start with to be surely another entry.
 _EASY_TEXT = r"[A-Za-z_/][A-Za-z0-9_/.=+-]*"
-_DIGEST = r"(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?"
 _COUNT = "0|[1-9][0-9]{0,17}"
-_COMMON = re.compile(f"([a-z][a-z0-9_]*): ({_EASY_TEXT}|{_DIGEST}|{_COUNT})")
+_COMMON = re.compile(f"([A-Za-z_][A-Za-z0-9_./@-]*):(?: ({_EASY_TEXT}|{DIGEST}|{_COUNT}))?")
 #: A whole entry of a lock file's ``deps`` or ``outs``, to its last line: most of a large lock is these.
 _ITEM = (
-    rf"(?m)^( *)- path: ({_EASY_TEXT})\n\1  hash: md5\n\1  md5: ({_DIGEST})\n\1  size: ({_COUNT})\n"
+    rf"(?m)^( *)- path: ({_EASY_TEXT})\n\1  hash: md5\n\1  md5: ({DIGEST})\n\1  size: ({_COUNT})\n"
     rf"(?:\1  nfiles: ({_COUNT})\n)?(?:\1  isexec: (true)\n)?(?!\1 |\n)"
 )
 #: Shorter texts do not repay the search for whole entries.
@@ -149,6 +148,14 @@ class _Reader:
             else:
                 key, value = match.groups()
                 at = self.at = self.at + 1
+                if value is None:
+                    found[key] = self.below("", column, depth)
+                    next_column = self.peek()
+                    if next_column == column:
+                        continue
+                    if next_column > column:
+                        raise SlowWayError
+                    return found
                 # The next line, when it is an entry of this mapping too, cannot go on with this scalar.
                 if (
                     at < end

@@ -7,8 +7,10 @@ with it word by word.
 
 import re
 
+#: An MD5, but for those that are a number by chance: only digits, a power of ten, a binary number.
+DIGEST = r"(?![0-9]+(?:e[0-9]+)?\b|0b[01]+\b)[0-9a-f]{32}(?:\.dir)?"
 #: Text that is itself at sight (but for `WORDS`): names, paths, options, digests.
-EASY = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.=+-]*|(?=[0-9]*[a-df])[0-9a-f]{32}(?:\.dir)?", re.ASCII)
+EASY = re.compile(rf"[A-Za-z_/][A-Za-z0-9_/.=+-]*|{DIGEST}", re.ASCII)
 
 _ODD_ASCII = re.compile("[^\n -~]")
 _ODD_WIDE = "[\x00-\x09\x0b-\x1f\x7f-\x9f]|[\u2028\u2029\ufeff\ufffe\uffff]|[\ud800-\udfff]"
