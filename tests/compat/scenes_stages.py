@@ -45,6 +45,52 @@ metrics:
 - m.json
 """
 
+GRAPH = """\
+stages:
+  report:
+    cmd: x
+    deps: [m, made]
+    metrics: [all.json]
+    params: [p.yaml: ]
+  clean:
+    cmd: x
+    deps: [raw]
+    outs: [a/clean, a/a b]
+  train:
+    foreach: [1, 2, 3]
+    do:
+      cmd: x
+      deps: [a/clean]
+      outs: ["m/${item}", "z.${item}"]
+  again:
+    matrix: {x: [u, v], y: [1]}
+    cmd: x
+    deps: [m]
+    outs: ["again/${item.x}/${item.y}"]
+  alone:
+    cmd: x
+  parameters:
+    cmd: x
+    frozen: true
+    deps: [z.1]
+    outs: [p.yaml]
+  elsewhere:
+    cmd: x
+    deps: [/nowhere/else/inner]
+"""
+
+BELOW = """\
+stages:
+  far:
+    cmd: x
+    wdir: ../a
+    deps: [clean, ../again]
+    outs:
+    - ../made
+    - /nowhere/else: {cache: false}
+  other: {cmd: x, outs: [x]}
+"""
+
 REFUSED = (
     "~stage add -n prepare echo",
     "~stage add -n a.b echo",
@@ -118,5 +164,31 @@ STAGES: tuple[Scenario, ...] = (
             "stage add -n d --run -d copy -o copy2 'cp copy copy2'",
             "status",
         ),
+    ),
+    Scenario(
+        "dag",
+        (34, 25, 26),
+        (
+            {
+                "dvc.yaml": GRAPH,
+                "sub": {"dvc.yaml": BELOW, "own": {".dvc": {"config": ""}, "dvc.yaml": "stages: {}\n"}},
+                "a": {"d": ""},
+            },
+            "=dag --dot",
+            "=dag --mermaid",
+            "=dag --md --collapse-foreach-matrix",
+            "=dag --outs --dot",
+            "=dag -o --mermaid report",
+            "=dag --md train@1",
+            "=dag --dot train",
+            "=dag --full --mermaid sub/dvc.yaml:far",
+            "=dag --mermaid a/clean",
+            "~dag nothing-of-the-kind",
+            "~dag --outs --collapse-foreach-matrix",
+            In("sub", "=dag --dot"),
+            In("sub", "=dag --mermaid far"),
+            In("sub", "=dag --outs --dot"),
+        ),
+        probes=(),
     ),
 )
