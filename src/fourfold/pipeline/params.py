@@ -53,7 +53,11 @@ def show(
         if chosen or not named:
             parts.append(_declared(project, moment, chosen, deps_only=deps_only))
         files = {path: keys for file, keys in _merged(parts).items() for path in moment.expand(file)}
-        return {path: _value(moment, path, keys) for path, keys in files.items()}
+        values = {path: _value(moment, path, keys) for path, keys in files.items()}
+        if not named and not chosen:
+            for path, used in _of_templates(project, moment).items():
+                values.setdefault(path, FileValue(used))
+        return values
 
     return gather(project, read, scope=scope, revs=revs, keep_workspace=keep_workspace)
 
@@ -77,11 +81,18 @@ def _declared(project: "Project", moment: Moment, stages: set[str], *, deps_only
 
 
 def _of_stage(project: "Project", owner: "Owner") -> Iterable[Wanted]:
-    declared = [(spec.file or DEFAULT_PARAMS, list(spec.keys or ())) for spec in owner.params_wanted]
-    if not owner.params_wanted:  # what comes from a template tells its parameters in the lock file only
-        declared = [(file, list(values)) for file, values in (owner.params or {}).items()]
-    for file, keys in declared:
-        yield {project.relpath(os.path.normpath(os.path.join(owner.wdir, file))): keys}
+    for spec in owner.params_wanted:
+        path = os.path.normpath(os.path.join(owner.wdir, spec.file or DEFAULT_PARAMS))
+        yield {project.relpath(path): list(spec.keys or ())}
+
+
+def _of_templates(project: "Project", moment: Moment) -> dict[str, dict[str, Any]]:
+    """The values that templates of stages took from files, by dotted name; DVC shows them as parameters."""
+    found: dict[str, dict[str, Any]] = {}
+    for owner in moment.tracking.owners:
+        for path, values in owner.variables.items():
+            found.setdefault(project.relpath(path), {}).update(values)
+    return found
 
 
 def _merged(parts: Iterable[Wanted]) -> Wanted:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fourfold.base.events import Sink, silent
-from fourfold.formats.dvc.stages import ParamsSpec
-from fourfold.pipeline.execute import Options, Workshop
+from fourfold.pipeline.recorder import Recorder
 from fourfold.project.changes import Examiner
 from fourfold.project.commit import StageRecorder
 from fourfold.project.oplog import Operation
@@ -26,15 +25,7 @@ def stage_recorder(project: "Project", *, insisted: bool, events: Sink = silent)
     examiner = Examiner(project, events)
 
     def record(op: Operation, owner: Owner, relink: bool) -> Sequence[str]:
-        workshop = Workshop(project, op, Options(relink=relink), events=events)
-        return workshop.record(_with_parameters(owner), examiner, remember=insisted).files
+        recorder = Recorder(project, op, relink=relink, events=events)
+        return recorder.record(owner, examiner, remember=insisted).files
 
     return record
-
-
-def _with_parameters(owner: Owner) -> Owner:
-    """A stage of a template declares what its lock entry records."""
-    if owner.params_wanted or not owner.params:
-        return owner
-    wanted = tuple(ParamsSpec(file, tuple(values)) for file, values in owner.params.items())
-    return owner._replace(params_wanted=wanted)
