@@ -176,10 +176,10 @@ class _Resolver:
         own: dict[str, Variables] = {}
         try:
             for turn in turns:
-                self._variables.local = turn.local
+                self._variables.begin(turn.local, None)
                 yield self._stage(f"{group}@{turn.key}", definition, self._with_own(definition, own), group)
         finally:
-            self._variables.local = {}
+            self._variables.begin({}, None)
 
     def _with_own(self, definition: _Definition, known: dict[str, Variables]) -> Variables:
         """The variables of a stage: those of the file, and its own from below its working directory."""
@@ -190,7 +190,7 @@ class _Resolver:
         if folder not in known:
             known[folder] = self._variables.copy()
             _add_vars(known[folder], definition.variables, folder, (*definition.path, _VARS))
-        known[folder].local = self._variables.local
+        known[folder].begin(self._variables.local, None)
         return known[folder]
 
     def _stage(
@@ -198,7 +198,7 @@ class _Resolver:
     ) -> StageSpec:
         self._budget.spend_values(definition.size)
         used: dict[str, dict[str, Any]] = {}
-        variables.used = used
+        variables.begin(variables.local, used)
         try:
             entry = {key: _fill(node, variables, key) for key, node in definition.fields.items()}
         except TemplateFault as fault:
@@ -206,7 +206,7 @@ class _Resolver:
                 fault.problem += f" (stage '{short(name)}')"
             raise
         finally:
-            variables.used = None
+            variables.begin(variables.local, None)
         if used:
             self.used[name] = used
         entry.pop(_MATRIX, None)  # of a stage made by foreach: DVC passes over it
@@ -326,7 +326,7 @@ def _error(fault: Fault, around: Surroundings) -> BadFieldError:
     if not isinstance(fault, TemplateFault):
         return error
     line, column = error.line, error.column
-    if line is not None and column is not None and fault.expression:
+    if line is not None and column is not None and fault.expression is not None:
         line, column = _nearest(text, "${" + fault.expression + "}", line, column)
     return fault.kind(around.source, fault.problem, fault.path, line, column, fault.hint)
 

@@ -80,7 +80,7 @@ class TemplateFault(Fault):
 
     Attributes:
         kind: The error that it becomes.
-        expression: As written between the braces; empty when no expression is to blame.
+        expression: As written between the braces; None when no expression is to blame.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class TemplateFault(Fault):
         problem: str,
         hint: str = "",
         *,
-        expression: str = "",
+        expression: str | None = None,
         path: Path = (),
     ) -> None:
         super().__init__(path, problem, hint)

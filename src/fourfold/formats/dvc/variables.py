@@ -10,7 +10,7 @@ from a reader that the caller brings.
 import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
 from fourfold.formats.dvc import params
 from fourfold.formats.dvc.templates import (
@@ -109,7 +109,18 @@ class Variables:
         used: Values of files that were looked up, by file, then by dotted name; None while nobody asks.
     """
 
-    __slots__ = ("_loaded", "_owned", "_sources", "budget", "files", "local", "unpacking", "used", "values")
+    __slots__ = (
+        "_loaded",
+        "_owned",
+        "_sources",
+        "_texts",
+        "budget",
+        "files",
+        "local",
+        "unpacking",
+        "used",
+        "values",
+    )
 
     def __init__(self, files: Files, unpacking: Unpacking, budget: Budget) -> None:
         self.files = files
@@ -119,6 +130,7 @@ class Variables:
         self.local: dict[str, Any] = {}
         self.used: dict[str, dict[str, Any]] | None = None
         self._sources: dict[Way, Source] = {}
+        self._texts: dict[str, str] = {}  # what expressions say, until the next turn
         self._loaded: dict[str, list[str] | None] = {}
         self._owned: set[int] = set()  # mappings made here, which nobody else holds
 
@@ -131,6 +143,12 @@ class Variables:
         new._sources = dict(self._sources)
         new._loaded = {path: None if keys is None else list(keys) for path, keys in self._loaded.items()}
         return new
+
+    def begin(self, local: dict[str, Any], used: dict[str, dict[str, Any]] | None) -> None:
+        """Turn to another stage: what it alone may name, and where to note what is looked up for it."""
+        self.local = local
+        self.used = used
+        self._texts.clear()
 
     def load_default(self, name: str) -> None:
         """Take the file beside the ``dvc.yaml`` that is read when it is there."""
@@ -313,22 +331,22 @@ class Variables:
             elif not isinstance(value, _SCALARS):
                 _refuse(value, key, exact)
             return value
-        parts = []
+        known = self._texts
+        text = ""
         for piece in template.pieces:
-            if type(piece) is str:
-                parts.append(piece)
-                continue
-            parts.append(self._text(cast("Expression", piece), key))
-        text = unescaped("".join(parts))
+            if isinstance(piece, str):
+                text += piece
+            else:
+                text += known.get(piece.text) or self._text(piece, key)
+        text = unescaped(text)
         self.budget.spend_text(len(text))
         return text
 
     def _text(self, expression: Expression, key: str | None) -> str:
         value = self.find(expression).value
-        if type(value) is str:
-            return value
         if isinstance(value, _SCALARS):
-            return text_of(value)
+            text = self._texts[expression.text] = value if type(value) is str else text_of(value)
+            return text
         if isinstance(value, dict) and key == "cmd":
             return unpacked(self.plain(value, expression), self.unpacking, self.budget, expression.text)
         return _refuse(value, key, expression)
@@ -371,11 +389,11 @@ def _index(part: str, length: int) -> int | None:
 
 
 def _meant(word: str, known: Iterable[object], above: str = "") -> str:
-    from fourfold.base.suggest import did_you_mean  # noqa: PLC0415 - only a mistake pays for it
+    from fourfold.base.suggest import similar  # noqa: PLC0415 - only a mistake pays for it
 
-    near = [name for name in islice(known, _SUGGESTED) if isinstance(name, str)]
+    near = similar(word, [name for name in islice(known, _SUGGESTED) if isinstance(name, str)])
     prefix = f"{above}." if above else ""
-    return did_you_mean(prefix + word, [prefix + name for name in near])
+    return f"did you mean {' or '.join(repr(prefix + name) for name in near)}?" if near else ""
 
 
 def _refuse(value: object, key: str | None, expression: Expression, *, whole: bool = False) -> NoReturn:
