@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import data
-from benchmarks.cases import ANCHOR_REPEATS, BUCKET, CASES, Case, Work
+from benchmarks.case import Case, Work
+from benchmarks.cases import ANCHOR_REPEATS, BUCKET, DATA
 from benchmarks.measure import Sample, measure, medians
+from benchmarks.pipelines import PIPELINES, lock_reading
 from tests.conftest import ROOT, find_dvc, find_ff
 from tests.fixtures.servers import S3Server, find_tool, free_port, running
 
 MB = 1_000_000
+CASES = (*DATA, *PIPELINES)
 
 
 class Row(NamedTuple):
@@ -89,8 +92,10 @@ def bench(case: Case, base: Path, tools: tuple[str, str], rounds: int, scale: fl
     with contextlib.ExitStack() as stack:
         s3 = stack.enter_context(s3_server(base / "s3")) if "s3" in case.name else None
         works = [Work(base / "ours", tools[0], source, s3)]
+        commands = [(*case.command, *case.ours)]
         if case.peer:
-            works.append(Work(base / "peer", tools[1], source, s3))
+            works.append(Work(base / "peer", tools[0 if case.versus else 1], source, s3))
+            commands.append(case.versus or case.command)
         samples: list[list[Sample]] = [[] for _ in works]
         anchors: list[float] = []
         for work in works:
@@ -101,7 +106,8 @@ def bench(case: Case, base: Path, tools: tuple[str, str], rounds: int, scale: fl
             for index in order:
                 work = works[index]
                 case.reset(work)
-                samples[index].append(measure([work.command, *case.command], work.ws, work.env, case.repeat))
+                command = [work.command, *commands[index]]
+                samples[index].append(measure(command, work.ws, work.env, case.repeat))
             if case.anchor:
                 anchors.append(_anchor(case, base, source))
     peer = medians(samples[1]) if case.peer else None
@@ -118,14 +124,20 @@ def _anchor(case: Case, base: Path, source: Path) -> float:
     return measure(command, target, env).wall / ANCHOR_REPEATS.get(case.anchor.name, 1)
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table."""
+def table(rows: list[Row], earlier: str = "") -> str:
+    """The rows as a Markdown table, with the rows of an earlier page that were not measured again."""
     lines = [
         "| case | ff | dvc | ratio | at least | anchor | ff / anchor | CPU ff / dvc | peak MB ff / dvc | |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        case, peer = row.case, row.peer
+    known = {line.split(" | ")[0][2:]: line for line in earlier.splitlines() if line.startswith("| ")}
+    measured = {row.case: row for row in rows}
+    for case in CASES:
+        row = measured.get(case)
+        if row is None:
+            lines += [known[case.title]] if case.title in known else []
+            continue
+        peer = row.peer
         bound = " and ".join(_bounds(case))
         cells = [
             case.title,
@@ -162,27 +174,33 @@ REPORT = """\
 # How fast
 
 Written by `make bench`. Ours (`ff` {ours}) and the peer (DVC {peer}, in its own environment) take turns in
-one run, on fresh state, after a `sync`; medians of {rounds} rounds (at most two for S3 and (c), one for a
-million entries). Verification and durability are on in `ff`. An anchor is an ordinary Unix command over the
-same files in the same rounds. CPU is user and system time of the command and its children, peak memory that
-of its largest process.
+one run, on fresh state, after a `sync`; medians of {rounds} rounds (at most two for S3 and (c), one for 300
+first stages and a million entries). A row that a run leaves out (`--case`) stays as an earlier run wrote it.
+Verification and durability are on in `ff`. An anchor is an ordinary Unix command over the same files in the
+same rounds. Stages of pipelines copy a small file each, ten in a row. CPU is user and system time of the
+command and its children, peak memory that of its largest process.
 
 (a) 20,000 files of 8 KiB in 256 folders; (b) 100,000 files of 1 KiB; (c) 8 files of 256 MiB{scaled}.
 
 {table}
 
+Reading a `dvc.lock` of a thousand stages takes {reading:.0f} ms (at most 60 ms).
+
 {machine}
 """
 
 
-def report(rows: list[Row], tools: tuple[str, str], rounds: int, scale: float, base: Path) -> str:
+def report(
+    rows: list[Row], tools: tuple[str, str], rounds: int, scale: float, base: Path, earlier: str
+) -> str:
     """The page of results, with the machine that they come from, and the notes of ``benchmarks/notes.md``."""
     text = REPORT.format(
         ours=_version(tools[0]),
         peer=_version(tools[1]),
         rounds=rounds,
         scaled=f"; scaled by {scale:g}" if scale != 1 else "",
-        table=table(rows),
+        table=table(rows, earlier),
+        reading=lock_reading() * 1000,
         machine=_machine(base),
     )
     notes = ROOT / "benchmarks" / "notes.md"
@@ -216,7 +234,8 @@ def main() -> int:
     args = parser.parse_args()
     tools = os.path.abspath(args.ours or find_ff()), os.path.abspath(args.peer or find_dvc())
     args.work.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[Row] = []
+    earlier = args.report.read_text() if args.report and args.case and args.report.exists() else ""
     # One folder for all, deleted at the end: see `Work.park`.
     with tempfile.TemporaryDirectory(dir=args.work, prefix="run-") as folder:
         for case in CASES:
@@ -227,7 +246,8 @@ def main() -> int:
             rows.append(bench(case, base, tools, args.rounds, args.scale))
             print(table(rows[-1:]).splitlines()[-1], flush=True)
             if args.report:  # as it grows: a run that is cut off leaves what it has measured
-                args.report.write_text(report(rows, tools, args.rounds, args.scale, args.work))
+                page = report(rows, tools, args.rounds, args.scale, args.work, earlier)
+                args.report.write_text(page)
     print("\n" + table(rows))
     return any(row.misses for row in rows)
 

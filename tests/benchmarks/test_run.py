@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import data
-from benchmarks.cases import CASES
 from benchmarks.measure import CommandFailedError, Sample, measure, medians
-from benchmarks.run import Row, table
+from benchmarks.run import CASES, Row, table
 
 BY_NAME = {case.name: case for case in CASES}
 
@@ -22,6 +21,14 @@ def test_a_ratio_below_the_bound_is_a_miss_and_says_by_how_much() -> None:
     missed = _row("add-copied", Sample(2, 1, 1), Sample(4, 5, 5))
     assert missed.misses == ["2.00x of 2.5x"]
     assert "**miss**" in table([missed])
+
+
+def test_a_row_that_was_not_measured_again_stays_as_it_was() -> None:
+    earlier = table([_row("add-copied", Sample(2, 1, 1), Sample(5, 5, 5)), _row("dag-300", Sample(1, 1, 1))])
+    now = table([_row("dag-300", Sample(9, 9, 9))], earlier).splitlines()
+    assert now[:3] == earlier.splitlines()[:3]
+    assert now[3] != earlier.splitlines()[3]
+    assert len(now) == 4
 
 
 def test_processor_time_memory_and_the_anchor_bound_too() -> None:
