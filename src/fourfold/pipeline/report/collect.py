@@ -173,6 +173,5 @@ def _on_remote(project: "Project", side: Side, wanted: Wanted, events: Sink) -> 
     return OnRemote(
         tuple(sorted(found.remotes)),
         found.total,
-        tuple(sorted(path for path, state in found.states.items() if state == "new")),
-        tuple(sorted(path for path, state in found.states.items() if state == "missing")),
+        tuple(sorted(path for path, state in found.states.items() if state in {"new", "missing"})),
     )

@@ -38,6 +38,8 @@ from fourfold.pipeline.report.words import (
 
 #: Stages beyond which only those that changed, and their neighbours, are drawn.
 _MAX_NODES = 120
+#: A longer list of paths is folded.
+_MANY_PATHS = 15
 #: Directories whose files are listed.
 _MAX_LISTED = 20
 
@@ -140,7 +142,7 @@ def _summary(report: Report) -> Iterator[Line]:
     yield said(f"{count(len(report.params), 'parameter')} changed")
     yield said(f"{count(len(report.data), 'output')} changed{_bytes_tail(report.data)}")
     if report.remote is not None and not report.remote.problem:
-        absent = len(report.remote.absent) + len(report.remote.lost)
+        absent = len(report.remote.absent)
         yield (
             (strong(f"{count(absent, 'path')} missing on the remote"),)
             if absent
@@ -295,9 +297,7 @@ def _files(change: DataChange) -> Line:
         if paths
     ]
     tail = f" ({', '.join(parts)})" if parts else " (its list of files is not here)" if change.blind else ""
-    if old == new and not tail:
-        return said(_some(new))
-    return said(f"{_some(old)} → {_some(new)}{tail}")
+    return said((_some(new) if old == new else f"{_some(old)} → {_some(new)}") + tail)
 
 
 def _some(value: int | None) -> str:
@@ -341,13 +341,10 @@ def _remote(remote: OnRemote | None) -> Iterator[Block]:
         return
     if remote.problem:
         yield Paragraph(said(f"Not known: {remote.problem}."))
-    elif remote.absent or remote.lost:
-        if remote.absent:
-            advice = (code("ff push"), *said("."))
-            yield Paragraph((*said("Only a cache has these; whoever has that cache runs "), *advice))
-        lines: list[Line] = [(code(path),) for path in remote.absent]
-        lines += [(code(path), *said(" is neither here nor there")) for path in remote.lost]
-        yield Listing(tuple(lines), folded=len(lines) > 15)
+    elif remote.absent:
+        advice = (code("ff push"), *said("."))
+        yield Paragraph((*said("The remote lacks these; whoever has them in a cache runs "), *advice))
+        yield Listing(tuple((code(path),) for path in remote.absent), folded=len(remote.absent) > _MANY_PATHS)
 
 
 def _problems(report: Report) -> Iterator[Block]:

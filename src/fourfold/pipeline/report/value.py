@@ -132,15 +132,13 @@ class OnRemote(NamedTuple):
     Attributes:
         remotes: Their names.
         total: How many objects were asked for.
-        absent: Paths whose content is on no remote; those that are nowhere at all are in ``lost``.
-        lost: Paths whose content is neither here nor on the remote.
+        absent: Paths whose content is on no remote, whether it is in the cache here or not.
         problem: Why that is not known; empty when it is.
     """
 
     remotes: tuple[str, ...] = ()
     total: int = 0
     absent: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
     problem: str = ""
 
 
