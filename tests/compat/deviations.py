@@ -238,6 +238,36 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"step 12 `pull`: ws/\.dvc/cache/files/md5/(72|be)(/.*\.dir)?: only in A",
         "a fetch keeps the manifests that pointer files name; the real DVC leaves one for each folder inside",
     ),
+    Deviation(
+        "",
+        "stage-that-depends-on-paths-outside",
+        r"step 12 `~repro`: ws/l: only in B",
+        "outputs stay when a dependency is missing; the real DVC removes them before it looks",
+    ),
+    Deviation(
+        "",
+        "stage-that-depends-on-a-remote-of-this-machine",
+        r"step \d+ `repro`: ws/\.dvc/cache/runs(/.*)?: only in A",
+        "runs that need a remote are not remembered; the real DVC remembers them where it is a folder",
+    ),
+    Deviation(
+        "",
+        "datasets-of-repositories",
+        r"step 37 `~repro a`: ws/a: only in B|step 39 `status --json a`: answer",
+        "outputs stay when a data set is not known; the real DVC removes them before it looks",
+    ),
+    Deviation(
+        "",
+        "s3-stage-that-depends-on-objects",
+        r".*ws/\.dvc/cache(/files(/md5(/dc(/.*\.dir)?)?)?)?: only in [AB]",
+        "looking at a folder of a bucket leaves nothing here; the real DVC caches a manifest of tags",
+    ),
+    Deviation(
+        "",
+        "s3-datasets-and-stages-with-versions",
+        r".*ws/\.dvc/cache(/files(/md5(/(c8|ae)(/.*\.dir)?)?)?)?: only in [AB]",
+        "looking at a folder of a bucket leaves nothing here; the real DVC caches a manifest of tags",
+    ),
 )
 
 

@@ -47,6 +47,7 @@ HEADINGS = {
 
 #: First words of the commands that have two.
 FAMILIES = {
+    "artifacts": "Models and data that repositories name and number",
     "cache": "The cache: where it is, and its layout",
     "data": "The state of the tracked data",
     "dataset": "Data from elsewhere that stages name as ds://",
@@ -63,6 +64,9 @@ FAMILY_ALIASES = {"ds": "dataset"}
 
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track files or directories", "track", 1),
+    "artifacts get": Command(
+        "artifacts_get", "Download a version of a model that a repository names", "elsewhere", 1
+    ),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
     "cache migrate": Command("cache_migrate", "Move a cache of DVC 2 to the layout of DVC 3", "care"),
     "check-ignore": Command("check_ignore", "Say which paths .dvcignore excludes, and by which line", "look"),
@@ -161,7 +165,7 @@ def members(family: str) -> list[str]:
 
 
 #: Commands of DVC that are not here; looked at only for words that name no command.
-DVC_ALONE = frozenset({"artifacts", "exp", "experiments", "plots", "queue", "studio"})
+DVC_ALONE = frozenset({"exp", "experiments", "plots", "queue", "studio"})
 
 
 def families() -> list[str]:

@@ -17,6 +17,7 @@ from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.datasets import DatasetLock, DatasetSpec
 from fourfold.project.files import load_tracked, read_owner_file
 from fourfold.project.outs import LOCK_FILE
+from fourfold.project.stagefiles import pipeline_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -171,4 +172,8 @@ class Datasets:
 
 def _declared(project: "Project", path: str, data: bytes) -> Any:
     """What stands under ``datasets`` of a ``dvc.yaml``, its templates resolved."""
-    return stages.parse(data, project.relpath(path)).datasets
+    read = lambda name: read_owner_file(project.root, name)  # noqa: E731 - a name for a parameter
+    file = stages.parse(data, project.relpath(path))
+    if file.templated_lists:
+        file = pipeline_file(project.root, path, data, read, project.config)
+    return file.datasets

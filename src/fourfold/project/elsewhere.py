@@ -146,6 +146,11 @@ class Source:
         return shown(self.url)
 
     @property
+    def has_cache(self) -> bool:
+        """Whether it is a folder of this machine, with its own cache, and not the mirror of an address."""
+        return not self._is_mirror
+
+    @property
     def environ(self) -> Mapping[str, str]:
         """The environment it was opened with."""
         return self._around.environ
@@ -154,6 +159,20 @@ class Source:
     def clock(self) -> "Clock":
         """The clock it was opened with."""
         return self._around.clock
+
+    def at(self, rev: CommitId) -> "Source":
+        """The same repository at one of its commits; nobody is asked for news."""
+        return Source(
+            self.url,
+            self.root,
+            git=self.git,
+            rev=rev,
+            is_workspace=False,
+            settings=self._settings,
+            surroundings=self._around,
+            is_mirror=self._is_mirror,
+            subrepos=self._subrepos,
+        )
 
     def _files(self) -> SourceFiles:
         if self.is_workspace or self.git is None or self.rev is None:

@@ -39,7 +39,7 @@ def storage_url(view: View, path: str) -> str:
         )
     remote = data.part.remote(data.out.output.remote)
     if remote is None:
-        if view.source.is_workspace:
+        if view.source.has_cache:
             return data.part.project.store.path(Oid(data.oid), legacy=data.legacy)
         raise NoStorageError(
             f"no remote is specified in '{view.source.shown}'", hint="name one with --remote"

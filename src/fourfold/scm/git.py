@@ -82,6 +82,14 @@ class Commit(NamedTuple):
     message: str
 
 
+class Tag(NamedTuple):
+    """An annotated tag: its name, the commit that it names, when it was made (seconds since the epoch)."""
+
+    name: str
+    commit: CommitId
+    time: int
+
+
 class Git:
     """One repository.
 
@@ -240,6 +248,15 @@ class Git:
     def tags(self) -> list[str]:
         """The names of the tags, sorted."""
         return [ref.removeprefix("refs/tags/") for ref in self._refs("refs/tags/")]
+
+    def annotated_tags(self) -> list[Tag]:
+        """The annotated tags of commits, sorted by name; those that are mere names are not among them."""
+        shape = "%(*objecttype) %(*objectname) %(taggerdate:unix) %(refname:lstrip=2)"
+        out = self._run("listing tags", "for-each-ref", f"--format={shape}", "refs/tags/")
+        rows = (line.split(" ", 3) for line in os.fsdecode(out).splitlines())
+        return [
+            Tag(name, CommitId(oid), int(when or 0)) for kind, oid, when, name in rows if kind == "commit"
+        ]
 
     def tips(self, names: Sequence[str], kind: str = "heads") -> dict[str, CommitId]:
         """The commits of many branches (``heads``) or ``tags`` at once; what is no commit is left out."""
