@@ -33,20 +33,21 @@ def as_dvc(session: "Session", found: Mapping[str, Values]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, values in found.items():
         if values.error is not None:
-            data[name] = {"error": _error(values.error)}
+            data[name] = {"error": error_as_dvc(values.error)}
             continue
         data[name] = {
             "data": {
                 shown(session, path): {"data": file.data}
                 if file.error is None
-                else {"error": _error(file.error)}
+                else {"error": error_as_dvc(file.error)}
                 for path, file in values.files.items()
             }
         }
     return data
 
 
-def _error(error: "FourfoldError") -> dict[str, str]:
+def error_as_dvc(error: "FourfoldError") -> dict[str, str]:
+    """What could not be read, in the words of DVC's ``--json``."""
     if isinstance(error, FileAbsentError):
         cause = "No storage files available" if error.cached else "No such file or directory"
         return {"type": "FileNotFoundError", "msg": f"[Errno 2] {cause}: '{error.path}'"}

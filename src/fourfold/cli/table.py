@@ -55,6 +55,7 @@ FAMILIES = {
     "metrics": "Metrics of the pipeline",
     "op": "The log of operations",
     "params": "Parameters of the pipeline",
+    "plots": "Plots of the pipeline",
     "remote": "Places that data is pushed to and pulled from",
     "stage": "Stages of the pipeline",
 }
@@ -116,6 +117,10 @@ COMMANDS: dict[str, Command] = {
     "move": Command("move", "Rename tracked data, with its pointer file", "track", 1, ("mv",)),
     "op log": Command("op_log", "List what was done to this workspace", "care"),
     "params diff": Command("params_diff", "Compare parameters between revisions", "pipeline"),
+    "plots diff": Command("plots_diff", "Show the plots of several moments in one", "pipeline", 1),
+    "plots modify": Command("plots_modify", "Change how the output of a stage is drawn", "pipeline"),
+    "plots show": Command("plots_show", "Show plots: a page, pictures, text, or Vega-Lite", "pipeline", 1),
+    "plots templates": Command("plots_templates", "List the templates of plots, or print one", "pipeline", 1),
     "pull": Command("pull", "Copy tracked data from a remote into cache and workspace", "share", 1),
     "push": Command("push", "Copy tracked data to a remote", "share", 1),
     "redo": Command("redo", "Do again what was undone", "care"),
@@ -165,7 +170,7 @@ def members(family: str) -> list[str]:
 
 
 #: Commands of DVC that are not here; looked at only for words that name no command.
-DVC_ALONE = frozenset({"exp", "experiments", "plots", "queue", "studio"})
+DVC_ALONE = frozenset({"exp", "experiments", "queue", "studio"})
 
 
 def families() -> list[str]:

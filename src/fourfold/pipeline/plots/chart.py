@@ -148,35 +148,23 @@ def _shown(groups: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def _series(plot: Plot, sources: tuple[str, ...], groups: _Groups, template: str) -> Chart | None:
-    x_field, y_field = plot.props.get("x"), plot.props.get("y")
-    values = [row.get(x_field) for row in plot.rows]
-    named = all(number(value) is None for value in values)
-    names: dict[str, int] = {}
-    if named:
-        names = {name: at for at, name in enumerate(dict.fromkeys(str(value) for value in values))}
+    x_of, y_of = _Column(plot, "x"), _Column(plot, "y")
     lines = template in LINES
     series: list[Series] = []
     lost = 0
     for (rev, source), rows in groups.items():
-        points = []
-        for row in rows:
-            x = float(names[str(row.get(x_field))]) if named else number(row.get(x_field))
-            y = number(row.get(y_field))
-            if x is not None and y is not None:
-                points.append((x, y))
+        pairs = [(x_of.value(row), y_of.value(row)) for row in rows]
+        points = [(x, y) for x, y in pairs if x is not None and y is not None]
         lost += len(rows) - len(points)
         if points:
             series.append(_sampled(rev, source, points, lines=lines))
     if not series:
         return None
-    all_x = [x for one in series for x in one.xs]
     return Chart(
         "lines" if lines else "points",
         plot.title,
-        categories(_label(plot, "x"), names)
-        if named
-        else axis(_label(plot, "x"), all_x, nice=not lines, count=8),
-        axis(_label(plot, "y"), [y for one in series for y in one.ys], nice=True),
+        x_of.axis((x for one in series for x in one.xs), nice=not lines, count=8),
+        y_of.axis((y for one in series for y in one.ys), nice=True, count=5),
         plot.asked,
         _shown((one.rev, one.source) for one in series),
         sources,
@@ -185,6 +173,26 @@ def _series(plot: Plot, sources: tuple[str, ...], groups: _Groups, template: str
         jitter=template == "scatter_jitter",
         note=_sampling_note(series, lost, lines=lines),
     )
+
+
+class _Column:
+    """The values of one axis: numbers, or, where none is one, names in the order of the rows."""
+
+    def __init__(self, plot: Plot, which: str) -> None:
+        self._field = plot.props.get(which)
+        self._label = _label(plot, which)
+        values = [row.get(self._field) for row in plot.rows]
+        known = (str(value) for value in values) if all(number(value) is None for value in values) else ()
+        self._names = {name: float(at) for at, name in enumerate(dict.fromkeys(known))}
+
+    def value(self, row: Row) -> float | None:
+        value = row.get(self._field)
+        return self._names[str(value)] if self._names else number(value)
+
+    def axis(self, values: Iterable[float], *, nice: bool, count: int) -> Axis:
+        if self._names:
+            return categories(self._label, self._names)
+        return axis(self._label, values, nice=nice, count=count)
 
 
 def _sampled(rev: int, source: int, points: list[tuple[float, float]], *, lines: bool) -> Series:

@@ -23,9 +23,11 @@ from fourfold.pipeline.plots.definitions import (
 )
 from fourfold.project.files import load_tracked
 from fourfold.project.revisions import Parsed, load_revision
+from fourfold.project.scope import NoHistoryError
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
+    from fourfold.scm.git import Git
 
 DEFAULT_TEMPLATE = "linear"
 
@@ -154,6 +156,41 @@ def load(
             errors[rev] = error
     del events  # what is read is small; the phases of a moment tell themselves
     return Loaded(tuple(_joined(found, asked)), errors)
+
+
+def compared(project: "Project", revs: Sequence[str], *, experiment: bool = False) -> tuple[str, ...] | None:
+    """The moments that ``plots diff`` compares; None when there is no commit to compare with.
+
+    One revision is compared with the workspace (an experiment with its baseline, and that); without any, HEAD
+    is, when a tracked file changed.
+
+    Raises:
+        NoHistoryError: there is no Git repository.
+        UnknownRevisionError: a revision cannot be had.
+    """
+    git = project.git
+    if git is None:
+        raise NoHistoryError("there is nothing to compare with: the project is not in a Git repository")
+    if git.head() is None:
+        return None
+    found = list(revs)
+    if experiment and len(found) == 1:
+        found += _baseline(git, found[0])
+    if len(found) <= 1:
+        if not found and git.is_dirty():
+            found.append("HEAD")
+        found.append(WORKSPACE)
+    return tuple(found)
+
+
+def _baseline(git: "Git", rev: str) -> list[str]:
+    """The commit that an experiment began from, abbreviated as DVC does; nothing when it is none."""
+    commit = git.resolve(rev)
+    for ref in git.refs("refs/exps/"):
+        parts = ref.removeprefix("refs/exps/").split("/")
+        if len(parts) == 3 and len(parts[0] + parts[1]) == 40 and git.resolve(ref) == commit:
+            return [parts[0] + parts[1][:5]]
+    return []
 
 
 def _ordered(revs: Sequence[str]) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def _of_outputs(
         if not out.output.plot:
             continue
         path = posixpath.normpath(posixpath.join(names.shown_folder(out.wdir), out.output.path))
-        if _wanted(targets, names.shown(out.owner.relpath), path):
+        if _wanted(targets, names.shown(out.owner.relpath), names.shown(out.relpath)):
             props = output_props(out.output.plot)
             for name in _unpacked(moment, names, path):
                 yield name, {**props, **overrides}

@@ -53,7 +53,7 @@ class Drawing(NamedTuple):
 
 
 def element(drawing: Drawing, label: str, **attributes: object) -> str:
-    """The ``svg`` element of a drawing; ``label`` is finished markup."""
+    """The ``svg`` element of a drawing; ``label`` is finished markup, for a standalone one."""
     return tag(
         "svg",
         tag("title", label) if not attributes else "",

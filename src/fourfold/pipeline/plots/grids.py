@@ -41,7 +41,7 @@ def cells(found: Chart) -> Drawing:
             )
         )
         if places[matrix.rev] == 0:
-            inside += _names_beside(found, x, y, side)
+            parts += _names_beside(found, x, y, side)
         parts.append(tag("g", *inside, class_="series", data_rev=matrix.rev))
     total = len(found.sources) * (head + height + below) + 4
     return Drawing(left + len(places) * step - _GAP + 20, total, "".join(parts))

@@ -17,7 +17,7 @@ from fourfold.pipeline.plots.frame import (
 )
 from fourfold.pipeline.plots.markup import short, tag, words
 from fourfold.pipeline.plots.sampling import loess
-from fourfold.pipeline.plots.scales import text
+from fourfold.pipeline.plots.scales import Axis, text
 
 
 def plane(found: Chart) -> Drawing:
@@ -88,7 +88,8 @@ def _points(found: Chart, one: Series, left: float, top: float, width: float) ->
     for at, (x, y) in enumerate(zip(one.xs, one.ys, strict=True)):
         to_x, to_y = left + found.x.at(x, width), top + HEIGHT - found.y.at(y, HEIGHT)
         if found.jitter:
-            to_x, to_y = to_x + _moved(2 * at), to_y + _moved(2 * at + 1)
+            to_x += _moved(at, one.rev, 0.7548776662466927, _room(found.x, width))
+            to_y += _moved(at, one.rev, 0.5698402909980532, _room(found.y, HEIGHT))
         parts.append(
             tag(
                 "path",
@@ -102,12 +103,21 @@ def _points(found: Chart, one: Series, left: float, top: float, width: float) ->
     return "".join(parts)
 
 
-def _moved(at: int) -> float:
-    """A distance that looks drawn at random and is the same each time: the fractions of the golden ratio."""
-    return ((at * 0.6180339887498949) % 1.0 - 0.5) * 14
+def _moved(at: int, rev: int, ratio: float, room: float) -> float:
+    """A distance that looks drawn at random and is the same each time (Roberts' R2 sequence)."""
+    return (((at + 1 + 997 * rev) * ratio) % 1.0 - 0.5) * room
+
+
+def _room(axis: Axis, length: float) -> float:
+    """How far points may be moved: within their category, or a little."""
+    return 0.7 * length / len(axis.names) if axis.names else 14.0
 
 
 def _point_text(found: Chart, one: Series, at: int) -> str:
-    x = found.x.names[int(one.xs[at])] if found.x.names else text(one.xs[at])
-    lines = [found.revs[one.rev], f"{found.x.label}: {x}", f"{found.y.label}: {text(one.ys[at])}"]
+    x, y = _value(found.x, one.xs[at]), _value(found.y, one.ys[at])
+    lines = [found.revs[one.rev], f"{found.x.label}: {x}", f"{found.y.label}: {y}"]
     return "\n".join([*lines, *([found.sources[one.source]] if len(found.sources) > 1 else [])])
+
+
+def _value(axis: Axis, value: float) -> str:
+    return axis.names[int(value)] if axis.names else text(value)
