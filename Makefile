@@ -47,9 +47,10 @@ $(DEMO_STAMP): pyproject.toml
 envs:
 	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP)
 
-# The fault tests trace and kill; without strace they fail and say so. The shells run their completions.
+# The fault tests trace and kill; without strace they fail and say so. The shells run their completions; the
+# browser opens the pages that we write.
 programs:
-	@.ci/need strace zsh fish
+	@.ci/need strace zsh fish chromium
 
 # --- checks -----------------------------------------------------------------------------------------------
 
