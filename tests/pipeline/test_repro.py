@@ -163,7 +163,9 @@ def test_targets_that_name_nothing_are_refused(line: Workplace) -> None:
 def test_a_dry_run_tells_and_does_nothing(line: Workplace) -> None:
     line.gen({"raw": "other\n"})
     before = line.text("dvc.lock")
-    assert how(run(line, execution=Options(dry=True))) == {"first": "ran", "second": "unchanged"}
+    result = run(line, execution=Options(dry=True))
+    assert how(result) == {"first": "ran", "second": "ran"}
+    assert [(reason.kind, reason.path) for reason in result.steps[1].reasons] == [("upstream", "first")]
     assert line.text("dvc.lock") == before
     assert line.text("calls") == "ran\n"
 

@@ -5,6 +5,8 @@ Pure functions over the bytes of the file; what Git ignores already is Git's to 
 blank unless it is escaped, and so it is here. Format: gitignore(5).
 """
 
+from collections.abc import Iterable
+
 _SPECIAL = frozenset("\\[]!*#?")
 
 
@@ -19,11 +21,23 @@ def line_for(name: str) -> str:
     return "/" + escape(name)
 
 
-def add_line(old: bytes, name: str) -> bytes:
-    """The file with the line for ``name`` at its end; as it was when the line is there."""
+def add_line(old: bytes, name: str, before: Iterable[str] = ()) -> bytes:
+    """The file with the line for ``name``; as it was when the line is there.
+
+    Args:
+        old: The file.
+        name: An entry of its folder.
+        before: Names before whose first line the new one goes; it goes to the end where there is none.
+    """
     line = line_for(name).encode("utf-8", "surrogateescape")
-    if line in old.splitlines():
+    lines = old.splitlines(keepends=True)
+    bare = [known.rstrip(b"\r\n") for known in lines]
+    if line in bare:
         return old
+    later = {line_for(other).encode("utf-8", "surrogateescape") for other in before}
+    at = next((at for at, known in enumerate(bare) if known in later), None)
+    if at is not None:
+        return b"".join((*lines[:at], line + b"\n", *lines[at:]))
     return old + (b"" if not old or old.endswith(b"\n") else b"\n") + line + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Executing one owner: run its commands or take a remembered run, then record what came out.
+"""Executing one owner: run its commands or take a remembered run, then let what came out be recorded.
 
 The laws of the store hold here too. What a stage needs is looked at before anything goes; old outputs
 that the cache does not have go into the trash of the operation; the content of new ones is durable in
@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import (
     ConflictError,
     FourfoldError,
-    InvalidFileError,
     NotFoundError,
     UnsupportedError,
-    from_os_error,
 )
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.content.checkout import checkout
 from fourfold.formats.dvc.lock import LockEntry
-from fourfold.formats.dvc.pointer import Output, import_checksum
 from fourfold.pipeline import runcache
+from fourfold.pipeline.crew import Verdict, Work, run_here
+from fourfold.pipeline.hiding import Hiding
 from fourfold.pipeline.lockfile import (
     DependencyMissingError,
     LockBook,
@@ -32,38 +31,30 @@ from fourfold.pipeline.lockfile import (
     current_dependencies,
     current_parameters,
     entry_of,
-    write_entry,
 )
+from fourfold.pipeline.logs import Logs
 from fourfold.pipeline.news import (
     CommandEnded,
     CommandStarted,
     Listener,
-    LockWritten,
     Restored,
     Started,
     Verified,
     deaf,
 )
-from fourfold.pipeline.process import run_command
+from fourfold.pipeline.recorder import Done, Recorder, placed
+from fourfold.pipeline.resources import NOTHING, Claim
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.desk import desk_for, journal
-from fourfold.project.gitignore import gitignore_of, ignore_all
 from fourfold.project.locks import project_lock
 from fourfold.project.oplog import Operation
-from fourfold.project.outs import Owner, Tracked, place
-from fourfold.project.placed import note_placed
-from fourfold.project.pointerfiles import write_pointer
+from fourfold.project.outs import Owner, Tracked
 from fourfold.project.recording import TrackedByGitError
-from fourfold.project.saving import Saver
-from fourfold.project.stagelock import using
+from fourfold.project.stagelock import StageLocks
 from fourfold.project.unprotect import detach
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
-
-#: So much of a metric is looked at to tell text from other bytes, as DVC does.
-_LOOK = 512
-_TEXT = bytes([*range(32, 127), *b"\n\r\t\f\b"])
 
 
 class CommandFailedError(ConflictError):
@@ -72,22 +63,16 @@ class CommandFailedError(ConflictError):
     code = "command-failed"
 
 
-class OutputMissingError(NotFoundError):
-    """A stage ran and did not make an output that it declares."""
+class CommandTimedOutError(ConflictError):
+    """A stage took longer than its ``meta: fourfold: timeout:`` says; its commands were ended."""
 
-    code = "output-missing"
+    code = "command-timed-out"
 
 
 class WorkingDirMissingError(NotFoundError):
     """The folder in which a stage should run is not there."""
 
     code = "working-directory-missing"
-
-
-class BinaryMetricsError(InvalidFileError):
-    """A file of metrics is not text."""
-
-    code = "binary-metrics"
 
 
 class ImportRunError(UnsupportedError):
@@ -116,18 +101,41 @@ class Options(NamedTuple):
     output: int | None = None
 
 
-class Done(NamedTuple):
-    """One owner after its execution.
+class Job:
+    """A stage whose commands may run now: made ready, and known to other processes as running.
 
     Attributes:
-        owner: With what it records now.
-        how: ``ran``, ``restored`` or ``verified``.
-        files: Files for the next commit, absolute.
+        owner: The stage, with what it records now.
+        name: How it is called from where the user stands.
+        work: What an attempt runs.
+        log: The file into which its commands write; None when they have our streams.
+        attempt: Counted from 1.
     """
 
-    owner: Owner
-    how: str
-    files: tuple[str, ...] = ()
+    __slots__ = ("_use", "attempt", "claim", "log", "name", "outs", "owner", "work")
+
+    def __init__(
+        self,
+        owner: Owner,
+        name: str,
+        outs: Sequence[Tracked],
+        work: Work,
+        log: str | None,
+        claim: Claim,
+        use: ExitStack,
+    ) -> None:
+        self.owner = owner
+        self.name = name
+        self.outs = outs
+        self.work = work
+        self.log = log
+        self.claim = claim
+        self.attempt = 1
+        self._use = use
+
+    def close(self) -> None:
+        """Let other processes use what it used."""
+        self._use.close()
 
 
 class Workshop:
@@ -138,6 +146,7 @@ class Workshop:
         op: The running operation.
         options: How.
         book: The lock files of the run, which says in which order new stages stand there.
+        plan: What will run, in order.
         tell: Hears what happens.
         events: Hears the progress of hashing and linking.
     """
@@ -149,31 +158,58 @@ class Workshop:
         options: Options,
         *,
         book: LockBook | None = None,
+        plan: Sequence[Owner] = (),
         tell: Listener = deaf,
         events: Sink = silent,
     ) -> None:
         self._project = project
         self._op = op
         self._options = options
-        self._book = book or LockBook()
         self._tell = tell
         self._events = events
+        self._locks = StageLocks(project)
+        self._hiding = Hiding(project, op, plan)
+        self._recorder = Recorder(
+            project,
+            op,
+            commit=options.commit,
+            relink=options.relink,
+            book=book,
+            hiding=self._hiding,
+            tell=tell,
+            events=events,
+        )
 
-    def execute(self, owner: Owner, name: str, reasons: Sequence[Change], *, force: bool) -> Done:
-        """Make an owner up to date.
+    def begin(
+        self,
+        owner: Owner,
+        name: str,
+        reasons: Sequence[Change],
+        *,
+        force: bool,
+        claim: Claim = Claim(NOTHING),  # noqa: B008 - a value, never changed
+        logs: Logs | None = None,
+    ) -> Done | Job:
+        """Make an owner up to date, or ready for its commands.
 
         Args:
             owner: A stage or a pointer file, with what it records now.
             name: How it is called from where the user stands.
             reasons: Why it is executed.
             force: Run, whatever is remembered.
+            claim: What it holds of the machine.
+            logs: Where the commands write; None lets them write where we do.
+
+        Returns:
+            What was done, where no command has to run; else what is to be run and `finish`ed.
 
         Raises:
-            CommandFailedError: a command failed; the files that it left are as it left them.
             FourfoldError: something it needs is missing, or the system refuses.
         """
         if owner.is_stage and not owner.frozen:
-            return self._run(owner, name, tuple(reasons), force=force)
+            if self._options.dry:
+                return self._pretend(owner, name, tuple(reasons), force=force)
+            return self._prepare(owner, name, tuple(reasons), force=force, claim=claim, logs=logs)
         if owner.is_import and not owner.frozen:
             raise ImportRunError(
                 f"'{name}' is an import that is not what it records",
@@ -183,39 +219,88 @@ class Workshop:
         if self._options.dry:
             return Done(owner, "verified")
         with project_lock(self._project, writes=self._paths(owner)):
-            return self.record(owner, Examiner(self._project, self._events))._replace(how="verified")
+            return self._recorder.record(owner, Examiner(self._project, self._events))._replace(
+                how="verified"
+            )
 
     # -- a stage with a command -------------------------------------------------------------------
 
-    def _run(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
+    def _prepare(
+        self,
+        owner: Owner,
+        name: str,
+        reasons: tuple[Change, ...],
+        *,
+        force: bool,
+        claim: Claim,
+        logs: Logs | None,
+    ) -> Done | Job:
         project = self._project
-        if self._options.dry:
-            return self._pretend(owner, name, reasons, force=force)
-        with ExitStack() as use:
-            with project_lock(project, writes=self._paths(owner)):
-                examiner = Examiner(project, self._events)
-                outs = self._placed(owner)
-                remembered = None if force else self._remembered(owner, examiner)
-                if remembered is not None:
-                    self._tell(Restored(name, owner, reasons))
-                    self._restore(outs, remembered, examiner)
-                    done = self.record(owner, Examiner(project, self._events))
-                    return done._replace(how="restored")
-                self._tell(Started(name, owner, reasons))
-                self._check(owner, outs, examiner)
-                reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]
-                use.enter_context(using(project, reads=reads, writes=[out.path for out in outs]))
-                self._clear(outs, examiner)
-            for command in _commands(owner):
-                self._tell(CommandStarted(command))
-                self._run_one(owner, name, command)
-            with project_lock(project, writes=self._paths(owner)):
-                return self.record(owner, Examiner(project, self._events))
+        with ExitStack() as use, project_lock(project, writes=self._paths(owner)):
+            examiner = Examiner(project, self._events)
+            outs = placed(self._project.root, owner)
+            remembered = None if force else self._remembered(owner, examiner)
+            if remembered is not None:
+                self._tell(Restored(name, owner, reasons))
+                self._restore(outs, remembered, examiner)
+                return self._recorder.record(owner, Examiner(project, self._events))._replace(how="restored")
+            self._check(owner, outs, examiner)
+            reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]
+            use.enter_context(self._locks.using(reads=reads, writes=[out.path for out in outs]))
+            self._clear(outs, examiner)
+            environ = {"DVC_ROOT": project.root, **project.environ, "DVC_STAGE": name, **claim.environment()}
+            work = Work(tuple(_commands(owner)), owner.wdir, environ, claim.needs.timeout)
+            log = logs.open(name) if logs is not None else None
+            self._tell(Started(name, owner, reasons, log))
+            return Job(owner, name, outs, work, log, claim, use.pop_all())
+
+    def run(self, job: Job) -> Verdict:
+        """Run an attempt here and now, with our terminal and streams.
+
+        Raises:
+            KeyboardInterrupt: somebody interrupted; the command has ended.
+        """
+        return run_here(
+            job.work,
+            output=self._options.output,
+            before=lambda command: self._tell(CommandStarted(command)),
+            after=lambda command: self._tell(CommandEnded(command)),
+        )
+
+    def again(self, job: Job) -> None:
+        """Make room for another attempt.
+
+        Raises:
+            FourfoldError: what the failed one left cannot be put away.
+        """
+        job.attempt += 1
+        with project_lock(self._project, writes=self._paths(job.owner)):
+            self._clear(job.outs, Examiner(self._project, self._events))
+
+    def finish(self, job: Job, verdict: Verdict) -> Done:
+        """Record what came out.
+
+        Raises:
+            CommandFailedError, CommandTimedOutError: a command failed; its files are as it left them.
+            FourfoldError: an output is missing, or the system refuses.
+        """
+        try:
+            error = failure(job, verdict)
+            if error is not None:
+                raise error
+            with project_lock(self._project, writes=self._paths(job.owner)):
+                return self._recorder.record(job.owner, Examiner(self._project, self._events))
+        finally:
+            job.close()
 
     def _pretend(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
         """Tell what would happen; what is missing now may be there once the stages before have run."""
+        downstream = any(change.kind == "upstream" for change in reasons)
         with suppress(DependencyMissingError, ParameterMissingError):
-            if not force and self._remembered(owner, Examiner(self._project, self._events)) is not None:
+            if (
+                not (force or downstream)
+                and self._remembered(owner, Examiner(self._project, self._events)) is not None
+            ):
                 self._tell(Restored(name, owner, reasons))
                 return Done(owner, "restored")
         self._tell(Started(name, owner, reasons))
@@ -223,11 +308,8 @@ class Workshop:
             self._tell(CommandStarted(command))
         return Done(owner, "ran")
 
-    def _placed(self, owner: Owner) -> list[Tracked]:
-        return [out for out in place(self._project.root, owner) if not out.external]
-
     def _paths(self, owner: Owner) -> list[str]:
-        return [out.path for out in self._placed(owner)]
+        return [out.path for out in placed(self._project.root, owner)]
 
     def _check(self, owner: Owner, outs: Iterable[Tracked], examiner: Examiner) -> None:
         """Refuse what could not end well before anything is touched."""
@@ -241,7 +323,7 @@ class Workshop:
         current_dependencies(project, owner, examiner)
         current_parameters(project, owner, examiner)
         cached = [out.path for out in outs if out.use_gitignore]
-        taken = sorted(project.git.tracked(cached)) if project.git is not None and cached else []
+        taken = sorted(self._hiding.tracked(cached))
         if taken:
             shown = " ".join(project.display(path) for path in taken)
             raise TrackedByGitError(
@@ -300,22 +382,6 @@ class Workshop:
             self._op.will_replace(out.path, built.oid, isexec=built.isexec)
         detach(self._project, out.path, events=self._events)
 
-    def _run_one(self, owner: Owner, name: str, command: str) -> None:
-        environ = dict(self._project.environ)
-        environ.setdefault("DVC_ROOT", self._project.root)
-        environ["DVC_STAGE"] = name
-        try:
-            code = run_command(command, cwd=owner.wdir, environ=environ, output=self._options.output)
-        except OSError as error:
-            raise from_os_error(error, "starting the shell") from error
-        finally:
-            self._tell(CommandEnded(command))
-        if code:
-            raise CommandFailedError(
-                f"failed to run: {command}, exited with {code}",
-                hint="what it said stands above; after mending it: ff repro",
-            )
-
     def _restore(self, outs: Sequence[Tracked], entry: LockEntry, examiner: Examiner) -> None:
         """Bring the outputs of a remembered run into the workspace."""
         wanted = {out.path: out for out in entry.outs}
@@ -338,110 +404,24 @@ class Workshop:
                 events=self._events,
             )
 
-    # -- recording --------------------------------------------------------------------------------
 
-    def record(self, owner: Owner, examiner: Examiner, *, remember: bool | None = None) -> Done:
-        """Save the outputs of an owner as they are now, and write down what it ran with.
-
-        Args:
-            owner: A stage or a pointer file.
-            examiner: Looks at the workspace.
-            remember: Whether the run is remembered if it can be; by default as DVC does after a run, which
-                is not where an output stays out of the cache.
-        """
-        project, op = self._project, self._op
-        outs = self._placed(owner)
-        self._must_exist(owner, outs)
-        stage = owner.is_stage
-        deps = current_dependencies(project, owner, examiner) if stage else owner.deps
-        params = current_parameters(project, owner, examiner) if stage else {}
-        self._warn_of_nothing(owner, outs)
-        if remember is None:
-            remember = self._options.commit and not any(
-                not out.cache and not out.metric and not out.plot for out in owner.outs
-            )
-        memorable = stage and remember and runcache.can_remember(owner)
-        with (
-            Saver(
-                project, store=self._options.commit, relink=self._options.relink, events=self._events
-            ) as saver,
-            Saver(project, store=memorable, relink=False, events=self._events) as plain_saver,
-        ):
-            taken: list[Output] = []
-            for out in outs:
-                if out.output.cache:
-                    taken.append(saver.take(out.path, out.output))
-                else:  # a remembered run needs the content of Git's files too
-                    known = plain_saver.take(out.path, out.output._replace(cache=True))
-                    taken.append(known._replace(cache=False))
-            saver.settle()
-            plain_saver.settle()
-            files = self._ignore(outs)
-            external = [out.output for out in place(project.root, owner) if out.external]
-            new, written = self._write(owner, entry_of(owner, deps, params, (*taken, *external)))
-            if memorable:
-                runcache.remember(project, entry_of(owner, deps, params, taken))
-            saver.relink(op)
-        note_placed(project, op, {out.path: now for out, now in zip(outs, taken, strict=True)})
-        for out, now in zip(outs, taken, strict=True):
-            op.became(out.path, now.oid)
-        visible = [out.path for out in outs if not out.use_gitignore]
-        return Done(new, "ran", (*written, *files, *visible))
-
-    def _write(self, owner: Owner, entry: LockEntry) -> tuple[Owner, list[str]]:
-        """Write the entry where the owner keeps it; the owner as it is now, and the files that changed."""
-        project = self._project
-        if owner.pointer is None:
-            new = owner._replace(
-                outs=_in_order(owner, entry.outs),
-                deps=entry.deps,
-                params=entry.params,
-                locked=True,
-                locked_cmd=owner.cmd,
-            )
-            lock_file = os.path.join(os.path.dirname(owner.file), "dvc.lock")
-            fresh = not os.path.lexists(lock_file)
-            path = write_entry(project, self._op, owner, entry, self._book)
-            if path is not None:
-                self._tell(LockWritten(path, fresh))
-            return new, [path] if path is not None else []
-        pointer = owner.pointer._replace(outs=entry.outs)
-        if pointer.md5:
-            pointer = pointer._replace(md5=import_checksum(pointer))
-        changed = write_pointer(project, self._op, owner.file, pointer, owner.source)
-        return owner._replace(outs=entry.outs, pointer=pointer), [owner.file] if changed else []
-
-    def _must_exist(self, owner: Owner, outs: Iterable[Tracked]) -> None:
-        missing = [self._project.display(out.path) for out in outs if not os.path.lexists(out.path)]
-        if not missing:
-            return
-        if owner.is_stage and not owner.frozen:
-            raise OutputMissingError(
-                f"output '{missing[0]}' does not exist",
-                hint=f"stage '{owner.addressing}' declares it: does its command write it there?",
-                details=missing[1:],
-            )
-        raise OutputMissingError(
-            f"missing data {', '.join(map(repr, missing))}", hint="bring tracked data with: ff pull"
+def failure(job: Job, verdict: Verdict) -> FourfoldError | None:
+    """What is wrong with how an attempt ended; None when nothing is."""
+    if verdict.is_good:
+        return None
+    if verdict.expired:
+        return CommandTimedOutError(
+            f"took longer than {job.work.timeout:g} seconds: {verdict.command}",
+            hint="the limit is 'meta: fourfold: timeout:' of the stage",
         )
-
-    def _warn_of_nothing(self, owner: Owner, outs: Iterable[Tracked]) -> None:
-        for out in outs:
-            if out.output.metric and os.path.isfile(out.path) and not _is_text(out.path):
-                raise BinaryMetricsError(
-                    f"binary file '{self._project.display(out.path)}' cannot be used as metrics",
-                    hint=f"stage '{owner.addressing}' must write JSON, YAML or TOML there",
-                )
-            if os.path.isfile(out.path) and not os.path.getsize(out.path):
-                self._events(Warned("empty-output", f"'{self._project.display(out.path)}' is empty"))
-
-    def _ignore(self, outs: Iterable[Tracked]) -> list[str]:
-        paths = [out.path for out in outs if out.use_gitignore]
-        if self._project.git is None or not paths:
-            return []
-        for path in paths:
-            self._op.will_write(gitignore_of(path))
-        return ignore_all(self._project, paths)
+    if verdict.error is not None:
+        if isinstance(verdict.error, FourfoldError):
+            return verdict.error
+        raise verdict.error
+    return CommandFailedError(
+        f"failed to run: {verdict.command}, exited with {verdict.code}",
+        hint="what it said stands above; after mending it: ff repro",
+    )
 
 
 def take_away(project: "Project", op: Operation, path: str, examiner: Examiner) -> None:
@@ -468,16 +448,3 @@ def _commands(owner: Owner) -> list[str]:
     """The lines to run, each by a shell of its own, as DVC does."""
     command = owner.cmd or ""
     return command.splitlines() if isinstance(command, str) else list(command)
-
-
-def _in_order(owner: Owner, outs: Iterable[Output]) -> tuple[Output, ...]:
-    by_path = {out.path: out for out in outs}
-    return tuple(by_path.get(out.path, out) for out in owner.outs)
-
-
-def _is_text(path: str) -> bool:
-    with open(path, "rb") as file:
-        block = file.read(_LOOK)
-    if b"\0" in block:
-        return False
-    return not block or len(block.translate(None, _TEXT)) <= 0.3 * len(block)

@@ -27,11 +27,40 @@ class Frozen(NamedTuple):
 
 
 class Started(NamedTuple):
-    """The commands of a stage are about to run, for these reasons (none when it is forced)."""
+    """The commands of a stage are about to run, for these reasons (none when it is forced).
+
+    ``log`` is the file into which they write, where they have not our terminal to themselves.
+    """
 
     name: str
     owner: Owner
     reasons: tuple[Change, ...]
+    log: str | None = None
+
+
+class Ended(NamedTuple):
+    """A stage that wrote into a log is recorded, or failed; how long it took, in seconds."""
+
+    name: str
+    owner: Owner
+    log: str
+    seconds: float
+    error: FourfoldError | None = None
+
+
+class Retrying(NamedTuple):
+    """An attempt failed, and the stage runs again; attempts are counted from 1."""
+
+    name: str
+    error: FourfoldError
+    attempt: int
+    attempts: int
+
+
+class Ticked(NamedTuple):
+    """A moment went by while stages run; so many wait for their turn."""
+
+    waiting: int
 
 
 class CommandStarted(NamedTuple):
@@ -76,18 +105,25 @@ class LockWritten(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """An owner failed, and the run goes on without those that need it (or with, when ``ignored``)."""
+    """An owner failed, and the run goes on without those that need it (or with, when ``ignored``).
+
+    With ``running`` it does not go on: only these stages, which run already, are let end.
+    """
 
     name: str
     error: FourfoldError
     ignored: bool
     skipped: tuple[str, ...]
+    running: tuple[str, ...] = ()
 
 
 StageEvent = (
     Unchanged
     | Frozen
     | Started
+    | Ended
+    | Retrying
+    | Ticked
     | CommandStarted
     | CommandEnded
     | Restored

@@ -1,4 +1,9 @@
-"""Repro: run the stages that are out of date, each after what it needs, one at a time."""
+"""Repro: run the stages that are out of date, each after what it needs, beside each other where that is safe.
+
+Decides what is looked at, what has to run and what a failure means. What may start is `schedule`, what there
+is room for is `resources`, running is `execute` and `crew`. Store, index and lock files are touched in
+one thread only, under the project lock.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -6,22 +11,40 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.pipeline.execute import Done, Options, Workshop
+from fourfold.pipeline.crew import Crew, Verdict
+from fourfold.pipeline.execute import Job, Options, Workshop, failure
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
 from fourfold.pipeline.lockfile import LockBook
-from fourfold.pipeline.news import Failed, Frozen, Listener, Pulled, Unchanged, deaf
+from fourfold.pipeline.logs import Logs
+from fourfold.pipeline.news import (
+    Ended,
+    Failed,
+    Frozen,
+    Listener,
+    Pulled,
+    Retrying,
+    Ticked,
+    Unchanged,
+    deaf,
+)
 from fourfold.pipeline.plan import choose, reasons, steps
+from fourfold.pipeline.process import ending_on_request
+from fourfold.pipeline.recorder import Done
+from fourfold.pipeline.resources import Claim, Machine, needs_of
+from fourfold.pipeline.schedule import Schedule
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
 from fourfold.project.oplog import operation, running
-from fourfold.project.outs import Owner, Tracked, place
+from fourfold.project.outs import Owner, place
 from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.status import address_from
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
 
+#: Seconds between two signs of life while stages run.
+TICK = 0.1
 #: What to do when a stage fails: stop, go on without what needs it, or go on as if nothing was.
 ON_ERROR = ("fail", "keep-going", "ignore")
 
@@ -91,6 +114,8 @@ class Settings(NamedTuple):
         allow_missing: Data that is not there is no reason to run.
         pull: Bring missing data from the remote instead of making it again.
         on_error: One of `ON_ERROR`.
+        jobs: How many stages may run at once; one at a time is DVC's order. By default as many as there are
+            cores. Neither outputs nor lock files depend on it.
         execution: See `execute.Options`.
     """
 
@@ -105,6 +130,7 @@ class Settings(NamedTuple):
     allow_missing: bool = False
     pull: bool = False
     on_error: str = "fail"
+    jobs: int | None = None
     execution: Options = Options()
 
 
@@ -141,8 +167,26 @@ def repro(
         return run.run(names)
 
 
+class _Waiting(NamedTuple):
+    """An owner that has to run, and waits for its turn."""
+
+    key: Key
+    owner: Owner
+    name: str
+    reasons: tuple[Change, ...]
+    force: bool
+
+
+class _Active(NamedTuple):
+    """A stage whose commands run."""
+
+    waiting: _Waiting
+    job: Job
+    since: float
+
+
 class _Run:
-    """One repro."""
+    """One repro. All but the commands of stages happens in the thread that calls `run`."""
 
     def __init__(
         self,
@@ -159,51 +203,241 @@ class _Run:
         self.events = events
         self.examiner = Examiner(project, events)
         self.files: list[str] = []
-        self.done: list[Step] = []
+        self.done: list[tuple[int, Step]] = []
+        self.failed: list[Step] = []
+        self.skipped: set[Key] = set()
+        self.waiting: list[_Waiting] = []
+        self.active: dict[Key, _Active] = {}
+        self.crew = Crew()
+        self.machine = Machine(project.environ)
+        self.logs = Logs(project)
+        one_by_one = settings.execution.dry or confirm is not None
+        self.jobs = 1 if one_by_one else settings.jobs or default_jobs()
 
     def run(self, targets: Sequence[str]) -> ReproResult:
         project, settings = self.project, self.settings
         with project_lock(project, writes=()):  # each stage claims what it writes when its turn comes
-            graph, plan = self._plan(targets)
+            self.graph, plan = self._plan(targets)
+        self.needs = {key_of(owner): needs_of(project, owner) for owner in plan}
+        self.current: dict[Key, Owner] = dict(self.graph.owners)
+        self.forced = {key_of(owner) for owner in plan} if settings.force else set()
+        self.schedule = Schedule(project.root, plan, self.graph)
+        self._refuse_what_is_too_big(plan)
         if settings.pull and settings.execution.run_cache and not settings.execution.dry:
             self._pull_runs()
         op = running(project)
         if op is None:  # pragma: no cover - `repro` opened it
             raise AssertionError
-        rank: dict[str, dict[str, int]] = {}
-        for at, owner in enumerate(plan):
-            if not owner.locked:  # known ones keep their place
-                rank.setdefault(owner.file, {})[owner.name or ""] = at
-        workshop = Workshop(
-            project, op, settings.execution, book=LockBook(rank), tell=self.tell, events=self.events
+        self.workshop = Workshop(
+            project,
+            op,
+            settings.execution,
+            book=LockBook(_ranks(plan)),
+            plan=plan,
+            tell=self.tell,
+            events=self.events,
         )
-        current: dict[Key, Owner] = dict(graph.owners)
-        forced = {key_of(owner) for owner in plan} if settings.force else set()
-        skipped: set[Key] = set()
-        failed: list[Step] = []
-        for planned in plan:
-            key = key_of(planned)
-            owner, name = current[key], address_from(project, planned)
-            if key in skipped:
-                self.done.append(Step(name, owner, "skipped"))
-                continue
-            upstream = [current[maker] for maker in graph.makers[key]]
+        with ending_on_request():
             try:
-                step = self._step(workshop, owner, name, upstream, force=key in forced)
-            except (FourfoldError, OSError) as error:
-                step = Step(name, owner, "failed", error=_typed(error))
-                failed.append(step)
-                skipped |= self._failed(graph, key, step)
-            else:
-                current[key] = step.owner
-                if settings.force_downstream and (
-                    step.how in {"ran", "restored", "verified"} or key in forced
-                ):
-                    forced.update(graph.users[key])
-            self.done.append(step)
+                self._drive()
+            except BaseException as error:
+                self.crew.end_all(interrupted=isinstance(error, KeyboardInterrupt))
+                for active in self.active.values():
+                    active.job.close()
+                raise
         staged = stage_changes(project, self.files)
-        failure = _sum_up(failed) if failed and settings.on_error != "ignore" else None
-        return ReproResult(tuple(self.done), staged, failure)
+        if self.failed and settings.on_error == "fail":
+            raise _sum_up(self.failed)
+        failure = _sum_up(self.failed) if self.failed and settings.on_error != "ignore" else None
+        done = sorted(self.done, key=lambda pair: pair[0])
+        return ReproResult(tuple(step for _place, step in done), staged, failure)
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    def _drive(self) -> None:
+        """Look at whatever nothing holds back, start what has to run as there is room, record what ended."""
+        while True:
+            self._look()
+            while self._launch():
+                self._look()
+            if not self.active:
+                if self._stopped or not self.waiting:
+                    return
+                self._give_up(self.waiting.pop(0))
+                continue
+            ended = self.crew.wait(TICK)
+            self.tell(Ticked(len(self.waiting)))
+            if ended is not None:
+                self._conclude(self.active[ended[0]], ended[1])
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether nothing more may start."""
+        return bool(self.failed) and self.settings.on_error == "fail"
+
+    def _look(self) -> None:
+        """Decide on what is free; one at a time when stages run one at a time."""
+        while not self._stopped and not (self.jobs == 1 and self.waiting):
+            key = self.schedule.take()
+            if key is None:
+                return
+            owner = self.current[key]
+            name = address_from(self.project, owner)
+            if key in self.skipped:
+                self._settle(key, Step(name, owner, "skipped"))
+                continue
+            try:
+                decided = self._decide(key, owner, name)
+            except (FourfoldError, OSError) as error:
+                self._fail(key, owner, name, (), _typed(error))
+                continue
+            if isinstance(decided, Step):
+                self._settle(key, decided)
+            else:
+                self.waiting.append(decided)
+                self.waiting.sort(key=lambda item: self.schedule.place(item.key))
+
+    def _launch(self) -> bool:
+        """Start the first that may; whether one did."""
+        if self._stopped or len(self.active) >= self.jobs:
+            return False
+        for at, item in enumerate(self.waiting):
+            claim = self.machine.take(self.needs[item.key])
+            if claim is not None:
+                del self.waiting[at]
+                self._begin(item, claim)
+                return True
+        return False
+
+    def _begin(self, item: _Waiting, claim: Claim) -> None:
+        """Start one: in a thread and into a log where another could run beside it, else here and as it is."""
+        alone = self.jobs == 1 or not (self.waiting or self.active)
+        try:
+            begun = self.workshop.begin(
+                item.owner,
+                item.name,
+                item.reasons,
+                force=item.force,
+                claim=claim,
+                logs=None if alone else self.logs,
+            )
+        except (FourfoldError, OSError) as error:
+            self.machine.release(claim)
+            self._fail(item.key, item.owner, item.name, item.reasons, _typed(error))
+            return
+        except BaseException:
+            self.machine.release(claim)
+            raise
+        if isinstance(begun, Done):
+            self.machine.release(claim)
+            self._succeed(item, begun)
+            return
+        active = _Active(item, begun, self.project.clock.monotonic())
+        self.active[item.key] = active
+        if begun.log is None:
+            self._conclude(active, self.workshop.run(begun))
+        else:
+            self.crew.start(item.key, begun.work, begun.log)
+
+    def _conclude(self, active: _Active, verdict: Verdict) -> None:
+        """An attempt ended: record it, or try again, or say how it failed."""
+        item, job = active.waiting, active.job
+        wrong: FourfoldError | None = None
+        done: Done | None = None
+        try:
+            while (error := failure(job, verdict)) is not None and not self._stopped:
+                if job.attempt > job.claim.needs.retries:
+                    break
+                self.tell(Retrying(job.name, error, job.attempt, job.claim.needs.retries + 1))
+                self.workshop.again(job)
+                if job.log is not None:
+                    self.crew.start(item.key, job.work, job.log)
+                    return
+                verdict = self.workshop.run(job)
+            done = self.workshop.finish(job, verdict)
+        except (FourfoldError, OSError) as raised:
+            wrong = _typed(raised)
+        job.close()
+        del self.active[item.key]
+        self.machine.release(job.claim)
+        if job.log is not None:
+            seconds = self.project.clock.monotonic() - active.since
+            self.tell(Ended(job.name, item.owner, job.log, seconds, wrong))
+        if done is not None:
+            self._succeed(item, done)
+        elif wrong is not None:
+            self._fail(item.key, item.owner, item.name, item.reasons, wrong)
+
+    def _succeed(self, item: _Waiting, done: Done) -> None:
+        self.files += done.files
+        self.examiner = Examiner(self.project, self.events)
+        self._settle(item.key, Step(item.name, done.owner, done.how, item.reasons))
+
+    def _settle(self, key: Key, step: Step) -> None:
+        """One owner is done with: what depends on it sees what it records now."""
+        self.current[key] = step.owner
+        self.done.append((self.schedule.place(key), step))
+        ran = step.how in {"ran", "restored", "verified"}
+        if self.settings.force_downstream and step.error is None and (ran or key in self.forced):
+            self.forced.update(self.graph.users[key])
+        self.schedule.finish(key)
+
+    def _fail(
+        self, key: Key, owner: Owner, name: str, reasons: tuple[Change, ...], error: FourfoldError
+    ) -> None:
+        settings = self.settings
+        step = Step(name, owner, "failed", reasons, error)
+        self.failed.append(step)
+        self.examiner = Examiner(self.project, self.events)
+        if settings.on_error == "fail":
+            running_now = tuple(active.job.name for active in self.active.values())
+            if running_now and len(self.failed) == 1:
+                self.tell(Failed(name, error, ignored=False, skipped=(), running=running_now))
+        else:
+            ignored = settings.on_error == "ignore"
+            dependents = set() if ignored else reach(self.graph.users, [key]) - {key}
+            self.skipped |= dependents
+            left = self.graph.of(other for other in self.graph.owners if other in dependents)
+            names = tuple(address_from(self.project, dependent) for dependent in left)
+            self.tell(Failed(name, error, ignored, names))
+        self._settle(key, step)
+
+    def _give_up(self, item: _Waiting) -> None:
+        """Nothing runs, and still there is not enough for this one."""
+        error = self.machine.refuse(item.name, self.needs[item.key])
+        if error is None:  # pragma: no cover - what fits the machine fits it when nobody holds anything
+            raise AssertionError(item.name)
+        self._fail(item.key, item.owner, item.name, item.reasons, error)
+
+    # -- before anything runs ---------------------------------------------------------------------
+
+    def _refuse_what_is_too_big(self, plan: Sequence[Owner]) -> None:
+        """Refuse stages that want more than the machine has, when it can be seen now that they have to run.
+
+        Raises:
+            ResourceUnavailableError: there is one.
+        """
+        if self.settings.execution.dry:
+            return
+        refused = {
+            key: error
+            for owner in plan
+            if (error := self.machine.refuse(owner.addressing, self.needs[key := key_of(owner)])) is not None
+        }
+        if not refused:
+            return
+        runs: set[Key] = set()
+        for owner in plan:
+            key = key_of(owner)
+            upstream = self.graph.of(self.graph.makers[key])
+            if (
+                key in self.forced
+                or any(maker in runs for maker in self.graph.makers[key])
+                or self._why(owner, upstream, allow_missing=self.settings.allow_missing)
+            ):
+                runs.add(key)
+                if key in refused:
+                    raise refused[key]
 
     def _plan(self, targets: Sequence[str]) -> tuple[Graph, list[Owner]]:
         settings = self.settings
@@ -222,27 +456,29 @@ class _Run:
             pipeline=settings.pipeline,
             downstream=settings.downstream and not whole,
         )
-        if not chosen and not settings.all_pipelines:
-            plan = []
         live = Graph(graph.owners, {}, {}) if settings.single_item and not whole else active(graph)
         if not live.makers:
             nothing: dict[Key, tuple[Key, ...]] = dict.fromkeys(graph.owners, ())
             live = Graph(graph.owners, nothing, nothing)
         return live, plan
 
-    def _step(
-        self, workshop: Workshop, owner: Owner, name: str, upstream: Sequence[Owner], *, force: bool
-    ) -> Step:
+    # -- what has to run --------------------------------------------------------------------------
+
+    def _decide(self, key: Key, owner: Owner, name: str) -> Step | _Waiting:
+        """Whether an owner is left alone, or has to run."""
         settings = self.settings
-        outs = [out for out in place(self.project.root, owner) if not out.external]
+        force = key in self.forced
+        upstream = [self.current[maker] for maker in self.graph.makers[key]]
         if owner.frozen and not owner.is_import:
             self.tell(Frozen(name, owner))
-        why = self._why(owner, outs, upstream, allow_missing=settings.allow_missing)
+        why = self._why(owner, upstream, allow_missing=settings.allow_missing)
+        if settings.execution.dry:
+            why += self._predicted(key, owner)
         if not force:
             if not why:
                 self.tell(Unchanged(name, owner))
                 return Step(name, owner, "unchanged")
-            if settings.pull and not self._why(owner, outs, upstream, allow_missing=True):
+            if settings.pull and not self._why(owner, upstream, allow_missing=True):
                 pulled = self._pull(owner, name)
                 if pulled is not None:
                     return pulled
@@ -254,14 +490,17 @@ class _Run:
             raise RunAbortedError(
                 "reproduction aborted by the user", hint="to go on where it ended, run: ff repro"
             )
-        done: Done = workshop.execute(owner, name, why, force=force)
-        self.files += done.files
-        self.examiner = Examiner(self.project, self.events)
-        return Step(name, done.owner, done.how, tuple(why))
+        return _Waiting(key, owner, name, tuple(why), force)
 
-    def _why(
-        self, owner: Owner, outs: Iterable[Tracked], upstream: Sequence[Owner], *, allow_missing: bool
-    ) -> list[Change]:
+    def _predicted(self, key: Key, owner: Owner) -> list[Change]:
+        """Without running: each stage that would run before this one may change what it needs."""
+        if not owner.is_stage or owner.frozen:
+            return []
+        ran = {key_of(step.owner): step.name for _place, step in self.done if step.how in {"ran", "restored"}}
+        return [Change("upstream", ran[maker]) for maker in self.graph.makers[key] if maker in ran]
+
+    def _why(self, owner: Owner, upstream: Sequence[Owner], *, allow_missing: bool) -> list[Change]:
+        outs = [out for out in place(self.project.root, owner) if not out.external]
         return reasons(self.examiner, owner, outs, allow_missing=allow_missing, upstream=upstream)
 
     def _pull(self, owner: Owner, name: str) -> Step | None:
@@ -272,8 +511,7 @@ class _Run:
         if not self._bring(name):
             return None
         self.examiner = Examiner(self.project, self.events)
-        outs = [out for out in place(self.project.root, owner) if not out.external]
-        return None if self._why(owner, outs, (), allow_missing=False) else Step(name, owner, "pulled")
+        return None if self._why(owner, (), allow_missing=False) else Step(name, owner, "pulled")
 
     def _pull_dependencies(self, owner: Owner) -> None:
         """Bring what an owner depends on and is not there, where it is tracked."""
@@ -305,21 +543,21 @@ class _Run:
             message = f"remembered runs could not be pulled: {error.message}"
             self.events(Warned(error.code, message, error.hint))
 
-    def _failed(self, graph: Graph, key: Key, step: Step) -> set[Key]:
-        """Tell of a failure; what cannot run because of it.
 
-        Raises:
-            StageFailedError: the run ends here.
-        """
-        settings, error = self.settings, step.error
-        if error is None or settings.on_error == "fail":
-            stage_changes(self.project, self.files)
-            raise _stage_failed(step)
-        ignored = settings.on_error == "ignore"
-        dependents = set() if ignored else reach(graph.users, [key]) - {key}
-        names = tuple(address_from(self.project, owner) for owner in graph.of(sorted(dependents, key=str)))
-        self.tell(Failed(step.name, error, ignored, names))
-        return dependents
+def _ranks(plan: Sequence[Owner]) -> dict[str, dict[str, int]]:
+    """The place of each stage that its lock file does not have yet, by file, then by name."""
+    ranks: dict[str, dict[str, int]] = {}
+    for at, owner in enumerate(plan):
+        if owner.name is not None and not owner.locked:
+            ranks.setdefault(owner.file, {})[owner.name] = at
+    return ranks
+
+
+def default_jobs() -> int:
+    """How many stages run at once when nobody says: one a core that we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _typed(error: FourfoldError | OSError) -> FourfoldError:

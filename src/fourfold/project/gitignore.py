@@ -5,7 +5,7 @@ deleted. What the lines look like is `fourfold.formats.gitignore`.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import UnsafeError, from_os_error
@@ -35,10 +35,22 @@ def ignore(project: "Project", path: str) -> bool:
     return bool(ignore_all(project, [path]))
 
 
-def ignore_all(project: "Project", paths: Iterable[str]) -> list[str]:
+def ignore_all(
+    project: "Project",
+    paths: Iterable[str],
+    *,
+    ignored: Collection[str] | None = None,
+    before: Mapping[str, Collection[str]] | None = None,
+) -> list[str]:
     """Let Git ignore absolute paths; the ``.gitignore`` files that changed, sorted, durable.
 
     Does nothing without Git, and for what Git ignores already or what lies outside its work tree.
+
+    Args:
+        project: Whose.
+        paths: Absolute.
+        ignored: Those that Git ignores already, where the caller knows; by default Git is asked.
+        before: By path, absolute ones before whose lines in the same file its own goes.
 
     Raises:
         GitignoreIsLinkError: a ``.gitignore`` is a symbolic link.
@@ -49,17 +61,18 @@ def ignore_all(project: "Project", paths: Iterable[str]) -> list[str]:
     if git is None:
         return []
     inside = [path for path in paths if git.relative(path) is not None]
-    ignored = git.ignored(inside)
+    hidden = git.ignored(inside) if ignored is None else ignored
     by_file: dict[str, list[str]] = {}
     for path in inside:
-        if path not in ignored:
-            by_file.setdefault(gitignore_of(path), []).append(os.path.basename(path))
+        if path not in hidden:
+            by_file.setdefault(gitignore_of(path), []).append(path)
     changed = []
-    for file, names in sorted(by_file.items()):
+    for file, found in sorted(by_file.items()):
         old = _read(file)
         new = old or b""
-        for name in names:
-            new = add_line(new, name)
+        for path in found:
+            later = [os.path.basename(other) for other in (before or {}).get(path, ())]
+            new = add_line(new, os.path.basename(path), later)
         if new != old:
             _write(file, new)
             changed.append(file)

@@ -6,6 +6,7 @@ honours them, and so do our own verbs (`locks`). An entry whose process is gone 
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,34 +28,55 @@ if TYPE_CHECKING:
 _NAME = "ff repro"
 
 
-@contextmanager
-def using(project: "Project", *, reads: Sequence[str], writes: Sequence[str]) -> Iterator[None]:
-    """Say for the block that this process reads and writes these absolute paths.
+class StageLocks:
+    """What the running stages of this process use.
 
-    Raises:
-        RepositoryLockedError: another process writes one of them, or reads one that is to be written.
-        DeniedError, ExhaustedError: ``.dvc/tmp`` cannot be written.
+    Args:
+        project: Whose.
     """
-    info = {"pid": os.getpid(), "cmd": _NAME}
-    with guard(project, RWLOCK_GUARD):
-        blocked = blockers(project.tmp_dir, writes, reads)
-        if blocked:
-            holder, path = blocked[0]
-            raise RepositoryLockedError(
-                f"{holder} uses '{path}'", hint="wait for it to end, then run the same command again"
-            )
-        document = read_rwlock(project.tmp_dir)
-        for path in reads:
-            readers = document.setdefault("read", {}).setdefault(path, [])
-            if info not in readers:
-                readers.append(info)
-        document.setdefault("write", {}).update(dict.fromkeys(writes, info))
-        _save(project, document)
-    try:
-        yield
-    finally:
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+        self._reads: Counter[str] = Counter()
+        self._writes: Counter[str] = Counter()
+
+    @contextmanager
+    def using(self, *, reads: Sequence[str], writes: Sequence[str]) -> Iterator[None]:
+        """Say for the block that this process reads and writes these absolute paths.
+
+        Blocks may overlap in any way; several may read the same.
+
+        Raises:
+            RepositoryLockedError: another process writes one of them, or reads one that is to be written.
+            DeniedError, ExhaustedError: ``.dvc/tmp`` cannot be written.
+        """
+        project = self._project
         with guard(project, RWLOCK_GUARD):
-            _save(project, _without(read_rwlock(project.tmp_dir), info))
+            blocked = blockers(project.tmp_dir, writes, reads)
+            if blocked:
+                holder, path = blocked[0]
+                raise RepositoryLockedError(
+                    f"{holder} uses '{path}'", hint="wait for it to end, then run the same command again"
+                )
+            self._reads.update(reads)
+            self._writes.update(writes)
+            self._publish()
+        try:
+            yield
+        finally:
+            self._reads.subtract(reads)
+            self._writes.subtract(writes)
+            with guard(project, RWLOCK_GUARD):
+                self._publish()
+
+    def _publish(self) -> None:
+        """Write what others use, and what we use now."""
+        info = {"pid": os.getpid(), "cmd": _NAME}
+        document = _without(read_rwlock(self._project.tmp_dir), info)
+        for path in +self._reads:
+            document["read"].setdefault(path, []).append(info)
+        document["write"].update(dict.fromkeys(+self._writes, info))
+        _save(self._project, document)
 
 
 def _without(document: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,17 +1,15 @@
 """``ff repro``: run what is out of date."""
 
 import argparse
-from collections.abc import Iterator
 from typing import Any
 
 from fourfold.cli.gitnote import staged_data, tell_git
+from fourfold.cli.live import Teller
+from fourfold.cli.options import at_least_one, ours
 from fourfold.cli.outcome import Outcome
-from fourfold.cli.render import print_text
 from fourfold.cli.session import Session
-from fourfold.pipeline import news
 from fourfold.pipeline.execute import Options
 from fourfold.pipeline.repro import ReproResult, Settings, Step, repro
-from fourfold.project.changes import Change
 
 UP_TO_DATE = "Data and pipelines are up to date."
 #: Under --json, stdout belongs to the document: commands write to stderr.
@@ -40,6 +38,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--downstream", action="store_true", help="the targets and what depends on them")
     which.add_argument("--glob", action="store_true", help="targets are patterns for names of stages")
     how = parser.add_argument_group("How they run")
+    ours(
+        how.add_argument(
+            "-j",
+            "--jobs",
+            type=at_least_one,
+            metavar="<number>",
+            help="so many stages at once, where none needs another; by default as many as there are cores",
+        )
+    )
     how.add_argument("-f", "--force", action="store_true", help="run what has not changed too")
     how.add_argument(
         "--force-downstream",
@@ -87,6 +94,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         allow_missing=args.allow_missing,
         pull=args.pull,
         on_error=args.on_error,
+        jobs=args.jobs,
         execution=Options(
             commit=not args.no_commit,
             run_cache=not args.no_run_cache,
@@ -101,7 +109,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         args.targets,
         settings,
         confirm=session.confirm if asks else None,
-        tell=_Teller(session),
+        tell=Teller(session),
         events=session.sink,
     )
     tell_git(session, result.staged)
@@ -119,76 +127,7 @@ def run_one(session: Session, target: str) -> ReproResult:
     """
     options = Options(output=_STDERR if session.settings.json else None)
     settings = Settings(single_item=True, execution=options)
-    return repro(session.project, [target], settings, tell=_Teller(session), events=session.sink)
-
-
-class _Teller:
-    """Prints what happens, as it happens."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._silent = session.settings.json or session.settings.quiet
-        self._gap = False
-
-    def __call__(self, event: news.StageEvent) -> None:
-        self._session.sink.rest()
-        if isinstance(event, news.Frozen):
-            self._session.warn(f"stage '{event.name}' is frozen: what it depends on is not looked at")
-        elif isinstance(event, news.Failed):
-            self._tell_failure(event)
-        elif isinstance(event, news.LockWritten | news.CommandEnded):
-            return
-        elif not self._silent:
-            print_text(self._session.stdout, "".join(f"{line}\n" for line in self._lines(event)))
-
-    def _tell_failure(self, event: news.Failed) -> None:
-        self._session.warn(f"{event.name}: {event.error.message}{' (ignored)' if event.ignored else ''}")
-        if event.skipped:
-            names = ", ".join(f"'{name}'" for name in event.skipped)
-            self._session.warn(f"skipped because of this failure: {names}")
-
-    def _lines(self, event: news.StageEvent) -> Iterator[str]:
-        style = self._session.style
-        if isinstance(event, news.CommandStarted):
-            yield f"> {event.command}"
-            return
-        if self._gap and not isinstance(event, news.Unchanged):
-            yield ""
-        self._gap = True
-        if isinstance(event, news.Unchanged):
-            called = "Stage " if event.owner.is_stage else ""
-            yield f"{called}'{event.name}' didn't change, skipping"
-        elif isinstance(event, news.Started):
-            yield f"Running stage '{event.name}':"
-            yield from (style.dim(f"  because {reason}") for reason in _because(event))
-        elif isinstance(event, news.Restored):
-            yield f"Stage '{event.name}' is cached - skipping run, checking out outputs"
-        elif isinstance(event, news.Verified):
-            what = "outputs in frozen stage" if event.owner.frozen else "data sources in stage"
-            yield f"Verifying {what}: '{event.name}'"
-        elif isinstance(event, news.Pulled):
-            yield f"Pulling data for stage: '{event.name}'"
-
-
-def _because(event: news.Started) -> list[str]:
-    """Why a stage runs, as clauses; a first run needs no list."""
-    if event.owner.is_stage and not event.owner.locked:
-        return ["it has not run before"]
-    return [explain(change) for change in event.reasons] or ["it is forced to"]
-
-
-def explain(change: Change) -> str:
-    """One reason as a clause: what differs, and how."""
-    if change.kind == "parameter":
-        what = f"parameter {change.key} of {change.path}" if change.key else f"parameters file {change.path}"
-        if change.state == "modified":
-            return f"{what} is {change.new!r}, was {change.old!r}"
-        return f"{what} is {change.state}"
-    if change.kind in {"dependency", "output"}:
-        return f"{change.kind} {change.path} is {change.state}"
-    if change.kind == "command":
-        return "the command changed"
-    return "it always counts as changed" if change.kind == "always" else "its checksum changed"
+    return repro(session.project, [target], settings, tell=Teller(session), events=session.sink)
 
 
 def _data(session: Session, result: ReproResult) -> dict[str, Any]:
@@ -201,7 +140,7 @@ def _step_data(step: Step) -> dict[str, Any]:
         data["reasons"] = [
             {
                 "kind": change.kind,
-                **({"path": change.path} if change.path else {}),
+                **({"stage" if change.kind == "upstream" else "path": change.path} if change.path else {}),
                 **({"key": change.key} if change.key else {}),
                 **({"state": change.state} if change.state else {}),
             }

@@ -1,0 +1,92 @@
+"""Logs: all that the commands of a stage said, a file for each stage and run that was not shown as it came.
+
+Below ``.dvc/fourfold/logs/<run>/``; the last `KEPT` runs are kept. A command writes into its log itself,
+so that nothing it says waits for us, and nothing is lost when we are killed. Nothing here prints.
+"""
+
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fourfold.base.errors import from_os_error
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+LOGS = "logs"
+#: So many runs have their logs kept.
+KEPT = 20
+_SUFFIX = ".log"
+_RUN = re.compile(r"\d{8}T\d{6}(?:-\d+)?", re.ASCII)
+_ODD = re.compile(r"[^A-Za-z0-9._@+-]")
+_LONGEST = 120
+
+
+class Logs:
+    """The logs of one run; nothing is made before the first is asked for.
+
+    Args:
+        project: Whose.
+    """
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+        self._folder: str | None = None
+        self._taken: set[str] = set()
+
+    def open(self, name: str) -> str:
+        """A new log for a stage: its absolute path; the file is there, and empty.
+
+        Args:
+            name: How the stage is called.
+
+        Raises:
+            DeniedError, ExhaustedError, UnsafePathError: it cannot be made.
+        """
+        folder = self._folder or self._begin()
+        base = _ODD.sub(lambda found: f"%{ord(found[0]):02x}", name)[:_LONGEST].lstrip(".") or "stage"
+        file, number = base + _SUFFIX, 1
+        while file.lower() in self._taken:
+            number += 1
+            file = f"{base}-{number}{_SUFFIX}"
+        self._taken.add(file.lower())
+        path = os.path.join(folder, file)
+        try:
+            with open(path, "xb"):
+                return path
+        except OSError as error:
+            raise from_os_error(error, f"creating {path}") from error
+
+    def _begin(self) -> str:
+        """Make the folder of the run; forget the oldest ones."""
+        above = self._project.make_own_dir(LOGS)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._project.clock.now_ns() / 1e9))
+        number, run = 1, stamp
+        while True:
+            folder = os.path.join(above, run)
+            try:
+                os.mkdir(folder)
+                break
+            except FileExistsError:
+                number += 1
+                run = f"{stamp}-{number}"
+            except OSError as error:
+                raise from_os_error(error, f"creating {folder}") from error
+        self._folder = folder
+        with suppress(OSError):
+            for old in runs(above)[:-KEPT]:
+                shutil.rmtree(os.path.join(above, old), ignore_errors=True)
+        return folder
+
+
+def runs(folder: str) -> list[str]:
+    """The runs that have logs in a folder, the oldest first."""
+    return sorted((name for name in os.listdir(folder) if _RUN.fullmatch(name)), key=_age)
+
+
+def _age(run: str) -> tuple[str, int]:
+    stamp, _dash, number = run.partition("-")
+    return stamp, int(number or 1)
