@@ -143,6 +143,13 @@ def test_a_training_parameter_leaves_the_data_alone_when_it_really_runs(lab: San
     assert [stage["name"] for stage in said if stage["result"] == "ran"] == ["train", "evaluate"]
 
 
+def test_the_real_dvc_calls_the_lab_clean(lab: Sandbox, real_dvc: str) -> None:
+    dvc = Tool([real_dvc], lab.tool.home)
+    assert "up to date" in dvc("status", cwd=lab.path).stdout
+    assert "up to date" in dvc("repro", cwd=lab.path).stdout
+    dvc("plots", "show", "--json", cwd=lab.path)
+
+
 def test_a_changed_month_runs_all_that_its_customers_reach(lab: Sandbox) -> None:
     generate(lab, "--only", "2026-05", "--drop-rows", "0.02")
     said = lab.run("repro", "--json").json()["stages"]
