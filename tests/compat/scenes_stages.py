@@ -91,6 +91,63 @@ stages:
   other: {cmd: x, outs: [x]}
 """
 
+MANY = """\
+# the pipeline
+vars: [{v: 1}]
+stages:
+  # the first
+  one:   # beside it
+    cmd: cp raw one   # why
+    deps: [raw]
+    outs: [one]
+
+  # the second
+  two:
+    wdir: sub/..
+    cmd: mkdir -p out; cp one out/two; echo 1 > m.json
+    deps:
+    - one
+    outs:
+    - out/two: {persist: true}   # kept
+    metrics:
+    - m.json: {cache: false}
+  each:
+    foreach: [a, b]
+    do:
+      cmd: echo ${item} > each.${item}
+      outs: ["each.${item}"]
+  templated:
+    cmd: echo ${v} > tt
+    outs: [tt]
+  # the last
+  last:
+    cmd: cp out/two last
+    deps: [out/two]
+    outs: [last]
+metrics: [m.json]
+"""
+
+INNER = """\
+stages:
+  inner:
+    cmd: cp ../one inner
+    deps: [../one]
+    outs: [inner]
+"""
+
+TWO = """\
+stages:
+  a:
+    cmd: cp raw a1; cp raw a2
+    deps: [raw]
+    outs: [a1, a2]
+  b:
+    cmd: cp a1 b1
+    deps: [a1]
+    outs: [b1]
+params: [params.yaml]
+"""
+
 REFUSED = (
     "~stage add -n prepare echo",
     "~stage add -n a.b echo",
@@ -190,5 +247,53 @@ STAGES: tuple[Scenario, ...] = (
             In("sub", "=dag --outs --dot"),
         ),
         probes=(),
+    ),
+    Scenario(
+        "stages-freeze-move-remove",
+        (17, 33),
+        (
+            {"dvc.yaml": MANY, "raw": "1\n", "more": "2\n", "sub": {"keep": "", "dvc.yaml": INNER}},
+            "add raw more",
+            "~freeze one nope two",
+            "freeze dvc.yaml:one",
+            "unfreeze one two",
+            "repro",
+            "@commit",
+            "freeze one sub/dvc.yaml:inner raw.dvc",
+            "status --json",
+            "~freeze each",
+            "~freeze each@a",
+            "~freeze templated",
+            "~freeze dvc.yaml",
+            "~freeze",
+            In("sub", "unfreeze inner"),
+            In("sub", "freeze ../dvc.yaml:two"),
+            "~move one uno",
+            "~move out/two zwei",
+            "move more sub/renamed",
+            "move raw sub",
+            "status --json",
+            "~remove nope",
+            "~remove each",
+            "~remove nope two",
+            "remove --outs last",
+            "remove sub/dvc.yaml:inner",
+            "remove one two",
+            "=stage list",
+        ),
+    ),
+    Scenario(
+        "stages-remove-all",
+        (33,),
+        (
+            {"dvc.yaml": TWO, "raw": "1\n"},
+            "repro -q",
+            "remove --outs dvc.yaml",
+            {"dvc.yaml": TWO},
+            "repro -q",
+            "remove a",
+            "config core.autostage true",
+            "remove dvc.yaml:b",
+        ),
     ),
 )

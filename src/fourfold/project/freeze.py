@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import ConflictError, UsageError
+from fourfold.base.errors import ConflictError, FourfoldError, UsageError
 from fourfold.base.events import Sink, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import pointer as pointers
@@ -36,18 +36,21 @@ class FreezeResult(NamedTuple):
     Attributes:
         owners: The pointer files and stages, as they were addressed.
         staged: What belongs into the next commit.
+        errors: Why other targets are as they were; in their order.
     """
 
     owners: tuple[Owner, ...]
     staged: Staged
+    errors: tuple[FourfoldError, ...] = ()
 
 
 def freeze(project: "Project", targets: Iterable[str], *, events: Sink = silent) -> FreezeResult:
     """Leave the dependencies of imports or stages out of account until `unfreeze`.
 
+    What is wrong with one target stops no other one, as in DVC; it is among the errors of the result: the
+    target is neither a pointer file nor a stage, or comes from a template, or its file cannot be understood.
+
     Raises:
-        OwnerFileNotFoundError, StageNotFoundError: a target is neither a pointer file nor a stage.
-        TemplatedStageError: a stage comes from a template.
         RepositoryLockedError: another process works on the project.
     """
     return _set(project, targets, frozen=True, events=events)
@@ -66,15 +69,20 @@ def _set(project: "Project", targets: Iterable[str], *, frozen: bool, events: Si
         raise UsageError(f"nothing to {command} was named")
     owners = []
     changed = []
+    errors = []
     with project_lock(project), operation(project, command, names) as op:
         for name in names:
-            owner = one_owner(project, name)
-            data = changed_bytes(project, owner, frozen=frozen)
+            try:
+                owner = one_owner(project, name)
+                data = changed_bytes(project, owner, frozen=frozen)
+            except FourfoldError as error:
+                errors.append(error)
+                continue
             op.will_write(owner.file)
             write_atomic(owner.file, data)
             owners.append(owner)
             changed.append(owner.file)
-    return FreezeResult(tuple(owners), stage_changes(project, changed))
+    return FreezeResult(tuple(owners), stage_changes(project, changed), tuple(errors))
 
 
 def changed_bytes(project: "Project", owner: Owner, *, frozen: bool) -> bytes:

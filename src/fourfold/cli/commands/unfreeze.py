@@ -2,7 +2,7 @@
 
 import argparse
 
-from fourfold.cli.gitnote import staged_data, tell_git
+from fourfold.cli.commands.freeze import told
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.project.freeze import unfreeze
@@ -16,7 +16,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Unfreeze each target."""
-    result = unfreeze(session.project, args.targets, events=session.sink)
-    names = [owner.addressing for owner in result.owners]
-    tell_git(session, result.staged)
-    return Outcome(data={"unfreeze": names, **staged_data(session, result.staged)}, text=())
+    return told(session, unfreeze(session.project, args.targets, events=session.sink), "unfreeze")
