@@ -92,6 +92,7 @@ def matrix_turns(axes: Mapping[str, Any], variables: Variables, path: Path) -> l
     turns: dict[str, Turn] = {}
     for combination in product(*choices.values()):
         key = "-".join(name for name, _item in combination)
+        variables.budget.spend_text(len(key))
         item = {axis: item for axis, (_name, item) in zip(choices, combination, strict=True)}
         turns[key] = Turn(key, {ITEM: item, KEY: key})
     _check_names(turns.values(), path)
@@ -186,6 +187,13 @@ def _check_count(count: int, path: Path) -> None:
 
 def _check_names(turns: Iterable[Turn], path: Path) -> None:
     for turn in turns:
+        if not turn.key:
+            raise TemplateFault(
+                BadIterationError,
+                "an empty text cannot name a stage",
+                "go through a mapping, whose keys name the stages",
+                path=path,
+            )
         if "@" in turn.key:
             raise TemplateFault(
                 BadIterationError,

@@ -299,7 +299,7 @@ def _has_template(value: object) -> bool:
 
 def _params(values: Sequence[Any], path: Path) -> tuple[ParamsSpec, ...]:
     """Merge the entries by file; a file that is listed whole once is tracked whole."""
-    files: dict[str, list[str] | None] = {}
+    files: dict[str, dict[str, None] | None] = {}
     for at, value in enumerate(values):
         if type(value) is str:
             _add_keys(files, DEFAULT_PARAMS, [value])
@@ -322,12 +322,12 @@ def _params(values: Sequence[Any], path: Path) -> tuple[ParamsSpec, ...]:
     )
 
 
-def _add_keys(files: dict[str, list[str] | None], file: str, keys: list[str] | None) -> None:
-    known = files.setdefault(file, [])
+def _add_keys(files: dict[str, dict[str, None] | None], file: str, keys: list[str] | None) -> None:
+    known = files.setdefault(file, {})
     if not keys:
         files[file] = None
     elif known is not None:
-        known.extend(key for key in keys if key not in known)
+        known.update(dict.fromkeys(keys))
 
 
 def _outs(

@@ -21,9 +21,9 @@ MAX_TEXT = 32 * 1024 * 1024
 #: All values that one file may resolve to.
 MAX_VALUES = 2_000_000
 
-_FOUND = re.compile(r"(?<!\\)\$\{(.*?)\}")
-_WORD = r"[^.\[\]]+"
-_GRAMMAR = re.compile(rf"{_WORD}(?:\s*(?:\.{_WORD}|\[{_WORD}\]))*\s*")
+# Possessive throughout: nothing is tried twice, however the text is made.
+_WORD = r"[^.\[\]]++"
+_GRAMMAR = re.compile(rf"{_WORD}(?:\s*+(?:\.{_WORD}|\[{_WORD}\]))*+\s*+")
 _SHOWN = 80
 
 
@@ -173,7 +173,7 @@ class Budget:
 
 def has_expression(value: Any) -> bool:
     """Whether there is something to insert in a value or in a key of it."""
-    return any_text(value, lambda text: "${" in text and _FOUND.search(text) is not None)
+    return any_text(value, lambda text: next(_found(text), None) is not None)
 
 
 def compile_text(text: str) -> str | Template:
@@ -184,17 +184,40 @@ def compile_text(text: str) -> str | Template:
     """
     if "${" not in text:
         return text
-    split = _FOUND.split(text)
-    if len(split) == 1:
-        return unescaped(text)
     pieces: list[str | Expression] = []
-    for at, piece in enumerate(split):
-        if at % 2:
-            pieces.append(_expression(piece))
-        elif piece:
-            pieces.append(piece)
+    done = 0
+    for start, end in _found(text):
+        if start > done:
+            pieces.append(text[done:start])
+        pieces.append(_expression(text[start + 2 : end - 1]))
+        done = end
+    if not pieces:
+        return unescaped(text)
+    if done < len(text):
+        pieces.append(text[done:])
     only = pieces[0] if len(pieces) == 1 else None
     return Template(tuple(pieces), only if isinstance(only, Expression) else None)
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    """Where expressions begin and end: ``${``, not after a backslash, to the next ``}`` of the same line.
+
+    Each of the two looked-for signs is sought once for each place: no text takes longer than it is long.
+    """
+    at = brace = line = 0
+    while (at := text.find("${", at)) >= 0:
+        if at and text[at - 1] == "\\":
+            at += 2
+            continue
+        if brace < at + 2 and (brace := text.find("}", at + 2)) < 0:
+            return
+        if line < at + 2 and (line := text.find("\n", at + 2)) < 0:
+            line = len(text)
+        if line < brace:
+            at += 2
+            continue
+        yield at, brace + 1
+        at = brace + 1
 
 
 def unescaped(text: str) -> str:
@@ -230,14 +253,18 @@ def text_of(value: object) -> str:
     Raises:
         TemplateFault: it is a number that is too long to write.
     """
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _written(value)
+
+
+def _written(value: object) -> str:
     try:
         return str(value)
     except ValueError:
-        raise TemplateFault(NotAScalarError, "a number is too long to be inserted") from None
+        raise TemplateFault(
+            NotAScalarError, "a number is too long to be inserted", "write it as text"
+        ) from None
 
 
 def unpacked(value: Mapping[str, Any], unpacking: Unpacking, budget: Budget, expression: str) -> str:
@@ -250,23 +277,21 @@ def unpacked(value: Mapping[str, Any], unpacking: Unpacking, budget: Budget, exp
     """
     options: list[str] = []
     for name, item in _flat(value, "", 1, expression):
-        before = len(options)
+        budget.spend_values(1)
+        budget.spend_text(len(name) + 3)
         if item is True:
             options.append(f"--{name}")
         elif item is False:
             if unpacking.negate:
                 options.append(f"--no-{name}")
         elif isinstance(item, list | tuple):
-            entries = [_entry(name, entry, expression) for entry in item]
-            budget.spend_values(len(entries))
+            entries = [_entry(name, entry, expression, budget) for entry in item]
             if unpacking.repeat:
                 options.extend(f"--{name} {entry}" for entry in entries)
             elif entries:
                 options.append(f"--{name} {' '.join(entries)}")
         else:
-            options.append(f"--{name} {_quoted(item)}")
-        budget.spend_values(1)
-        budget.spend_text(sum(map(len, options[before:])))
+            options.append(f"--{name} {_quoted(item, budget)}")
     return " ".join(options)
 
 
@@ -282,7 +307,7 @@ def _flat(value: Mapping[str, Any], prefix: str, depth: int, expression: str) ->
             yield name, item
 
 
-def _entry(name: str, entry: object, expression: str) -> str:
+def _entry(name: str, entry: object, expression: str, budget: Budget) -> str:
     if is_composite(entry):
         raise TemplateFault(
             NotAScalarError,
@@ -291,12 +316,15 @@ def _entry(name: str, entry: object, expression: str) -> str:
             "use a list of plain values",
             expression=expression,
         )
-    return _quoted(entry)
+    budget.spend_values(1)
+    budget.spend_text(len(name) + 3)  # it may be repeated
+    return _quoted(entry, budget)
 
 
-def _quoted(value: object) -> str:
+def _quoted(value: object, budget: Budget) -> str:
     if not isinstance(value, str):
-        return str(value)
+        return _written(value)
+    budget.spend_text(len(value))
     import os  # noqa: PLC0415 - few commands unpack a mapping
 
     if os.name == "nt":

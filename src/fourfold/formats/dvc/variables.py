@@ -338,6 +338,8 @@ class Variables:
                 text += piece
             else:
                 text += known.get(piece.text) or self._text(piece, key)
+                if len(text) > self.budget.text:
+                    break  # refused below
         text = unescaped(text)
         self.budget.spend_text(len(text))
         return text
