@@ -156,7 +156,9 @@ def test_before_is_where_the_branch_left_its_target(repo: Sandbox) -> None:
 
 def test_a_stage_that_was_not_run_again_is_said_to_be_out_of_date(repo: Sandbox) -> None:
     repo.gen({"params.yaml": "lr: 0.75\ntree:\n  depth: 3\n"})
-    told = repo.run("report").stdout
+    ran = repo.run("report", "--fail-on", "out-of-date", check=False)
+    assert "error: the report fails on out-of-date: must run again: train\n" in ran.stderr
+    told = ran.stdout
     assert "- **1 stage must run again: **`train`" in told
     assert "| `train` | `lr`: `0.5` → `0.75` |" in section(told, "Out of date")
     repo.commit("not run")
@@ -188,6 +190,13 @@ def test_a_condition_that_holds_fails_with_one_line(repo: Sandbox) -> None:
     assert "| **failed** | `metrics.json:auc < 0.85` | it is 0.5 |" in ran.stdout
     assert "| passed | `metrics.json:loss > 9` | it is 0.5 |" in ran.stdout
     assert repo.run("report", "--fail-on", "metrics.json:auc drop > 0.01").code == 0
+    lacking = repo.run("report", "--fail-on", "missing-on-remote", "--fail-on", "out-of-date", check=False)
+    assert (
+        "error: the report fails on missing-on-remote: clean.csv, model, model/0.5 and 1 more\n"
+        in lacking.stderr
+    )
+    assert "| passed | `out-of-date` | every stage is up to date |" in lacking.stdout
+    assert repo.run("report", "--no-remote", "--fail-on", "missing-on-remote", check=False).code == 1
     missing = repo.run("report", "--fail-on", "metrics.json:nothing < 1", check=False)
     assert missing.code == 1
     bad = repo.run("report", "--fail-on", "print(1)", check=False)

@@ -40,7 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CONDITION",
-        help="fail when it holds: 'metrics.json:auc < 0.85', 'metrics.json:auc drop > 0.01'; repeatable",
+        help="fail when it holds: 'metrics.json:auc < 0.85', 'metrics.json:auc drop > 0.01', out-of-date, "
+        "missing-on-remote; repeatable",
     )
     parser.add_argument(
         "--goal",

@@ -17,7 +17,7 @@ from fourfold.pipeline.goals import Goals, declared_goals, verdict
 from fourfold.pipeline.graph import Graph, build_graph, postorder
 from fourfold.pipeline.moments import WORKSPACE, Moment, Values
 from fourfold.pipeline.report.data import data_changes, tables_of
-from fourfold.pipeline.report.gates import Gate, check
+from fourfold.pipeline.report.gates import Gate, check, check_state
 from fourfold.pipeline.report.sides import sides
 from fourfold.pipeline.report.stages import due, stage_changes
 from fourfold.pipeline.report.value import OnRemote, Report, Side, ValueChange
@@ -87,12 +87,15 @@ def report(
     problems = [*_problems("metrics", measured), *_problems("parameters", chosen)]
     goals = {**declared_goals(second.tracking.owners), **wanted.goals}
     olds, news = (measured.get(name, Values({})) for name in names)
+    late = due(project, second, graph)
+    remote = _on_remote(project, after, wanted, events) if wanted.ask_remote else None
+    gates = [check_state(gate, late, remote) or check(gate, olds, news) for gate in wanted.gates]
     return Report(
         old=before,
         new=after,
         stages=stages,
         same_stages=same,
-        due=due(project, second, graph),
+        due=late,
         params=_values(compare(chosen, names[0], names[1]), {}),
         metrics=_values(compare(measured, names[0], names[1], unchanged=True), goals),
         data=data,
@@ -101,8 +104,8 @@ def report(
         absent_tables=tables.absent,
         graph=_drawn(graph),
         plots=_plots(project, before, after) if wanted.plots else (),
-        remote=_on_remote(project, after, wanted, events) if wanted.ask_remote else None,
-        gates=tuple(check(gate, olds, news) for gate in wanted.gates),
+        remote=remote,
+        gates=tuple(gates),
         problems=tuple(dict.fromkeys(problems)),
     )
 

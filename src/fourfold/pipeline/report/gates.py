@@ -1,9 +1,11 @@
-"""Gates: conditions of metrics under which a report fails, in a language so small that nothing is evaluated.
+"""Gates: conditions under which a report fails, in a language so small that nothing is evaluated.
 
     FILE:KEY OP NUMBER           metrics.json:auc < 0.85       the new value
     FILE:KEY change OP NUMBER    metrics.json:loss change > 0  new less old, with its sign
     FILE:KEY drop OP NUMBER      metrics.json:auc drop > 0.01  old less new
     FILE:KEY rise OP NUMBER      metrics.json:time rise > 5%   new less old; a percentage is of the old value
+    out-of-date                  a stage of the new side has to run again
+    missing-on-remote            a remote lacks data of the new side, or could not be asked
 
 A gate trips when its condition holds, and also when it cannot be answered: the metric is not there, or is no
 number. A percentage makes sense for ``change``, ``drop`` and ``rise`` only.
@@ -11,13 +13,13 @@ number. A percentage makes sense for ``change``, ``drop`` and ``rise`` only.
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, UsageError
 from fourfold.pipeline.compare import flatten
 from fourfold.pipeline.moments import Values
-from fourfold.pipeline.report.value import GateResult
+from fourfold.pipeline.report.value import Due, GateResult, OnRemote
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -32,6 +34,9 @@ _GATE = re.compile(
     rf"\s*(?P<target>\S.*?)(?:\s+(?P<form>change|drop|rise))?\s*(?P<op><=|>=|==|!=|<|>)\s*(?P<number>{_NUMBER})(?P<percent>%?)\s*",
     re.ASCII,
 )
+
+
+OUT_OF_DATE, MISSING = "out-of-date", "missing-on-remote"
 
 
 class BadGateError(UsageError):
@@ -54,7 +59,8 @@ class Gate(NamedTuple):
         text: As typed, blanks tidied.
         path: The file of metrics, from the project's root.
         key: The dotted key; empty for a file that is one number.
-        form: ``change``, ``drop``, ``rise``, or empty for the value itself.
+        form: ``change``, ``drop``, ``rise``, empty for the value itself; of a condition that is not on
+            metrics, its whole text.
         operator: One of six.
         number: What it is compared with.
         percent: Whether that is a percentage of the old value.
@@ -75,13 +81,15 @@ def parse_gate(text: str) -> Gate:
     Raises:
         BadGateError: it is something else.
     """
+    if text.strip() in {OUT_OF_DATE, MISSING}:
+        return Gate(text.strip(), "", "", text.strip(), "", 0.0)
     found = _GATE.fullmatch(text)
     path, colon, key = found["target"].rpartition(":") if found else ("", "", "")
     if found is None or not colon or not path or any(part in "<>=!" for part in key):
         raise BadGateError(
             f"not a condition: {text!r}",
             hint="write FILE:KEY, an operator and a number: 'metrics.json:auc < 0.85', "
-            "or 'metrics.json:auc drop > 0.01'",
+            f"'metrics.json:auc drop > 0.01', or {OUT_OF_DATE}, or {MISSING}",
         )
     form, percent = found["form"] or "", bool(found["percent"])
     if percent and not form:
@@ -95,8 +103,25 @@ def parse_gate(text: str) -> Gate:
     return Gate(tidy, path, key, form, found["op"], float(found["number"]), percent)
 
 
+def check_state(gate: Gate, due: Sequence[Due], remote: OnRemote | None) -> GateResult | None:
+    """Ask a condition that is not about metrics; None for one that is."""
+    if gate.form == OUT_OF_DATE:
+        names = ", ".join(item.name for item in due)
+        return GateResult(
+            gate.text, bool(due), f"must run again: {names}" if due else "every stage is up to date"
+        )
+    if gate.form == MISSING:
+        if remote is None or remote.problem:
+            finding = remote.problem if remote is not None else "no remote was asked"
+            return GateResult(gate.text, tripped=True, finding=finding)
+        absent = remote.absent
+        told = f"{', '.join(absent[:3])}{f' and {len(absent) - 3} more' if len(absent) > 3 else ''}"
+        return GateResult(gate.text, bool(absent), told or "everything is there")
+    return None
+
+
 def check(gate: Gate, old: Values, new: Values) -> GateResult:
-    """Ask one condition of the metrics of two moments."""
+    """Ask a condition of the metrics of two moments."""
     after = _number(new, gate)
     if isinstance(after, str):
         return GateResult(gate.text, tripped=True, finding=after)

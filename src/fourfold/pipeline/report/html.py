@@ -96,7 +96,10 @@ def _figure(block: Figure) -> str:
     data = b64encode(block.data).decode("ascii")
     title = escape(block.title)
     source = f"data:{escape(block.media)};base64,{data}"
-    return f'<figure><img src="{source}" alt="{title}"><figcaption>{title}</figcaption></figure>'
+    caption = (
+        "" if block.media == "image/svg+xml" else f"<figcaption>{title}</figcaption>"
+    )  # drawings have theirs
+    return f'<figure><img src="{source}" alt="{title}">{caption}</figure>'
 
 
 def _inline(line: Line) -> str:

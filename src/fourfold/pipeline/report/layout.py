@@ -22,6 +22,7 @@ from fourfold.pipeline.report.value import (
     ValueChange,
 )
 from fourfold.pipeline.report.words import (
+    WORSE,
     Line,
     Listing,
     Paragraph,
@@ -161,7 +162,7 @@ def _gates(report: Report) -> Iterator[Block]:
     if report.gates:
         rows = tuple(
             (
-                (strong("failed") if gate.tripped else said("passed")[0],),
+                (Text("failed", WORSE) if gate.tripped else said("passed")[0],),
                 (code(gate.condition),),
                 said(gate.finding),
             )
@@ -212,7 +213,7 @@ def _change(value: ValueChange) -> Line:
     if not value.difference:
         return () if value.difference is None else said("=")
     arrow = "↑" if value.difference > 0 else "↓"
-    tail = [Text(f" {value.verdict}", value.verdict)] if value.verdict else []
+    tail = [*said(" "), Text(value.verdict, value.verdict)] if value.verdict else []
     return (*said(f"{arrow} {signed(value.difference)}"), *tail)
 
 
@@ -333,7 +334,9 @@ def _graph(report: Report) -> Iterator[Block]:
         note = f"{len(nodes)} of {len(drawn.nodes)} drawn: what changed, and its neighbours."
         drawn = Picture(nodes, tuple(edge for edge in drawn.edges if set(edge) <= set(nodes)))
     if drawn.nodes:
-        yield Diagram(tuple(mermaid(drawn, marked=marked)), tuple(tree(drawn)), note)
+        names = {name: f"{name}  ← changed" if name in marked else name for name in drawn.nodes}
+        told = Picture(tuple(names.values()), tuple((names[one], names[other]) for one, other in drawn.edges))
+        yield Diagram(tuple(mermaid(drawn, marked=marked)), tuple(tree(told)), note)
 
 
 def _remote(remote: OnRemote | None) -> Iterator[Block]:

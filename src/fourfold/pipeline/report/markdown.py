@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fourfold.pipeline.report.layout import Block, Diagram, Figure, Section
-from fourfold.pipeline.report.words import CODE, PLAIN, STRONG, Line, Listing, Paragraph, Rows, Text
+from fourfold.pipeline.report.words import CODE, PLAIN, Line, Listing, Paragraph, Rows, Text
 
 #: What the platforms take, counted here in bytes, which are never fewer than characters.
 COMMENT_LIMIT = 65_536
@@ -177,7 +177,7 @@ def _text(piece: Text, *, in_table: bool) -> str:
         return _span(piece.text, in_table=in_table)
     if piece.kind == PLAIN:
         return piece.text
-    return f"**{piece.text}**" if piece.kind == STRONG else f" **{piece.text.strip()}**"
+    return f"**{piece.text}**"
 
 
 def _span(text: str, *, in_table: bool) -> str:
