@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fourfold.project.project import Project
 
 HOOKS = ("post-checkout", "pre-commit", "pre-push")
-_DRIVER = "ff git-hook merge-driver --ancestor %O --our %A --their %B"
+_DRIVER = "ff git-hook merge-driver --ancestor %O --our %A --their %B --path %P"
 _ATTRIBUTES = ("*.dvc merge=dvc", "dvc.lock merge=dvc")
 _PRE_COMMIT = ".pre-commit-config.yaml"
 

@@ -13,7 +13,8 @@ from fourfold.base.errors import ConflictError, FourfoldError
 from fourfold.base.ids import Oid
 from fourfold.content.build import save_tree
 from fourfold.content.tree import Tree
-from fourfold.formats.dvc import lock, pointer
+from fourfold.formats.dvc import lock, pointer, yamlio
+from fourfold.formats.dvc.lock import LockEntry, LockFile
 from fourfold.formats.dvc.pointer import Output, Pointer
 from fourfold.project.desk import intake_of
 from fourfold.project.versioned import listed_tree
@@ -25,9 +26,14 @@ Value = TypeVar("Value")
 
 
 class MergeConflictError(ConflictError):
-    """Both sides changed the same thing differently; the details name each."""
+    """Both sides changed the same thing differently; the details name each.
+
+    Attributes:
+        partial: Our side's file with everything merged but that; None where there is no such thing.
+    """
 
     code = "merge-conflict"
+    partial: bytes | None = None
 
 
 class Merged(NamedTuple):
@@ -47,7 +53,8 @@ def merge_file(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, 
         name: How messages call the file.
 
     Raises:
-        MergeConflictError: the sides contradict; nothing was written.
+        MergeConflictError: the sides contradict; nothing was written. Of a lock file it has what could be
+            merged, with our side's entries where they do.
         InvalidFileError: one of the three cannot be understood.
         ObjectMissingError: a directory's manifest is not in the cache, so that it cannot be merged.
     """
@@ -61,7 +68,7 @@ def merge_file(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, 
 
 
 def _is_lock(data: bytes) -> bool:
-    return data.startswith(b"schema:") or b"\nschema:" in data
+    return data.startswith((b"schema:", b"stages:", b"datasets:")) or b"\nschema:" in data
 
 
 def _merge_maps(
@@ -88,21 +95,65 @@ def _merge_maps(
 
 
 def _merge_locks(ancestor: bytes, ours: bytes, theirs: bytes, name: str) -> bytes:
-    base = lock.parse(ancestor, name).stages if ancestor.strip() else {}
-    mine = lock.parse(ours, name).stages if ours.strip() else {}
-    other = lock.parse(theirs, name).stages if theirs.strip() else {}
-    merged, conflicts = _merge_maps(base, mine, other)
-    if conflicts:
-        raise MergeConflictError(
-            f"{len(conflicts)} stage{'s' * (len(conflicts) != 1)} of {name} ran differently on both sides",
-            hint="take one side, then run: ff repro",
-            details=conflicts,
+    """Stage by stage, and data set by data set; our order, and what is new where their order has it."""
+    base, mine, other = (_read_lock(side, name) for side in (ancestor, ours, theirs))
+    stages, conflicts = _merge_maps(base.stages, mine.stages, other.stages)
+    data_sets, contested = _merge_maps(*(_by_name(side.datasets) for side in (base, mine, other)))
+    named = [*conflicts, *(f"data set {key}" for key in contested)]
+    stages |= {key: mine.stages[key] for key in conflicts if key in mine.stages}
+    known = _by_name(mine.datasets)
+    kept = data_sets | {key: known[key] for key in contested if key in known}
+    data_sets = {key: kept[key] for key in (*known, *kept) if key in kept}
+    merged = _written(ours, mine, other, stages, data_sets, name)
+    if named:
+        error = MergeConflictError(
+            f"{len(named)} entr{'y' if len(named) == 1 else 'ies'} of {name} differ on both sides",
+            hint="it has our entries there and all else merged; to bring it up to date, run: ff repro",
+            details=named,
         )
-    data: bytes | None = ours
-    for stage in mine.keys() - merged.keys():
-        data = lock.remove(data, stage, name) if data is not None else None
-    fresh = {stage: entry for stage, entry in merged.items() if mine.get(stage) != entry}
-    return lock.update_many(data or b"", fresh, name) if fresh or data is None else data
+        error.partial = merged
+        raise error
+    return merged
+
+
+def _read_lock(data: bytes, name: str) -> LockFile:
+    return lock.parse(data, name) if data.strip() else LockFile(lock.SCHEMA, {})
+
+
+def _by_name(entries: Any) -> dict[str, Any]:
+    """Data sets by their names; such without one by their place."""
+    listed = entries if isinstance(entries, list) else []
+    return {
+        str(entry.get("name") if isinstance(entry, dict) else f"#{at}"): entry
+        for at, entry in enumerate(listed, 1)
+    }
+
+
+def _written(
+    ours: bytes,
+    mine: LockFile,
+    other: LockFile,
+    stages: Mapping[str, LockEntry],
+    data_sets: Mapping[str, Any],
+    name: str,
+) -> bytes:
+    """The bytes of our file with these stages and data sets; what did not change keeps its lines."""
+    kept = {stage: entry for stage, entry in mine.stages.items() if stage in stages}
+    if data_sets != _by_name(mine.datasets) or not kept:
+        data = lock.render(LockFile(mine.schema, kept, list(data_sets.values()) or None))
+    elif len(kept) < len(mine.stages):
+
+        def drop(document: yamlio.Document) -> yamlio.Document:
+            for stage in mine.stages.keys() - kept.keys():
+                del document["stages"][stage]
+            return document
+
+        data = yamlio.edit(ours, drop, name)
+    else:
+        data = ours
+    fresh = {stage: entry for stage, entry in stages.items() if mine.stages.get(stage) != entry}
+    rank = {stage: at for at, stage in enumerate(other.stages)}
+    return lock.update_many(data, fresh, name, rank) if fresh else data
 
 
 # -- pointer files ----------------------------------------------------------------------------------
