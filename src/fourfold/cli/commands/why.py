@@ -1,4 +1,4 @@
-"""``ff why``: what exactly makes a path or a stage count as changed."""
+"""``ff why``: what exactly makes a path count as changed, and whether and why a stage would run."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from typing import Any
 
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.project.why import Reason, Why, why
+from fourfold.formats.tabular import TableSummary
+from fourfold.pipeline.why import Answer, TableNote, why
+from fourfold.project.why import Reason
 
 #: Files of a directory that are listed in text; ``--json`` lists all.
 _SHOWN = 20
@@ -15,7 +17,7 @@ _SHOWN = 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments; DVC has no such command."""
     parser.add_argument("targets", nargs="+", help="tracked paths, pointer files or stages")
-    parser.epilog = "Example: ff why data/images"
+    parser.epilog = "Example: ff why train"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
@@ -24,9 +26,9 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     return Outcome(data=[_data(answer) for answer in answers], text=_lines(answers, session), loud=True)
 
 
-def _data(answer: Why) -> dict[str, Any]:
+def _data(answer: Answer) -> dict[str, Any]:
     reasons = []
-    for reason in answer.reasons:
+    for reason, tables in zip(answer.why.reasons, answer.tables, strict=True):
         change = reason.change
         entry: dict[str, Any] = {
             "kind": change.kind,
@@ -43,21 +45,85 @@ def _data(answer: Why) -> dict[str, Any]:
                 "deleted": list(reason.files.deleted),
                 "modified": list(reason.files.modified),
             }
+        if tables:
+            entry["tables"] = [_table_data(note) for note in tables]
         reasons.append({key: value for key, value in entry.items() if value not in (None, "")})
-    return {"target": answer.name, "changed": bool(answer.reasons), "reasons": reasons}
+    data: dict[str, Any] = {
+        "target": answer.why.name,
+        "changed": bool(answer.why.reasons),
+        "reasons": reasons,
+    }
+    if answer.why.owner.is_stage:
+        data["first"] = list(answer.first)
+        remembered = answer.remembered
+        data["remembered"] = (
+            None if remembered is None else {"entry": remembered.relpath, "restorable": remembered.whole}
+        )
+    return data
 
 
-def _lines(answers: list[Why], session: Session) -> Iterator[str]:
+def _table_data(note: TableNote) -> dict[str, Any]:
+    def side(table: TableSummary | None) -> dict[str, Any] | None:
+        if table is None:
+            return None
+        names = None if table.columns is None else [column.name for column in table.columns]
+        return {"rows": table.rows, "columns": names, "partial": table.partial}
+
+    return {"path": note.path, "old": side(note.old), "new": side(note.new)}
+
+
+def _lines(answers: list[Answer], session: Session) -> Iterator[str]:
     style = session.style
     for answer in answers:
-        if not answer.reasons:
-            yield f"{answer.name}: {style.green('unchanged')}: it is what it records"
-            continue
-        yield f"{answer.name}: {style.yellow('changed')}"
-        for reason in answer.reasons:
+        why = answer.why
+        if not why.reasons:
+            yield f"{why.name}: {style.green('unchanged')}: it is what it records"
+        else:
+            yield f"{why.name}: {style.yellow('changed')}"
+        for reason, tables in zip(why.reasons, answer.tables, strict=True):
             yield f"  {_sentence(reason)}"
             yield from _files(reason, session)
+            yield from (f"    {line}" for note in tables for line in _table(note))
             yield from _way_back(reason)
+        if answer.first:
+            again = "it may run after them" if not why.reasons else "they run first"
+            yield f"  {again}: {', '.join(answer.first)} (ff why {answer.first[0]})"
+        yield from _memory(answer)
+
+
+def _memory(answer: Answer) -> Iterator[str]:
+    remembered = answer.remembered
+    if remembered is None or answer.why.owner.frozen:
+        return
+    entry = "/".join(part[:12] for part in remembered.relpath.split("/")[2:])  # whole with --json
+    if not remembered.whole:
+        yield f"  a run like it is remembered ({entry}), but not all that came out is in the cache"
+    elif answer.why.reasons:
+        yield f"  it need not run: ff repro restores what a remembered run made ({entry})"
+    else:
+        yield f"  were its outputs lost, a remembered run would restore them ({entry})"
+
+
+def _table(note: TableNote) -> Iterator[str]:
+    """Rows and columns of a table, as far as both sides are known."""
+    old, new = note.old, note.new
+    rows = [table.rows for table in (old, new) if table is not None and table.rows is not None]
+    shown = " -> ".join(dict.fromkeys(f"{count:,}" for count in rows))
+    moved = f" ({rows[1] - rows[0]:+,})" if len(rows) > 1 and rows[0] != rows[1] else ""
+    before, after = ([] if side is None or side.columns is None else side.columns for side in (old, new))
+    names = {column.name for column in before}, {column.name for column in after}
+    parts = [f"{shown} rows{moved}"] if rows else []
+    if before and after:
+        parts += [f"new column {column.name}" for column in after if column.name not in names[0]]
+        parts += [f"without column {column.name}" for column in before if column.name not in names[1]]
+        kinds = {column.name: column.kind for column in before}
+        parts += [
+            f"column {column.name} is {column.kind}, was {kinds[column.name]}"
+            for column in after
+            if column.name in kinds and kinds[column.name] != column.kind
+        ]
+    if parts:
+        yield f"table {note.path}: {', '.join(parts[:_SHOWN])}"
 
 
 def _sentence(reason: Reason) -> str:
