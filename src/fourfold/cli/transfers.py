@@ -12,6 +12,7 @@ from fourfold.project.scope import Scope
 if TYPE_CHECKING:
     from fourfold.cli.session import Session
     from fourfold.project.fetch import FetchResult
+    from fourfold.project.push import PushResult
     from fourfold.project.troubles import Trouble
 
 
@@ -43,6 +44,17 @@ def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
 def scope_of(args: argparse.Namespace) -> Scope:
     """The revisions that the options name."""
     return Scope(all_branches=args.all_branches, all_tags=args.all_tags, all_commits=args.all_commits)
+
+
+def pushed_data(result: "PushResult") -> dict[str, Any]:
+    """What a push did, for ``--json``."""
+    return {
+        "pushed": result.pushed,
+        "size": result.size,
+        "present": result.present,
+        "runs": result.runs,
+        **troubles_data(result.troubles),
+    }
 
 
 def summary(counts: Mapping[str, int], size: int = 0, *, failed: bool = False) -> tuple[str, ...]:

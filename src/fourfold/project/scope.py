@@ -1,6 +1,7 @@
 """The revisions that a verb spans: the workspace, and whatever ``-a -T -A --rev -n --date`` add to it.
 
-As in DVC, the workspace is always part of it. Nothing here knows what the revisions are wanted for.
+As in DVC, the workspace is part of it, unless whoever asks leaves it out. Nothing here knows what the
+revisions are wanted for.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ class Scope(NamedTuple):
         all_commits: Every commit that HEAD, a branch or a tag reaches.
         all_experiments: The commits of the experiments.
         since: Commits made at or after this day, ``YYYY-MM-DD`` in local time.
+        workspace: Whether the workspace is part of it.
     """
 
     revs: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class Scope(NamedTuple):
     all_commits: bool = False
     all_experiments: bool = False
     since: str | None = None
+    workspace: bool = True
 
     @property
     def is_workspace(self) -> bool:
@@ -158,7 +161,9 @@ def trackings(
         FourfoldError: as `revisions` and `load_tracked`.
     """
     commits = revisions(project, scope)
-    loads: list[tuple[str, Callable[[], Tracking]]] = [("", lambda: load_tracked(project))]
+    loads: list[tuple[str, Callable[[], Tracking]]] = []
+    if scope.workspace:
+        loads.append(("", lambda: load_tracked(project)))
     if commits:
         from fourfold.project.revisions import Parsed, load_revision  # noqa: PLC0415 - only beside Git
 
