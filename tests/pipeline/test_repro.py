@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fourfold.base.events import Warned
-from fourfold.pipeline.execute import Options
+from fourfold.pipeline.options import Options
 from fourfold.pipeline.news import Failed, Restored, Started, Unchanged
 from fourfold.pipeline.repro import ReproResult, RunAbortedError, Settings, StageFailedError, repro
 from fourfold.project.journal import log

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fourfold.base.errors import (
     ConflictError,
@@ -42,6 +42,7 @@ from fourfold.pipeline.news import (
     Verified,
     deaf,
 )
+from fourfold.pipeline.options import Options
 from fourfold.pipeline.recorder import Done, Recorder, placed
 from fourfold.pipeline.resources import NOTHING, Claim
 from fourfold.project.changes import Change, Examiner
@@ -79,26 +80,6 @@ class ImportRunError(UnsupportedError):
     """An import would have to be downloaded again, which a run of the pipeline does not do."""
 
     code = "import-in-run"
-
-
-class Options(NamedTuple):
-    """How owners are executed.
-
-    Attributes:
-        commit: Save outputs into the cache.
-        run_cache: Take remembered runs.
-        dry: Tell, and do nothing.
-        pull: Bring what a remembered run made from the default remote.
-        relink: Let the workspace share bytes with the cache, where that is configured.
-        output: Where the standard output of commands goes: a file descriptor; None for ours.
-    """
-
-    commit: bool = True
-    run_cache: bool = True
-    dry: bool = False
-    pull: bool = False
-    relink: bool = True
-    output: int | None = None
 
 
 class Job:

@@ -64,21 +64,23 @@ class Logs:
         """Make the folder of the run; forget the oldest ones."""
         above = self._project.make_own_dir(LOGS)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._project.clock.now_ns() / 1e9))
-        number, run = 1, stamp
+        last = max((_age(run) for run in runs(above)), default=(stamp, 0))
+        number = last[1] + 1 if last[0] == stamp else 1
         while True:
+            run = stamp if number == 1 else f"{stamp}-{number}"
             folder = os.path.join(above, run)
             try:
                 os.mkdir(folder)
                 break
             except FileExistsError:
                 number += 1
-                run = f"{stamp}-{number}"
             except OSError as error:
                 raise from_os_error(error, f"creating {folder}") from error
         self._folder = folder
         with suppress(OSError):
             for old in runs(above)[:-KEPT]:
-                shutil.rmtree(os.path.join(above, old), ignore_errors=True)
+                if os.path.join(above, old) != folder:
+                    shutil.rmtree(os.path.join(above, old), ignore_errors=True)
         return folder
 
 

@@ -9,129 +9,45 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
-from fourfold.base.events import Sink, Warned, silent
+from fourfold.base.errors import FourfoldError
+from fourfold.base.events import Sink, silent
 from fourfold.pipeline.crew import Crew, Verdict
-from fourfold.pipeline.execute import Job, Options, Workshop, failure
+from fourfold.pipeline.execute import Job, Workshop, failure
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
+from fourfold.pipeline.judge import Judge
 from fourfold.pipeline.lockfile import LockBook
 from fourfold.pipeline.logs import Logs
-from fourfold.pipeline.news import (
-    Ended,
-    Failed,
-    Frozen,
-    Listener,
-    Pulled,
-    Retrying,
-    Ticked,
-    Unchanged,
-    deaf,
-)
-from fourfold.pipeline.plan import choose, reasons, steps
+from fourfold.pipeline.news import Ended, Failed, Listener, Retrying, Ticked, deaf
+from fourfold.pipeline.plan import choose, steps
 from fourfold.pipeline.process import ending_on_request
 from fourfold.pipeline.recorder import Done
 from fourfold.pipeline.resources import Claim, Machine, needs_of
 from fourfold.pipeline.schedule import Schedule
-from fourfold.project.changes import Change, Examiner
+from fourfold.pipeline.steps import (
+    ON_ERROR,
+    ReproResult,
+    RunAbortedError,
+    Settings,
+    StageFailedError,
+    Step,
+    sum_up,
+    typed,
+)
+from fourfold.project.changes import Change
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
 from fourfold.project.oplog import operation, running
-from fourfold.project.outs import Owner, place
-from fourfold.project.staging import Staged, stage_changes
+from fourfold.project.outs import Owner
+from fourfold.project.staging import stage_changes
 from fourfold.project.status import address_from
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
 
+__all__ = ["ON_ERROR", "ReproResult", "RunAbortedError", "Settings", "StageFailedError", "Step", "repro"]
+
 #: Seconds between two signs of life while stages run.
 TICK = 0.1
-#: What to do when a stage fails: stop, go on without what needs it, or go on as if nothing was.
-ON_ERROR = ("fail", "keep-going", "ignore")
-
-
-class StageFailedError(ConflictError):
-    """A stage could not be made up to date; the message says why."""
-
-    code = "stage-failed"
-
-
-class RunAbortedError(ConflictError):
-    """The user was asked whether a stage may run, and said no."""
-
-    code = "run-aborted"
-
-
-class Step(NamedTuple):
-    """One owner that was looked at.
-
-    Attributes:
-        name: As it is called from where the user stands.
-        owner: With what it records now.
-        how: ``unchanged``, ``ran``, ``restored`` (from a remembered run), ``verified``, ``pulled``,
-            ``failed`` or ``skipped`` (something that it needs failed).
-        reasons: Why it was not left alone.
-        error: Why it failed.
-    """
-
-    name: str
-    owner: Owner
-    how: str
-    reasons: tuple[Change, ...] = ()
-    error: FourfoldError | None = None
-
-
-class ReproResult(NamedTuple):
-    """What a run did.
-
-    Attributes:
-        steps: In order.
-        staged: What belongs into the next commit.
-        error: What the failures amount to; None when there are none, or they are ignored.
-    """
-
-    steps: tuple[Step, ...]
-    staged: Staged
-    error: FourfoldError | None = None
-
-    @property
-    def changed(self) -> tuple[Step, ...]:
-        """The owners that are other than before."""
-        return tuple(step for step in self.steps if step.how in {"ran", "restored", "verified"})
-
-
-class Settings(NamedTuple):
-    """What to run, and how.
-
-    Attributes:
-        single_item: Only the targets, not what they need.
-        pipeline: All pipelines that the targets belong to.
-        all_pipelines: Everything; there are no targets then.
-        downstream: The targets and what depends on them.
-        recursive: Folders stand for the owners below.
-        glob: Targets are patterns.
-        force: Run what has not changed too.
-        force_downstream: What depends on something that ran runs too.
-        allow_missing: Data that is not there is no reason to run.
-        pull: Bring missing data from the remote instead of making it again.
-        on_error: One of `ON_ERROR`.
-        jobs: How many stages may run at once; one at a time is DVC's order. By default as many as there are
-            cores. Neither outputs nor lock files depend on it.
-        execution: See `execute.Options`.
-    """
-
-    single_item: bool = False
-    pipeline: bool = False
-    all_pipelines: bool = False
-    downstream: bool = False
-    recursive: bool = False
-    glob: bool = False
-    force: bool = False
-    force_downstream: bool = False
-    allow_missing: bool = False
-    pull: bool = False
-    on_error: str = "fail"
-    jobs: int | None = None
-    execution: Options = Options()
 
 
 def repro(
@@ -198,10 +114,9 @@ class _Run:
     ) -> None:
         self.project = project
         self.settings = settings
-        self.confirm = confirm
         self.tell = tell
         self.events = events
-        self.examiner = Examiner(project, events)
+        self.judge = Judge(project, settings, confirm=confirm, tell=tell, events=events)
         self.files: list[str] = []
         self.done: list[tuple[int, Step]] = []
         self.failed: list[Step] = []
@@ -224,7 +139,7 @@ class _Run:
         self.schedule = Schedule(project.root, plan, self.graph)
         self._refuse_what_is_too_big(plan)
         if settings.pull and settings.execution.run_cache and not settings.execution.dry:
-            self._pull_runs()
+            self.judge.pull_runs()
         op = running(project)
         if op is None:  # pragma: no cover - `repro` opened it
             raise AssertionError
@@ -247,8 +162,8 @@ class _Run:
                 raise
         staged = stage_changes(project, self.files)
         if self.failed and settings.on_error == "fail":
-            raise _sum_up(self.failed)
-        failure = _sum_up(self.failed) if self.failed and settings.on_error != "ignore" else None
+            raise sum_up(self.failed)
+        failure = sum_up(self.failed) if self.failed and settings.on_error != "ignore" else None
         done = sorted(self.done, key=lambda pair: pair[0])
         return ReproResult(tuple(step for _place, step in done), staged, failure)
 
@@ -286,16 +201,25 @@ class _Run:
             if key in self.skipped:
                 self._settle(key, Step(name, owner, "skipped"))
                 continue
+            force = key in self.forced
+            upstream = [self.current[maker] for maker in self.graph.makers[key]]
             try:
-                decided = self._decide(key, owner, name)
+                decided = self.judge.decide(owner, name, upstream, force=force, before=self._predicted(key))
             except (FourfoldError, OSError) as error:
-                self._fail(key, owner, name, (), _typed(error))
+                self._fail(key, owner, name, (), typed(error))
                 continue
             if isinstance(decided, Step):
                 self._settle(key, decided)
             else:
-                self.waiting.append(decided)
+                self.waiting.append(_Waiting(key, owner, name, decided, force))
                 self.waiting.sort(key=lambda item: self.schedule.place(item.key))
+
+    def _predicted(self, key: Key) -> list[str]:
+        """Without running: what this one depends on, of what would run."""
+        if not self.settings.execution.dry:
+            return []
+        ran = {key_of(step.owner): step.name for _place, step in self.done if step.how in {"ran", "restored"}}
+        return [ran[maker] for maker in self.graph.makers[key] if maker in ran]
 
     def _launch(self) -> bool:
         """Start the first that may; whether one did."""
@@ -323,7 +247,7 @@ class _Run:
             )
         except (FourfoldError, OSError) as error:
             self.machine.release(claim)
-            self._fail(item.key, item.owner, item.name, item.reasons, _typed(error))
+            self._fail(item.key, item.owner, item.name, item.reasons, typed(error))
             return
         except BaseException:
             self.machine.release(claim)
@@ -356,7 +280,7 @@ class _Run:
                 verdict = self.workshop.run(job)
             done = self.workshop.finish(job, verdict)
         except (FourfoldError, OSError) as raised:
-            wrong = _typed(raised)
+            wrong = typed(raised)
         job.close()
         del self.active[item.key]
         self.machine.release(job.claim)
@@ -370,7 +294,7 @@ class _Run:
 
     def _succeed(self, item: _Waiting, done: Done) -> None:
         self.files += done.files
-        self.examiner = Examiner(self.project, self.events)
+        self.judge.forget()
         self._settle(item.key, Step(item.name, done.owner, done.how, item.reasons))
 
     def _settle(self, key: Key, step: Step) -> None:
@@ -388,7 +312,7 @@ class _Run:
         settings = self.settings
         step = Step(name, owner, "failed", reasons, error)
         self.failed.append(step)
-        self.examiner = Examiner(self.project, self.events)
+        self.judge.forget()
         if settings.on_error == "fail":
             running_now = tuple(active.job.name for active in self.active.values())
             if running_now and len(self.failed) == 1:
@@ -433,7 +357,7 @@ class _Run:
             if (
                 key in self.forced
                 or any(maker in runs for maker in self.graph.makers[key])
-                or self._why(owner, upstream, allow_missing=self.settings.allow_missing)
+                or self.judge.why(owner, upstream)
             ):
                 runs.add(key)
                 if key in refused:
@@ -462,87 +386,6 @@ class _Run:
             live = Graph(graph.owners, nothing, nothing)
         return live, plan
 
-    # -- what has to run --------------------------------------------------------------------------
-
-    def _decide(self, key: Key, owner: Owner, name: str) -> Step | _Waiting:
-        """Whether an owner is left alone, or has to run."""
-        settings = self.settings
-        force = key in self.forced
-        upstream = [self.current[maker] for maker in self.graph.makers[key]]
-        if owner.frozen and not owner.is_import:
-            self.tell(Frozen(name, owner))
-        why = self._why(owner, upstream, allow_missing=settings.allow_missing)
-        if settings.execution.dry:
-            why += self._predicted(key, owner)
-        if not force:
-            if not why:
-                self.tell(Unchanged(name, owner))
-                return Step(name, owner, "unchanged")
-            if settings.pull and not self._why(owner, upstream, allow_missing=True):
-                pulled = self._pull(owner, name)
-                if pulled is not None:
-                    return pulled
-        if settings.pull and not force and owner.is_stage and not settings.execution.dry:
-            self._pull_dependencies(owner)
-        if self.confirm is not None and not self.confirm(
-            f"Going to reproduce stage '{name}'. Are you sure you want to continue?"
-        ):
-            raise RunAbortedError(
-                "reproduction aborted by the user", hint="to go on where it ended, run: ff repro"
-            )
-        return _Waiting(key, owner, name, tuple(why), force)
-
-    def _predicted(self, key: Key, owner: Owner) -> list[Change]:
-        """Without running: each stage that would run before this one may change what it needs."""
-        if not owner.is_stage or owner.frozen:
-            return []
-        ran = {key_of(step.owner): step.name for _place, step in self.done if step.how in {"ran", "restored"}}
-        return [Change("upstream", ran[maker]) for maker in self.graph.makers[key] if maker in ran]
-
-    def _why(self, owner: Owner, upstream: Sequence[Owner], *, allow_missing: bool) -> list[Change]:
-        outs = [out for out in place(self.project.root, owner) if not out.external]
-        return reasons(self.examiner, owner, outs, allow_missing=allow_missing, upstream=upstream)
-
-    def _pull(self, owner: Owner, name: str) -> Step | None:
-        """Bring the missing outputs of an owner from the remote; None when not all of them came."""
-        if self.settings.execution.dry:
-            return None
-        self.tell(Pulled(name, owner))
-        if not self._bring(name):
-            return None
-        self.examiner = Examiner(self.project, self.events)
-        return None if self._why(owner, (), allow_missing=False) else Step(name, owner, "pulled")
-
-    def _pull_dependencies(self, owner: Owner) -> None:
-        """Bring what an owner depends on and is not there, where it is tracked."""
-        for dep in owner.deps:
-            path = os.path.normpath(os.path.join(owner.wdir, dep.path))
-            if not os.path.lexists(path) and self.project.contains(path):
-                self._bring(self.project.display(path))
-        self.examiner = Examiner(self.project, self.events)
-
-    def _bring(self, target: str) -> bool:
-        """Pull one target; whether all of it came. Why not is told as a warning."""
-        from fourfold.project.pull import pull  # noqa: PLC0415 - only --pull needs a remote
-
-        try:
-            error = pull(self.project, [target], events=self.events).error
-        except FourfoldError as raised:
-            error = raised
-        if error is not None:
-            self.events(Warned(error.code, error.message, error.hint))
-        return error is None
-
-    def _pull_runs(self) -> None:
-        from fourfold.project.push import Opened  # noqa: PLC0415 - only --pull needs a remote
-        from fourfold.project.runs import pull_runs  # noqa: PLC0415 - likewise
-
-        try:
-            pull_runs(self.project, Opened(self.project, None).get(None), events=self.events)
-        except FourfoldError as error:
-            message = f"remembered runs could not be pulled: {error.message}"
-            self.events(Warned(error.code, message, error.hint))
-
 
 def _ranks(plan: Sequence[Owner]) -> dict[str, dict[str, int]]:
     """The place of each stage that its lock file does not have yet, by file, then by name."""
@@ -558,28 +401,3 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _typed(error: FourfoldError | OSError) -> FourfoldError:
-    return error if isinstance(error, FourfoldError) else from_os_error(error)
-
-
-def _stage_failed(step: Step) -> StageFailedError:
-    error = step.error
-    if error is None:
-        return StageFailedError(f"failed to reproduce '{step.name}'")
-    return StageFailedError(
-        f"failed to reproduce '{step.name}': {error.message}", hint=error.hint, details=error.details
-    )
-
-
-def _sum_up(failed: Sequence[Step]) -> FourfoldError:
-    if len(failed) == 1:
-        return _stage_failed(failed[0])
-    names = ", ".join(f"'{step.name}'" for step in failed)
-    details = [f"{step.name}: {step.error.message}" for step in failed if step.error is not None]
-    return StageFailedError(
-        f"failed to reproduce stages: {names}",
-        hint="mend the first of them; those that succeeded will not run again",
-        details=details,
-    )

@@ -8,7 +8,7 @@ from fourfold.cli.live import Teller
 from fourfold.cli.options import at_least_one, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.pipeline.execute import Options
+from fourfold.pipeline.options import Options
 from fourfold.pipeline.repro import ReproResult, Settings, Step, repro
 
 UP_TO_DATE = "Data and pipelines are up to date."
