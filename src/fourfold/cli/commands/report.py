@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help=f"cut the Markdown at this size; {COMMENT_LIMIT}, what GitHub takes, by default",
     )
-    parser.epilog = "Example: ff report main --fail-on 'metrics.json:auc drop > 0.01'"
+    parser.epilog = "Example: ff report main --fail-on 'metrics.json:auc < 0.85'"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
