@@ -1,0 +1,94 @@
+"""Where a drawn history may differ from DVC 3.67.1 on purpose, and why.
+
+The table of the fuzzer, as `tests.compat.deviations` is that of the scenarios.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tests.compat.snapshot import Difference
+
+
+class Answer(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n{self.out}{self.err}"
+
+
+class Case(NamedTuple):
+    """One command: DVC's answer, ours, and how many stages ours might run at once."""
+
+    argv: Sequence[str]
+    theirs: Answer
+    ours: Answer
+    jobs: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed with both."""
+        return bool(self.theirs.code and self.ours.code)
+
+
+class Meant(NamedTuple):
+    """Differences that are meant.
+
+    Attributes:
+        why: The reason, for people.
+        key: A regular expression for the whole key of the difference.
+        when: Whether it applies.
+        level: What is left differs: DVC goes on in a copy of our folder.
+    """
+
+    why: str
+    key: str
+    when: Callable[[Case], bool]
+    level: bool = False
+
+
+MEANT: tuple[Meant, ...] = (
+    Meant(
+        "a dry run goes on where an output is not made yet; the real DVC stops with an error",
+        "exit code|plan",
+        lambda case: (
+            "--dry" in case.argv and case.theirs.code != 0 and "No such file or directory" in case.theirs.err
+        ),
+    ),
+    Meant(
+        "what ran before a failure stays hidden from Git; the real DVC takes the lines of all of them back",
+        r"(.*/)?\.gitignore: (only in B|content)",
+        lambda case: case.failed,
+        level=True,
+    ),
+    Meant(
+        "a restored output of 'cache: false' is a copy; the real DVC links it to the cache and protects it",
+        r".*: (mode|link)",
+        lambda case: "is cached - skipping run" in case.theirs.out,
+        level=True,
+    ),
+    Meant(
+        "a commit that fails has recorded the stages before the failure; the real DVC forgets them",
+        r".*: (only in B|content)",
+        lambda case: case.argv[0] == "commit" and case.failed,
+        level=True,
+    ),
+    Meant(
+        "what ran beside a stage that failed is recorded; the real DVC would not have begun it",
+        r"plan|.*: (only in B|content)",
+        lambda case: case.jobs > 1 and case.failed,
+        level=True,
+    ),
+)
+
+
+def reason(difference: Difference, case: Case) -> Meant | None:
+    """What explains a difference; None when nothing does."""
+    for meant in MEANT:
+        if re.fullmatch(meant.key, difference.key) and meant.when(case):
+            return meant
+    return None
