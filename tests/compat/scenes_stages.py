@@ -148,6 +148,50 @@ stages:
 params: [params.yaml]
 """
 
+ROOT = """\
+stages:
+  last:
+    cmd: cat sub/made sub/deep/../up > last; echo 1 > sub/m.json
+    deps: [sub/made, ./sub/deep/../up]
+    params: [lr, sub/params.yaml: [lr]]
+    outs: [last]
+    metrics: [sub/m.json: {cache: false}]
+"""
+
+SUB = """\
+stages:
+  made:
+    wdir: ..
+    cmd: mkdir -p sub; cat raw > sub/made
+    deps: [raw]
+    params: [sub.x]
+    outs: [sub/made]
+  local:
+    wdir: deep
+    cmd: cat ../made > local; echo 2 > plain
+    deps: [../made]
+    params: [../params.yaml: [lr]]
+    outs: [local, plain: {cache: false}]
+"""
+
+DEEP = """\
+stages:
+  up:
+    cmd: cat local > ../up
+    deps: [local, ../../raw]
+    outs: [../up]
+"""
+
+ROOT_ALONE = """\
+stages:
+  alone: {cmd: cp raw alone, deps: [raw], outs: [alone]}
+"""
+
+NESTED = """\
+stages:
+  inner: {cmd: cat in ../raw > inner, deps: [in, ../raw], outs: [inner]}
+"""
+
 REFUSED = (
     "~stage add -n prepare echo",
     "~stage add -n a.b echo",
@@ -294,6 +338,57 @@ STAGES: tuple[Scenario, ...] = (
             "remove a",
             "config core.autostage true",
             "remove dvc.yaml:b",
+        ),
+    ),
+    Scenario(
+        "several-pipelines",
+        (25, 26),
+        (
+            {
+                "raw": "1\n",
+                "params.yaml": "lr: 1\nsub:\n  x: 2\n",
+                "dvc.yaml": ROOT,
+                "sub": {"dvc.yaml": SUB, "params.yaml": "lr: 3\n", "deep": {"dvc.yaml": DEEP}},
+            },
+            "add raw",
+            "=stage list --all",
+            In("sub", "repro"),
+            "status --json",
+            In("sub/deep", "status --json"),
+            In("sub/deep", "repro up"),
+            "repro -R sub",
+            "repro -P",
+            "@commit",
+            {"params.yaml": "lr: 1\nsub:\n  x: 5\n", "sub/params.yaml": "lr: 4\n"},
+            "status --json",
+            In("sub", "status --json ../dvc.yaml"),
+            In("sub/deep", "status --json -R .."),
+            "repro sub/deep/dvc.yaml:up",
+            "repro sub/dvc.yaml",
+            In("sub", "repro ../dvc.yaml:last"),
+            In("sub", "freeze deep/dvc.yaml:up"),
+            In("sub", "remove deep/dvc.yaml:up"),
+            In("sub", "=stage list --all"),
+        ),
+    ),
+    Scenario(
+        "pipelines-of-sub-repositories",
+        (26,),
+        (
+            {"raw": "1\n", "dvc.yaml": ROOT_ALONE, "nested": {"in": "2\n", "dvc.yaml": NESTED}},
+            In("nested", "init --subdir -q"),
+            "repro -P",
+            "=stage list --all",
+            "~repro nested/dvc.yaml",
+            "~stage list nested/dvc.yaml",
+            "~repro nested/dvc.yaml:inner",
+            In("nested", "repro -P"),
+            In("nested", "=stage list --all"),
+            In("nested", "=dag --dot"),
+            In("nested", "status --json"),
+            "status --json",
+            "?stage add -n into -o nested/x echo",
+            "?stage add -n there -w nested -O y echo",
         ),
     ),
 )

@@ -30,11 +30,13 @@ from fourfold.project.outs import (
     Tracked,
     check_overlaps,
     check_parents,
+    folders_above,
     is_owner_file,
     place,
 )
 from fourfold.project.owners import Tracking, read_owner_file
 from fourfold.project.pointerfiles import refuse_ignored
+from fourfold.project.project import DVC_DIR
 from fourfold.project.recording import refuse_tracked_by_git
 from fourfold.project.staging import Staged, stage_changes
 
@@ -301,11 +303,23 @@ def _refuse_paths(project: "Project", owner: Owner) -> None:
         path = os.path.normpath(os.path.join(owner.wdir, text))
         if is_external(text) or not project.contains(path):
             continue
+        if _is_of_another(project, path):
+            continue
         if project.ignore.is_ignored(path, is_dir=os.path.isdir(path)):
             raise CannotBeTrackedError(
                 f"'{text}' is ignored by .dvcignore, and cannot be {role}",
                 hint=f"see which rule does it: ff check-ignore -d {project.display(path)}",
             )
+
+
+def _is_of_another(project: "Project", path: str) -> bool:
+    """Whether a path lies in a project inside of this one: DVC lets a stage name it."""
+    for folder in folders_above(path):
+        if folder == project.root:
+            return False
+        if os.path.isdir(os.path.join(folder, DVC_DIR)):
+            return True
+    return False
 
 
 def _refuse_external(owner: Owner) -> None:
