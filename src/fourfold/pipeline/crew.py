@@ -4,15 +4,14 @@ A thread runs the commands of one attempt, one after the other, and says how the
 but processes and the log. Everything else (store, lock file, what starts next) stays with whoever waits here.
 """
 
-import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import NamedTuple
 
+from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import from_os_error
 from fourfold.pipeline.graph import Key
 from fourfold.pipeline.process import CommandExpired, Process, end, run_command
@@ -69,11 +68,11 @@ def run_here(
     Raises:
         KeyboardInterrupt: somebody interrupted; the command has ended.
     """
-    until = None if work.timeout is None else monotonic() + work.timeout
+    until = None if work.timeout is None else SYSTEM.monotonic() + work.timeout
     for command in work.commands:
         before(command)
         try:
-            left = None if until is None else max(0.0, until - monotonic())
+            left = None if until is None else max(0.0, until - SYSTEM.monotonic())
             code = run_command(command, cwd=work.cwd, environ=work.environ, output=output, timeout=left)
         except OSError as error:
             return Verdict(command, error=from_os_error(error, "starting the shell"))
@@ -135,24 +134,18 @@ class Crew:
         self._ended.put((key, verdict))
 
     def _attempt(self, key: Key, work: Work, log: str) -> Verdict:
-        until = None if work.timeout is None else monotonic() + work.timeout
-        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        until = None if work.timeout is None else SYSTEM.monotonic() + work.timeout
         for command in work.commands:
             try:
-                fd = os.open(log, flags)
-            except OSError as error:
-                return Verdict(command, error=from_os_error(error, f"writing {log}"))
-            try:
-                os.write(fd, f"> {command}\n".encode("utf-8", "surrogateescape"))
-                process = self._start(key, command, work, fd)
+                with open(log, "ab", buffering=0) as file:
+                    file.write(f"> {command}\n".encode("utf-8", "surrogateescape"))
+                    process = self._start(key, command, work, file.fileno())
             except OSError as error:
                 return Verdict(command, error=from_os_error(error, "starting the shell"))
-            finally:
-                os.close(fd)
             if process is None:
                 return Verdict(command, -signal.SIGTERM)
             try:
-                code = process.wait(None if until is None else max(0.0, until - monotonic()))
+                code = process.wait(None if until is None else max(0.0, until - SYSTEM.monotonic()))
             except CommandExpired:
                 return Verdict(command, expired=True)
             finally:

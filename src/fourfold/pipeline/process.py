@@ -11,11 +11,12 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
+
+from fourfold.base.clock import SYSTEM
 
 #: Seconds that commands have to end by themselves after they were asked to.
 GRACE = 10.0
@@ -118,7 +119,7 @@ class Process:
             os.killpg(self._popen.pid, 0)
         except (ProcessLookupError, PermissionError):
             return True
-        now = time.monotonic()
+        now = SYSTEM.monotonic()
         if self._ended_at is None:  # shells let what runs in the background ignore an interrupt
             self._ended_at = now
             self.signal(signal.SIGTERM)
@@ -140,13 +141,13 @@ def end(processes: Collection[Process], number: int, *, tell: bool = True, grace
     if tell:
         for process in processes:
             process.signal(number)
-    deadline = time.monotonic() + grace
+    deadline = SYSTEM.monotonic() + grace
     left = list(processes)
     with suppress(KeyboardInterrupt):
         while (left := [process for process in left if not process.is_gone()]) and (
-            time.monotonic() < deadline
+            SYSTEM.monotonic() < deadline
         ):
-            time.sleep(_POLL)
+            SYSTEM.sleep(_POLL)
     for process in left:
         process.signal(_KILL)
     for process in left:
