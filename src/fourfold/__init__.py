@@ -16,6 +16,8 @@ _PUBLIC = {
     "all_branches": "fourfold.api",
     "all_commits": "fourfold.api",
     "all_tags": "fourfold.api",
+    "artifacts_show": "fourfold.api",
+    "get_dataset": "fourfold.api",
     "FourfoldFileSystem": "fourfold.filesystem",
     "DVCFileSystem": "fourfold.filesystem",
     "FourfoldError": "fourfold.base.errors",

@@ -18,6 +18,8 @@ from fourfold.content.objects import ObjectStore
 from fourfold.content.statindex import StatIndex
 from fourfold.pipeline import metrics, params
 from fourfold.pipeline.moments import WORKSPACE, Values
+from fourfold.project.artifacts import find_artifact
+from fourfold.project.datasets import DatasetNotInSyncError, Datasets
 from fourfold.project.elsewhere import folder_of, open_source
 from fourfold.project.locate import storage_url
 from fourfold.project.materialize import Shelf, materialize
@@ -30,6 +32,8 @@ __all__ = [
     "all_branches",
     "all_commits",
     "all_tags",
+    "artifacts_show",
+    "get_dataset",
     "get_url",
     "metrics_show",
     "open",
@@ -219,6 +223,63 @@ def params_show(
     names = [stages] if isinstance(stages, str) else list(stages or ())
     with _project(repo, rev, config, targets) as (project, revs):
         return _merged(params.show(project, targets, stages=names, deps_only=deps, revs=revs))
+
+
+def artifacts_show(
+    name: str, version: str | None = None, stage: str | None = None, repo: str | None = None
+) -> dict[str, str]:
+    """Where a version of an artifact is: ``{"rev": commit, "path": from the root of the repository}``.
+
+    Args:
+        name: ``name``, or ``folder:name`` of another ``dvc.yaml`` than that at the root.
+        version: As its tag says it, ``v1.2.3``; the newest by default.
+        stage: What stands at that stage, instead.
+        repo: As in `view_of`.
+
+    Raises:
+        ArtifactNotFoundError: no tag, or no entry in ``dvc.yaml``, says so.
+        SettingsConflictError: both a version and a stage were given.
+    """
+    found = find_artifact(view_of(repo).source, name, version=version, stage=stage)
+    return {"rev": found.rev, "path": found.path}
+
+
+def get_dataset(name: str) -> dict[str, Any]:
+    """What ``dvc.lock`` of the current project says of a data set; nobody is asked.
+
+    Returns:
+        ``type`` and, of ``dvc``: ``url``, ``path``, ``sha``; of ``dc``: ``name``, ``version``; of ``url``:
+        ``path`` and ``files``, as URLs with their versions.
+
+    Raises:
+        DatasetNotFoundError: there is none of that name.
+        DatasetNotInSyncError: it has to be looked at first.
+    """
+    surroundings = here()
+    found = Datasets(open_project(surroundings.base, environ=surroundings.environ)).get(name)
+    spec, lock = found.spec, found.lock
+    if lock is None:
+        raise DatasetNotInSyncError(
+            f"'dvc.lock' says nothing of data set '{name}'", hint=f"look at it with: ff dataset update {name}"
+        )
+    if spec.type == "dvc":
+        return {"type": "dvc", "url": spec.url, "path": spec.path, "sha": lock.rev_lock}
+    if spec.type == "dc":
+        chain = spec.url.partition("://")[2] or spec.url
+        return {"type": "dc", "name": chain.partition("@v")[0], "version": lock.version}
+    folder = _versioned(spec.url, (lock.meta or {}).get("version_id"))
+    base = spec.url.rstrip("/")
+    files = [_versioned(f"{base}/{row['relpath']}", row["meta"].get("version_id")) for row in lock.files]
+    return {"type": "url", "files": files, "path": folder}
+
+
+def _versioned(url: str, version: str | None) -> str:
+    """A URL that names one version of an object, as the file system of its kind reads it."""
+    if not version:
+        return url
+    if url.startswith(("gs://", "gcs://")):
+        return f"{url}#{version}"
+    return f"{url}?{'versionid' if url.startswith('azure://') else 'versionId'}={version}"
 
 
 @contextmanager

@@ -91,6 +91,62 @@ def test_the_protocol_opens_files_and_refuses_writing(repo: Sandbox) -> None:
         fs.open("/f.csv", "wb")
 
 
+NAMED = """
+import json, sys
+import dvc.api as api
+repo = sys.argv[1]
+print(json.dumps({
+    "newest": api.artifacts_show("model", repo=repo),
+    "version": api.artifacts_show("model", version="v1.0.0", repo=repo),
+    "stage": api.artifacts_show("model", stage="prod", repo=repo),
+    "deep": api.artifacts_show("sub:deep", repo=repo),
+    "sets": [api.get_dataset(name) for name in ("one", "two", "ch", "all", "file")],
+}))
+"""
+SETS = """\
+- {name: one, url: ../src, type: dvc%s}
+- {name: two, url: ../src, type: dvc, path: d, rev: v1%s}
+- {name: ch, url: 'dc://chains@v3', type: dc%s}
+- {name: all, url: s3://b/d, type: url%s}
+- {name: file, url: s3://b/f, type: url%s}
+"""
+LOCKED = (
+    ", rev_lock: '1'",
+    ", rev_lock: '2'",
+    ", version: 3, created_at: '2024-01-01T00:00:00+00:00'",
+    ", meta: {isdir: true}, files: [{relpath: s/a, meta: {version_id: v}}, {relpath: b, meta: {etag: e}}]",
+    ", meta: {version_id: w}",
+)
+
+
+def test_artifacts_and_data_sets_are_told_as_dvc_api_tells_them(
+    repo: Sandbox, real_dvc: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.gen({"dvc.yaml": f"datasets:\n{SETS % (('',) * 5)}artifacts:\n  model: {{path: f.csv}}\n"})
+    repo.gen({"dvc.lock": f"schema: '2.0'\ndatasets:\n{SETS % LOCKED}stages: {{}}\n"})
+    repo.gen({"sub": {"dvc.yaml": "artifacts:\n  deep: {path: ../f.csv}\n"}})
+    repo.commit("named")
+    for name in ("model@v1.0.0", "model#prod#1", "sub=deep@v1.0.0"):
+        repo.git("tag", "-a", "-m", name, name)
+    repo.commit("later")
+    repo.git("tag", "-a", "-m", "x", "model@v1.2.0")
+    python = Path(real_dvc).with_name("python")
+    url = str(repo.path)
+    done = subprocess.run(
+        [python, "-c", NAMED, url], env=repo.tool.env, cwd=url, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(repo.path)
+    ours = {
+        "newest": dvc_api.artifacts_show("model", repo=url),
+        "version": dvc_api.artifacts_show("model", version="v1.0.0"),
+        "stage": dvc_api.artifacts_show("model", stage="prod", repo=url),
+        "deep": dvc_api.artifacts_show("sub:deep", repo=url),
+        "sets": [dvc_api.get_dataset(name) for name in ("one", "two", "ch", "all", "file")],
+    }
+    assert ours == json.loads(done.stdout)
+
+
 NUMBERS = """
 import json, sys
 import dvc.api as api
