@@ -136,10 +136,13 @@ def test_without_data_everything_but_tables_is_told(repo: Sandbox, tmp_path: Pat
     copy.run("remote", "add", "--local", "-d", "store", str(tmp_path / "remote"))
     told = copy.run("report", "origin/main", "HEAD").stdout
     assert "1 table not in the cache here" in told
-    assert "its list of files is not here" in told
+    assert "| `model` | changed | 2 (+1, -1, ~1) |" in told  # the remote was asked for the lists of files
     assert "`auc`" in told
     assert "nothing is missing on the remote" in told
     assert "### Out of date" not in told
+    alone = copy.run("report", "origin/main", "HEAD", "--no-remote").stdout
+    assert "its list of files is not here" in alone
+    assert not list((copy.path / ".dvc").glob("cache/files/md5/*/*"))
 
 
 def test_before_is_where_the_branch_left_its_target(repo: Sandbox) -> None:

@@ -16,7 +16,7 @@ from fourfold.pipeline.drawing import Picture
 from fourfold.pipeline.goals import Goals, declared_goals, verdict
 from fourfold.pipeline.graph import Graph, build_graph, postorder
 from fourfold.pipeline.moments import WORKSPACE, Moment, Values
-from fourfold.pipeline.report.data import data_changes, tables_of
+from fourfold.pipeline.report.data import Manifests, data_changes, tables_of
 from fourfold.pipeline.report.gates import Gate, check, check_state
 from fourfold.pipeline.report.sides import sides
 from fourfold.pipeline.report.stages import due, stage_changes
@@ -79,7 +79,8 @@ def report(
     first, second = (Moment(project, load_tracked(project, side.commit)) for side in (before, after))
     graph = build_graph(second.tracking)
     stages, same = stage_changes(project, _stages(first), _stages(second, graph))
-    data, pairs = data_changes(project, first.tracking, second.tracking)
+    manifests = Manifests(project, ask=wanted.ask_remote, remote=wanted.remote, events=events)
+    data, pairs = data_changes(first.tracking, second.tracking, manifests)
     tables = tables_of(project, pairs)
     names = [_name(before), _name(after)]
     measured = metrics.show(project, revs=names, keep_workspace=True)

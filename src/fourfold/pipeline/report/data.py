@@ -1,18 +1,23 @@
 """Which tracked data differs between two moments: files, bytes, and what its tables look like.
 
-Everything comes from pointer and lock files and from the cache; no data has to be in the workspace.
+Everything comes from pointer and lock files and from the cache; no data has to be in the workspace. The
+manifests of directories are read from the remote where the cache has them not, and are not kept.
 """
 
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.base.errors import CorruptError, FourfoldError, NotFoundError
+from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid
 from fourfold.content.diff import diff_trees
+from fourfold.content.transfer import remote_tree
 from fourfold.content.tree import Tree
 from fourfold.formats.tabular import TableSummary, format_of, summarize
 from fourfold.pipeline.report.value import ADDED, CHANGED, REMOVED, DataChange, TableChange
 from fourfold.project.outs import Tracked
+from fourfold.project.push import Opened
 from fourfold.project.snapshot import tree_of
 
 if TYPE_CHECKING:
@@ -32,8 +37,42 @@ class Pair(NamedTuple):
     new: tuple[Oid, bool] | None
 
 
+class Manifests:
+    """The lists of files of directories.
+
+    Args:
+        project: Whose.
+        ask: Whether to ask a remote for what the cache has not.
+        remote: Its name; None for each output's own, or the default one.
+        events: Hears warnings of the remotes.
+    """
+
+    def __init__(
+        self, project: "Project", *, ask: bool = True, remote: str | None = None, events: Sink = silent
+    ) -> None:
+        self._project = project
+        self._ask = ask
+        self._remote = remote
+        self._opened = Opened(project, None, events=events)
+
+    def of(self, out: Tracked) -> Tree | None:
+        """The list of one directory; None when nobody has it."""
+        oid, legacy = _content(out)
+        found = tree_of(self._project, oid, legacy=legacy)
+        if found is not None or not self._ask:
+            return found
+        try:
+            remote = self._opened.get(self._remote or out.output.remote)
+            return None if remote.version_aware else remote_tree(oid, remote.store, legacy=legacy)
+        except (NotFoundError, CorruptError):
+            return None
+        except FourfoldError:  # nobody is there: one wait is enough
+            self._ask = False
+            return None
+
+
 def data_changes(
-    project: "Project", old: "Tracking", new: "Tracking"
+    old: "Tracking", new: "Tracking", manifests: Manifests
 ) -> tuple[tuple[DataChange, ...], tuple[Pair, ...]]:
     """The outputs whose content differs, by path, and the files among it whose names tell of tables."""
     before, after = _cached(old), _cached(new)
@@ -42,7 +81,7 @@ def data_changes(
         was, now = before.get(path), after.get(path)
         if was is not None and now is not None and _content(was) == _content(now):
             continue
-        change, files = _change(project, path, was, now)
+        change, files = _change(manifests, path, was, now)
         changes.append(change)
         pairs += [pair for pair in files if format_of(pair.path) is not None]
     return tuple(changes), tuple(pairs)
@@ -57,7 +96,7 @@ def _content(out: Tracked) -> tuple[Oid, bool]:
 
 
 def _change(
-    project: "Project", path: str, was: Tracked | None, now: Tracked | None
+    manifests: Manifests, path: str, was: Tracked | None, now: Tracked | None
 ) -> tuple[DataChange, list[Pair]]:
     state = ADDED if was is None else REMOVED if now is None else CHANGED
     files = (_files(was), _files(now))
@@ -70,7 +109,7 @@ def _change(
         if out is None or not out.is_dir:
             trees.append(None)
             continue
-        tree = tree_of(project, *_content(out)[:1], legacy=out.output.legacy)
+        tree = manifests.of(out)
         if tree is None:
             return plain._replace(blind=True), []
         trees.append(tree)
