@@ -248,6 +248,41 @@ def test_a_remote_that_cannot_be_asked_stops_nothing(repo: Sandbox) -> None:
     assert "### Remote" not in repo.run("report", "--no-remote").stdout
 
 
+def test_names_of_a_hostile_repository_are_text_and_nothing_else(repo: Sandbox) -> None:
+    evil = "<img src=x onerror=alert(1)>|`@everyone`"
+    pipeline = {
+        "stages": {
+            "bad": {
+                "cmd": f"echo '{evil}\n</details>\n```\n# heading' > out",
+                "params": [{"evil.json": [evil]}],
+                "outs": [{"out": {"cache": False}}],
+                "metrics": [{"m.json": {"cache": False}}],
+            }
+        }
+    }
+    repo.gen(
+        {
+            "evil.json": json.dumps({evil: 1}),
+            "sub/dvc.yaml": json.dumps(pipeline).replace("evil.json", "../evil.json"),
+            "sub/m.json": json.dumps({evil: evil}),
+            f"{evil}.csv": f"{evil},b\n{evil},2\n",
+            "line\nend.txt": "x",
+        }
+    )
+    repo.run("add", "-q", f"{evil}.csv", "line\nend.txt")
+    repo.run("report", "-o", "report.md", "--html", "report.html")
+    told = repo.text("report.md")
+    assert evil.replace("|", "\\|") in told
+    outside = re.sub(r"(?ms)^```.*?^```", "", told)
+    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
+    assert "onerror" not in re.sub(r"<summary>.*?</summary>", "", outside)
+    assert "# heading" not in outside
+    assert "<img" not in re.sub(r"`+.*?`+", "", told).replace("#60;", "")
+    page = repo.text("report.html")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert not re.search(r"<(?!img src=\"data:)img|<script|<svg", page)
+
+
 # --- posting -----------------------------------------------------------------------------------------
 # ``gh`` and ``glab`` are programs of others that need an account: small programs of the test stand for them,
 # write down how they were called, and answer what those answer. The summary of a job is a file, and real.

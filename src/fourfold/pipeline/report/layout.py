@@ -4,7 +4,7 @@ Text that comes from the project (names, values, commands) is `code` and is neve
 everything else is ours. How blocks are escaped, folded and cut is the renderers' affair.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fourfold.pipeline.drawing import Picture, mermaid, tree
@@ -334,9 +334,16 @@ def _graph(report: Report) -> Iterator[Block]:
         note = f"{len(nodes)} of {len(drawn.nodes)} drawn: what changed, and its neighbours."
         drawn = Picture(nodes, tuple(edge for edge in drawn.edges if set(edge) <= set(nodes)))
     if drawn.nodes:
-        names = {name: f"{name}  ← changed" if name in marked else name for name in drawn.nodes}
-        told = Picture(tuple(names.values()), tuple((names[one], names[other]) for one, other in drawn.edges))
-        yield Diagram(tuple(mermaid(drawn, marked=marked)), tuple(tree(told)), note)
+        shown = {name: code(name).text for name in drawn.nodes}  # a path may hold line ends
+        flat = {name: text.replace("<", "#60;").replace(">", "#62;") for name, text in shown.items()}
+        told = {name: f"{text}  ← changed" if name in marked else text for name, text in shown.items()}
+        drawing = mermaid(_named(drawn, flat), marked={flat[name] for name in marked & flat.keys()})
+        yield Diagram(tuple(drawing), tuple(tree(_named(drawn, told))), note)
+
+
+def _named(drawn: Picture, names: Mapping[str, str]) -> Picture:
+    edges = tuple((names[one], names[other]) for one, other in drawn.edges)
+    return Picture(tuple(dict.fromkeys(names[node] for node in drawn.nodes)), edges)
 
 
 def _remote(remote: OnRemote | None) -> Iterator[Block]:
