@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import FourfoldError, UsageError
+from fourfold.base.errors import FourfoldError, InvalidFileError, UsageError
 from fourfold.cli.moments import error_as_dvc
 from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fourfold.cli.session import Session
     from fourfold.pipeline.plots.collect import Loaded, Plot
     from fourfold.project.project import Project
+
+
+_LANGUAGES = {"json": "JSON", "yaml": "YAML", "yml": "YAML", "toml": "TOML"}
 
 
 class ShowVegaError(UsageError):
@@ -179,18 +182,29 @@ def _as_dvc(project: "Project", loaded: "Loaded", args: argparse.Namespace) -> d
 def _errors(plot: "Plot") -> Iterator[dict[str, Any]]:
     for rev, files in plot.source_errors.items():
         for file, error in files.items():
-            yield {"name": plot.id, "rev": rev, "source": file, **_error(error)}
+            yield {"name": plot.id, "rev": rev, "source": file, **_error(error, file)}
     for rev, error in plot.definition_errors.items():
         yield {"name": plot.id, "rev": rev, **_error(error)}
 
 
-def _error(error: FourfoldError) -> dict[str, str]:
-    from fourfold.pipeline.plots.data import FieldNotFoundError, PlotFileTypeError  # noqa: PLC0415
+def _error(error: FourfoldError, file: str = "") -> dict[str, str]:
+    """An error in DVC's words, for the programs that know them."""
+    from fourfold.pipeline.plots.data import (  # noqa: PLC0415
+        FieldNotFoundError,
+        PlotFileTypeError,
+        UnequalRowsError,
+    )
 
-    if isinstance(error, FieldNotFoundError):
-        return {"type": "FieldNotFoundError", "msg": f"{error.message}."}
+    if isinstance(error, FieldNotFoundError | UnequalRowsError):
+        kind = "FieldNotFoundError" if isinstance(error, FieldNotFoundError) else "DvcException"
+        return {"type": kind, "msg": f"{error.message}."}
     if isinstance(error, PlotFileTypeError):
-        return {"type": "PlotMetricTypeError", "msg": error.message}
+        what = f"'{file}' - file type error\nOnly JSON, YAML, CSV and TSV formats are supported."
+        return {"type": "PlotMetricTypeError", "msg": what}
+    language = _LANGUAGES.get(file.rpartition(".")[2])
+    if isinstance(error, InvalidFileError) and language:
+        what = f"unable to read: '{file}', {language} file structure is corrupted"
+        return {"type": f"{language}FileCorruptedError", "msg": what}
     return error_as_dvc(error)
 
 

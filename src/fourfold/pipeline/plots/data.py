@@ -43,6 +43,12 @@ class UnequalRowsError(InvalidFileError):
     code = "plot-unequal-rows"
 
 
+class NoRowsError(InvalidFileError):
+    """A file of a plot holds no list whose entries have the same columns."""
+
+    code = "plot-no-rows"
+
+
 class Rows(NamedTuple):
     """The rows of one plot at one moment.
 
@@ -148,6 +154,7 @@ def convert(name: str, contents: Mapping[str, Any], props: Props, rev: str) -> R
         rev: The name of the moment.
 
     Raises:
+        NoRowsError: a file has none.
         FieldNotFoundError: a column is not in its file.
         UnequalRowsError: x and y do not fit together.
     """
@@ -214,7 +221,9 @@ def _pairs(axis: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
 def _must_have(points: Mapping[str, list[Row]], file: str, field: str) -> None:
     if file not in points:
         return
-    known = list(points[file][0]) if points[file] else []
+    if not points[file]:
+        raise NoRowsError(f"'{file}' has no rows: no list of mappings with the same keys")
+    known = list(points[file][0])
     if field not in known:
         raise FieldNotFoundError(
             f"Could not find provided field ('{field}') in data fields ('{', '.join(map(str, known))}')",
