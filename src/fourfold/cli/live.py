@@ -166,6 +166,7 @@ class Teller:
             columns, rows = os.get_terminal_size(stream.fileno())
         except (OSError, ValueError):
             columns, rows = 80, 24
+        columns, rows = columns or 80, rows or 24  # a terminal that does not know its size says 0
         names = list(self._running)
         shown = names[: max(1, rows - 3)]
         width = min(30, max(len(name) for name in shown))

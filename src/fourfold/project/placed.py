@@ -79,6 +79,6 @@ def note_placed(
     op.will_write(file)
     rows = {path: [entry.oid, entry.legacy] for path, entry in sorted(after.items())}
     try:
-        write_atomic(file, json.dumps({"version": 1, "placed": rows}, indent=0).encode(), durable=False)
+        write_atomic(file, json.dumps({"version": 1, "placed": rows}).encode(), durable=False)
     except OSError as error:
         raise from_os_error(error, "recording what is in the workspace") from error
