@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from fourfold.formats import tabular
+from fourfold.formats.parquet import read_footer
 from fourfold.formats.tabular import Column, TableSummary, summarize
 
 
@@ -161,13 +163,77 @@ def test_parquet_tells_what_csv_tells() -> None:
         "price": ("number", 0),
         "day": ("date", 30),
         "ok": ("boolean", 10),
-        "vector": ("nested", 0),
+        "vector": ("nested", None),
     }
     assert found["label"].values == {"cat": 10, "dog": 10}
     assert found["ok"].values == {"false": 10, "true": 10}
     assert found["id"].values is None
 
 
+def test_parquet_is_told_without_pyarrow_but_for_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    parquet.write_table(pa.table({"a": [1, None, 3], "b": ["x", "y", "y"]}), stream)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert of(stream.getvalue(), "t.parquet") == TableSummary(
+        "parquet", 3, (Column("a", "integer", 1, None), Column("b", "text", 0, None))
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 2**32 - 1))
+def test_any_footer_of_parquet_is_read_or_not_and_never_an_error(data: bytes, length: int) -> None:
+    for size in (len(data), length):
+        footer = read_footer(io.BytesIO(b"PAR1" + data + size.to_bytes(4, "little") + b"PAR1"))
+        assert footer is None or footer.rows >= 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_footer_with_a_wrong_byte_is_read_or_not_and_never_an_error(data: st.DataObject) -> None:
+    good = _GOOD.getvalue()
+    length = int.from_bytes(good[-8:-4], "little")
+    at = data.draw(st.integers(len(good) - 8 - length, len(good) - 9))
+    bad = bytearray(good)
+    bad[at] = data.draw(st.integers(0, 255))
+    read_footer(io.BytesIO(bytes(bad)))
+
+
+def test_a_footer_of_nested_maps_is_refused() -> None:
+    deep = b"\x1b" + b"\x01\xbb" * 200_000
+    assert read_footer(io.BytesIO(b"PAR1" + deep + len(deep).to_bytes(4, "little") + b"PAR1")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (pa.int8(), "integer"),
+        (pa.uint64(), "integer"),
+        (pa.float16(), "number"),
+        (pa.float64(), "number"),
+        (pa.decimal128(9, 2), "number"),
+        (pa.bool_(), "boolean"),
+        (pa.string(), "text"),
+        (pa.large_string(), "text"),
+        (pa.binary(), "text"),
+        (pa.binary(4), "text"),
+        (pa.date32(), "date"),
+        (pa.time64("us"), "date"),
+        (pa.timestamp("ns", "UTC"), "date"),
+        (pa.null(), "empty"),
+        (pa.list_(pa.int32()), "nested"),
+        (pa.struct([("x", pa.int32()), ("y", pa.list_(pa.string()))]), "nested"),
+        (pa.map_(pa.string(), pa.int32()), "nested"),
+    ],
+)
+def test_every_type_of_arrow_has_its_kind(kind: pa.DataType, told: str) -> None:
+    stream = io.BytesIO()
+    parquet.write_table(pa.table({"it": pa.array([None], kind), "after": [1]}), stream)
+    found = columns(stream.getvalue(), "t.parquet")
+    assert [column.kind for column in found.values()] == [told, "integer"]
+
+
+_GOOD = io.BytesIO()
+parquet.write_table(pa.table({"a": [1, None, 3], "b": [[1], [], None], "c": ["x", "y", "y"]}), _GOOD)
 CELL = st.text(
     st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6
 ) | st.sampled_from(["", "NA", "1", "2.5", "true", "2024-01-02", "a,b", 'say "x"', "two\nlines"])

@@ -1,9 +1,10 @@
 """What a table looks like from afar: rows, columns and their kinds, nulls, and how labels are balanced.
 
 Reads CSV, TSV, JSON lines, JSON arrays of objects, and Parquet, from an open file and nothing else, once,
-from front to back, in bounded memory. A table never fails: what is no table is None, and where a cap or a
-broken line ended the reading, the summary says that it is partial. The first row of CSV and TSV names the
-columns, unless all its cells are numbers.
+from front to back, in bounded memory; of Parquet the end, and the values where pyarrow is installed. A table
+never fails: what is no table is None, and where a cap or a broken line ended the reading, the summary says
+that it is partial. The first row of CSV and TSV names the columns, unless all its cells are numbers.
+Facts: docs/formats/tables.md.
 """
 
 import csv
@@ -12,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
+
+from fourfold.formats.parquet import read_footer
 
 #: Bytes that are read of a file; what follows is left out, and the summary is partial.
 MAX_BYTES = 256 << 20
@@ -56,7 +59,7 @@ class Column(NamedTuple):
             without values.
         nulls: Rows without a value; None where the file does not tell.
         values: How often each value stands there, the most frequent first; None with more than
-            `MAX_VALUES` of them.
+            `MAX_VALUES` of them, and of Parquet where pyarrow is not installed.
     """
 
     name: str
@@ -70,8 +73,7 @@ class TableSummary(NamedTuple):
 
     Attributes:
         format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``.
-        rows: How many there are; None where it cannot be told (Parquet without pyarrow, a JSON array over
-            the cap).
+        rows: How many there are; None where it cannot be told (a JSON array over the cap).
         columns: In the order of the file; None likewise.
         partial: Not all of the file was looked at, or not all of it could be understood.
     """
@@ -366,59 +368,38 @@ def _document(file: BinaryIO, limit: int) -> TableSummary | None:
 
 
 def _parquet(file: BinaryIO) -> TableSummary | None:
+    footer = read_footer(file)
+    if footer is None:
+        return None
+    columns = [Column(field.name, field.kind, field.nulls) for field in footer.fields[:MAX_COLUMNS]]
+    if footer.size <= MAX_BYTES:
+        file.seek(0)
+        values = _arrow_values(file, {c.name for c in columns if c.kind not in {"nested", "empty"}})
+        columns = [column._replace(values=values.get(column.name)) for column in columns]
+    return TableSummary("parquet", footer.rows, tuple(columns), len(footer.fields) > MAX_COLUMNS)
+
+
+def _arrow_values(file: BinaryIO, names: set[str]) -> dict[str, dict[str, int] | None]:
+    """How often each value stands in some columns; nothing where pyarrow is missing, or refuses the file."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional reader, loaded for a file of its own
         from pyarrow import parquet  # noqa: PLC0415 - likewise
     except ImportError:
-        return TableSummary("parquet", None, None)
+        return {}
+    found = {name: _Tally(name) for name in names}
+    rows = 0
     try:
         table = parquet.ParquetFile(
             file, thrift_string_size_limit=MAX_DOCUMENT, thrift_container_size_limit=1 << 20
         )
-        found = {field.name: _Tally(field.name) for field in list(table.schema_arrow)[:MAX_COLUMNS]}
-        for field in list(table.schema_arrow)[:MAX_COLUMNS]:
-            found[field.name].kinds.add(_of_arrow(pa, field.type))
-        rows = int(table.metadata.num_rows)
-        partial = len(table.schema_arrow) > MAX_COLUMNS or not _count_arrow(table, found, rows)
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS):
+            rows += batch.num_rows
+            for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+                tally = found.get(name)
+                if tally is None or tally.values is None:
+                    continue
+                texts = (_of_json(value)[1] or str(value) for value in cells.to_pylist() if value is not None)
+                tally.count(Counter(texts))
     except (pa.ArrowException, OSError, ValueError, OverflowError):
-        return None
-    columns = tuple(tally.column(rows) for tally in found.values())
-    if partial:
-        columns = tuple(column._replace(nulls=None, values=None) for column in columns)
-    return TableSummary("parquet", rows, columns, partial)
-
-
-def _of_arrow(pa: Any, kind: Any) -> str:
-    tests = pa.types
-    if tests.is_dictionary(kind):
-        kind = kind.value_type
-    named = (
-        ("boolean", (tests.is_boolean,)),
-        ("integer", (tests.is_integer,)),
-        ("number", (tests.is_floating, tests.is_decimal)),
-        ("date", (tests.is_temporal,)),
-        ("nested", (tests.is_nested,)),
-        ("empty", (tests.is_null,)),
-    )
-    return next((name for name, asks in named if any(ask(kind) for ask in asks)), "text")
-
-
-def _count_arrow(table: Any, found: dict[str, _Tally], rows: int) -> bool:
-    """Count nulls and values batch by batch; whether that was affordable."""
-    groups = (table.metadata.row_group(at) for at in range(table.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > MAX_BYTES:
-        return False
-    seen = 0
-    for batch in table.iter_batches(batch_size=_BATCH_ROWS):
-        seen += batch.num_rows
-        for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-            tally = found.get(name)
-            if tally is None:
-                continue
-            tally.seen += len(cells) - cells.null_count
-            if tally.values is None or tally.kinds & {"nested", "empty"}:
-                tally.values = None
-                continue
-            texts = (_of_json(value)[1] or str(value) for value in cells.to_pylist() if value is not None)
-            tally.count(Counter(texts))
-    return seen == rows
+        return {}
+    return {name: tally.column(rows).values for name, tally in found.items()}
