@@ -61,6 +61,13 @@ class NoStageCommandError(UsageError):
     exit_code = 255  # DVC's
 
 
+class NotUtf8Error(UsageError):
+    """A command, a description or the name of a parameter is not UTF-8."""
+
+    code = "stage-not-utf8"
+    exit_code = 255
+
+
 class StageExistsError(ConflictError):
     """The ``dvc.yaml`` has a stage of this name already."""
 
@@ -140,7 +147,8 @@ def add_stage(
         events: Hears of what could not be hidden from Git yet.
 
     Raises:
-        BadStageNameError, NoStageCommandError: there is no name, or a bad one, or no command.
+        BadStageNameError, NoStageCommandError, NotUtf8Error: there is no name, or a bad one; or no command,
+            or one that no file can hold.
         BadStageFolderError: the working directory is not there.
         StageExistsError: there is such a stage, without ``force``.
         NamedTwiceError, CannotBeTrackedError: the paths cannot be what they were said to be.
@@ -188,6 +196,10 @@ def _refuse_name(wanted: StageSpec) -> None:
         raise NoStageCommandError(
             "command is not specified", hint="write it after the options: ff stage add -n <name> <command>"
         )
+    keys = [key for spec in wanted.params for key in spec.keys or ()]
+    for text in (str(wanted.cmd), wanted.desc or "", *keys):
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise NotUtf8Error(f"not UTF-8: {os.fsencode(text)!r:.120}", hint="dvc.yaml holds only UTF-8")
 
 
 def _folder(project: "Project", wdir: str | None) -> str:
