@@ -97,8 +97,8 @@ PLOTS: tuple[Scenario, ...] = (
             In("sub", "plots diff HEAD --json -t all -o out --targets ROC ../logs deep s.csv"),
         ),
         probes=(
-            "plots show --json -t all -o ../shown",
-            "plots diff HEAD~1 --json --split -t all -o ../shown",
+            "plots show --json -t all ROC fields files both logs plain.csv",
+            "plots diff HEAD~1 --json --split -t all --targets files fields logs",
         ),
     ),
     Scenario(

@@ -6,8 +6,7 @@ the first list is taken. Several fields share the column ``dvc_inferred_y_value`
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import InvalidFileError, NotFoundError
@@ -96,24 +95,13 @@ def _table(text: str, path: str, delimiter: str, *, header: bool) -> list[Row]:
     import io  # noqa: PLC0415 - likewise
 
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        first = next(lines, None)
-        while header and first is not None and not first:
-            first = next(lines, None)
-        if first is None:
-            return []
-        names: list[Any] = list(first) if header else [str(at) for at in range(len(first))]
-        body = [line for line in lines if line]
+        names = None
+        if not header:
+            first = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+            names = [str(at) for at in range(len(first))]
+        return list(csv.DictReader(io.StringIO(text, newline=""), names, delimiter=delimiter))
     except csv.Error as error:
         raise InvalidFileError(f"{path}: {error}") from None
-    return [_row(names, cells) for cells in ([first, *body] if not header else body)]
-
-
-def _row(names: Sequence[Any], cells: list[str]) -> Row:
-    row: Row = dict(zip_longest(names, cells[: len(names)]))
-    if len(cells) > len(names):
-        row[None] = cells[len(names) :]
-    return row
 
 
 def _lists(value: Any) -> Iterator[list[Any]]:

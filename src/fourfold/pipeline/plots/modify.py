@@ -7,7 +7,6 @@ from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.events import Sink, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.suggest import did_you_mean
-from fourfold.formats.dvc import pointer as pointers
 from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.pointer import Output
 from fourfold.pipeline.plots.definitions import PROPERTIES
@@ -33,6 +32,12 @@ class NotAPlotError(ConflictError):
     """A property is to be taken from an output that is no plot."""
 
     code = "not-a-plot"
+
+
+class PointerPlotError(ConflictError):
+    """The output belongs to a pointer file, whose format has no place for properties of a plot."""
+
+    code = "plot-of-a-pointer-file"
 
 
 class PlotPropertyNotSetError(NotFoundError):
@@ -74,6 +79,7 @@ def modify(
 
     Raises:
         PlotOutputNotFoundError: there is no such output.
+        PointerPlotError: it belongs to a pointer file. (DVC writes there what it then cannot read.)
         NotAPlotError, PlotPropertyNotSetError: what is to be taken away is not there.
         TemplateNotFoundError: there is no such template.
         TemplatedStageError: the stage comes from a template of ``dvc.yaml``.
@@ -128,9 +134,11 @@ def _bytes(project: "Project", out: Tracked, changed: Output) -> bytes:
     def changes(outs: Sequence[Output]) -> tuple[Output, ...]:
         return tuple(one._replace(plot=changed.plot) if one.path == changed.path else one for one in outs)
 
-    if owner.pointer is not None:
-        pointer = owner.pointer._replace(outs=changes(owner.pointer.outs))
-        return pointers.update(old, pointer, owner.relpath)
+    if not owner.is_stage:
+        raise PointerPlotError(
+            f"'{out.relpath}' is not the output of a stage: '{owner.relpath}' cannot say how it is drawn",
+            hint="write it into 'dvc.yaml', at the top, under: plots",
+        )
     spec = stages.parse(old, owner.relpath).stages.get(owner.name or "")
     if spec is None or spec.templated:
         raise TemplatedStageError(
