@@ -219,6 +219,25 @@ def test_files_are_written_where_they_were_asked_for_images_beside(repo: Sandbox
     assert "http" not in re.sub(r"http-equiv", "", page)
 
 
+def test_a_plot_by_a_template_that_is_not_built_in_is_drawn_by_the_extra(repo: Sandbox) -> None:
+    template = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "data": {"values": "<DVC_METRIC_DATA>"},
+        "mark": "line",
+        "encoding": {
+            "x": {"field": "fpr", "type": "quantitative"},
+            "y": {"field": "tpr", "type": "quantitative"},
+        },
+    }
+    repo.gen({".dvc/plots/mine.json": json.dumps(template)})
+    repo.gen({"dvc.yaml": PIPELINE.replace("x: fpr,", "template: mine, x: fpr,")})
+    repo.run("report", "-o", "report.md")
+    [image] = (repo.path / "report.images").iterdir()
+    assert "marks" in image.read_text()
+    repo.gen({".dvc/plots/mine.json": "not json"})
+    assert "Not drawn here" in repo.run("report").stdout
+
+
 def test_json_is_one_document(repo: Sandbox) -> None:
     document = repo.run("report", "--json").json()
     assert document["old"]["name"] == repo.git("rev-parse", "main").strip()[:7]

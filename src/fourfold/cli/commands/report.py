@@ -87,8 +87,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     found = report(
         session.project, args.a_rev, args.b_rev, wanted=wanted, environ=session.environ, events=session.sink
     )
-    figures = _figures(found)
-    told = sections(found, figures)
+    figures, undrawn = _figures(session, found)
+    told = sections(found, figures, undrawn)
     data = as_json(found)
     if args.out:
         _write(session, args.out, told, figures, args.max_size)
@@ -103,12 +103,12 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     return Outcome(data=data, text=text, failure=_failure(found))
 
 
-def _figures(found: Report) -> list[Figure]:
+def _figures(session: Session, found: Report) -> tuple[list[Figure], list[str]]:
     if not found.plots:
-        return []
+        return [], []
     from fourfold.pipeline.report.figures import figures  # noqa: PLC0415 - few reports have plots
 
-    return figures(found.plots)
+    return figures(session.project, found.plots)
 
 
 def _failure(found: Report) -> GateTrippedError | None:

@@ -134,7 +134,7 @@ def publish(
     del events
     if "png" in formats and loaded.plots:
         painting.require("PNG")
-    pictures, problems = _pictures(project, loaded.plots, typed)
+    pictures, problems = foreign_pictures(project, loaded.plots, typed)
     text = page(loaded, title=title, pictures=pictures, template=html)
     names = _Names()
     target = os.path.join(out, names.free("index", ".html"))
@@ -151,8 +151,8 @@ def publish(
     return Published(target, tuple(files), problems)
 
 
-def _pictures(
-    project: "Project", plots: Iterable[Plot], typed: str | None
+def foreign_pictures(
+    project: "Project", plots: Iterable[Plot], typed: str | None = None
 ) -> tuple[dict[str, Picture], dict[str, FourfoldError]]:
     """The plots that are not drawn by us, drawn, or with the reason why not."""
     found: dict[str, Picture] = {}

@@ -1,12 +1,17 @@
-"""The plots of a report as images: our own drawings, and pictures as they are, side by side in time."""
+"""The plots of a report as images: drawings, ours or the extra's, and pictures as they are at each moment."""
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fourfold.pipeline.plots.collect import Plot
+from fourfold.pipeline.plots.publish import foreign_pictures
 from fourfold.pipeline.plots.svg import svg
 from fourfold.pipeline.report.layout import Figure
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
 
 #: Pictures larger than this are left out: an embedded one makes the page heavier by a third more.
 MAX_PICTURE = 4 << 20
@@ -20,8 +25,10 @@ _MEDIA = {
 }
 
 
-def figures(plots: Iterable[Plot]) -> list[Figure]:
-    """Each plot as one image, each picture of a moment as one of its own."""
+def figures(project: "Project", plots: Sequence[Plot]) -> tuple[list[Figure], list[str]]:
+    """Each plot as one image, each picture of a moment as one; and the plots that nobody here can draw."""
+    foreign, _problems = foreign_pictures(project, plots)
+    undrawn = []
     found: list[Figure] = []
     taken: set[str] = set()
     for plot in plots:
@@ -33,10 +40,12 @@ def figures(plots: Iterable[Plot]) -> list[Figure]:
                     title = f"{plot.title}, {picture.rev}"
                     found.append(Figure(_file(title, ending, taken), title, media, picture.data))
             continue
-        drawn = svg(plot)
-        if drawn:
+        drawn = foreign[plot.id].svg if plot.id in foreign else svg(plot)
+        if not drawn:
+            undrawn.append(plot.id)
+        else:
             found.append(Figure(_file(plot.title, ".svg", taken), plot.title, _MEDIA[".svg"], drawn.encode()))
-    return found
+    return found, undrawn
 
 
 def _file(title: str, ending: str, taken: set[str]) -> str:

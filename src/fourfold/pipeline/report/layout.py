@@ -39,6 +39,8 @@ from fourfold.pipeline.report.words import (
 
 #: Stages beyond which only those that changed, and their neighbours, are drawn.
 _MAX_NODES = 120
+#: More plots are folded together.
+_MANY_FIGURES = 4
 #: A longer list of paths is folded.
 _MANY_PATHS = 15
 #: Directories whose files are listed.
@@ -79,12 +81,13 @@ class Section(NamedTuple):
     folded: bool = False
 
 
-def sections(report: Report, figures: Sequence[Figure] = ()) -> list[Section]:
+def sections(report: Report, figures: Sequence[Figure] = (), undrawn: Sequence[str] = ()) -> list[Section]:
     """The whole report, the most important first; what has nothing to say is left out.
 
     Args:
         report: What to tell.
         figures: Its plots, drawn.
+        undrawn: Those that could not be drawn.
     """
     found = [
         Section("", tuple(_head(report))),
@@ -95,7 +98,7 @@ def sections(report: Report, figures: Sequence[Figure] = ()) -> list[Section]:
         Section("Stages", tuple(_stages(report))),
         Section("Data", tuple(_data(report.data))),
         Section("Tables", tuple(_tables(report))),
-        Section("Plots", tuple(figures), folded=len(figures) > 4),
+        Section("Plots", (*figures, *_undrawn(undrawn)), folded=len(figures) > _MANY_FIGURES),
         Section("Pipeline", tuple(_graph(report)), folded=True),
         Section("Remote", tuple(_remote(report.remote))),
         Section("Not read", tuple(_problems(report))),
@@ -344,6 +347,21 @@ def _graph(report: Report) -> Iterator[Block]:
 def _named(drawn: Picture, names: Mapping[str, str]) -> Picture:
     edges = tuple((names[one], names[other]) for one, other in drawn.edges)
     return Picture(tuple(dict.fromkeys(names[node] for node in drawn.nodes)), edges)
+
+
+def _undrawn(names: Sequence[str]) -> Iterator[Block]:
+    if names:
+        told = tuple(
+            piece for at, name in enumerate(names) for piece in (*(said(", ") if at else ()), code(name))
+        )
+        yield Paragraph(
+            (
+                *said("Not drawn here (templates that are not built in need the extra "),
+                code("plots"),
+                *said("): "),
+                *told,
+            )
+        )
 
 
 def _remote(remote: OnRemote | None) -> Iterator[Block]:
