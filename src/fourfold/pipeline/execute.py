@@ -148,6 +148,7 @@ class Workshop:
         self._options = options
         self._tell = tell
         self._events = events
+        self._examiner = Examiner(project, events)
         self._locks = StageLocks(project)
         self._hiding = Hiding(project, op, plan)
         self._recorder = Recorder(
@@ -200,9 +201,7 @@ class Workshop:
         if self._options.dry:
             return Done(owner, "verified")
         with project_lock(self._project, writes=self._paths(owner)):
-            return self._recorder.record(owner, Examiner(self._project, self._events))._replace(
-                how="verified"
-            )
+            return self._recorder.record(owner, self._examiner.again())._replace(how="verified")
 
     # -- a stage with a command -------------------------------------------------------------------
 
@@ -218,13 +217,13 @@ class Workshop:
     ) -> Done | Job:
         project = self._project
         with ExitStack() as use, project_lock(project, writes=self._paths(owner)):
-            examiner = Examiner(project, self._events)
+            examiner = self._examiner.again()
             outs = placed(self._project.root, owner)
             remembered = None if force else self._remembered(owner, examiner)
             if remembered is not None:
                 self._tell(Restored(name, owner, reasons))
                 self._restore(outs, remembered, examiner)
-                return self._recorder.record(owner, Examiner(project, self._events))._replace(how="restored")
+                return self._recorder.record(owner, self._examiner.again())._replace(how="restored")
             self._check(owner, outs, examiner)
             reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]
             use.enter_context(self._locks.using(reads=reads, writes=[out.path for out in outs]))
@@ -256,7 +255,7 @@ class Workshop:
         """
         job.attempt += 1
         with project_lock(self._project, writes=self._paths(job.owner)):
-            self._clear(job.outs, Examiner(self._project, self._events))
+            self._clear(job.outs, self._examiner.again())
 
     def finish(self, job: Job, verdict: Verdict) -> Done:
         """Record what came out.
@@ -270,7 +269,7 @@ class Workshop:
             if error is not None:
                 raise error
             with project_lock(self._project, writes=self._paths(job.owner)):
-                return self._recorder.record(job.owner, Examiner(self._project, self._events))
+                return self._recorder.record(job.owner, self._examiner.again())
         finally:
             job.close()
 
@@ -278,10 +277,7 @@ class Workshop:
         """Tell what would happen; what is missing now may be there once the stages before have run."""
         downstream = any(change.kind == "upstream" for change in reasons)
         with suppress(DependencyMissingError, ParameterMissingError):
-            if (
-                not (force or downstream)
-                and self._remembered(owner, Examiner(self._project, self._events)) is not None
-            ):
+            if not (force or downstream) and self._remembered(owner, self._examiner.again()) is not None:
                 self._tell(Restored(name, owner, reasons))
                 return Done(owner, "restored")
         self._tell(Started(name, owner, reasons))

@@ -45,9 +45,13 @@ class Judge:
         self._events = events
         self._examiner = Examiner(project, events)
 
+    def foresee(self, plan: Iterable[Owner]) -> None:
+        """Ask all URLs that stages depend on side by side."""
+        self._examiner.foresee(plan)
+
     def forget(self) -> None:
         """Commands ran: what was seen of the workspace is worth nothing any more."""
-        self._examiner = Examiner(self._project, self._events)
+        self._examiner = self._examiner.again()
 
     def decide(
         self, owner: Owner, name: str, upstream: Sequence[Owner], *, force: bool, before: Iterable[str] = ()

@@ -137,6 +137,7 @@ class _Run:
         self.current: dict[Key, Owner] = dict(self.graph.owners)
         self.forced = {key_of(owner) for owner in plan} if settings.force else set()
         self.schedule = Schedule(project.root, plan, self.graph)
+        self.judge.foresee(plan)
         self._refuse_what_is_too_big(plan)
         if settings.pull and settings.execution.run_cache and not settings.execution.dry:
             self.judge.pull_runs()

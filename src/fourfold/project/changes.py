@@ -26,6 +26,11 @@ NOT_IN_CACHE = "not in cache"
 UPDATE_AVAILABLE = "update available"
 
 
+#: A file that was written so long ago shows every later change in its times, whatever stamps them.
+_SETTLED_NS = 2_000_000_000
+_Stamp = tuple[int, int, int, int, int] | None
+
+
 class Change(NamedTuple):
     """One reason why an owner is not what it records.
 
@@ -59,7 +64,9 @@ class Examiner:
         self._project = project
         self._events = events
         self._seen: dict[tuple[str, bool], Built | None] = {}
-        self._params: dict[str, Any] = {}
+        self._params: dict[str, Mapping[str, Any]] = {}
+        #: By path: the numbers of a file when it was read, and its values; shared with who looks `again`.
+        self._read: dict[str, tuple[_Stamp, Mapping[str, Any]]] = {}
         self._elsewhere: Elsewhere | None = None
 
     def current(self, path: str, *, legacy: bool = False) -> Built | None:
@@ -71,6 +78,12 @@ class Examiner:
             except FileNotFoundError:
                 self._seen[key] = None
         return self._seen[key]
+
+    def again(self) -> "Examiner":
+        """One that looks anew; files of parameters are read again only when they are not what they were."""
+        other = Examiner(self._project, self._events)
+        other._read = self._read
+        return other
 
     @property
     def elsewhere(self) -> "Elsewhere":
@@ -237,18 +250,34 @@ class Examiner:
     def parameters(self, path: str) -> Mapping[str, Any]:
         """The values in one file of parameters; empty when there is none."""
         if path not in self._params:
-            from fourfold.formats.dvc import params  # noqa: PLC0415 - only pipelines have parameters
+            stamp = self._stamp(path)
+            known = self._read.get(path)
+            if known is None or stamp is None or known[0] != stamp:
+                known = self._read[path] = stamp, self._parse(path)
+            self._params[path] = known[1]
+        return self._params[path]
 
-            try:
-                with open(path, "rb") as file:
-                    data = file.read()
-            except FileNotFoundError:
-                self._params[path] = {}
-            else:
-                loaded = params.parse(data, os.path.basename(path), self._project.display(path))
-                self._params[path] = loaded if isinstance(loaded, Mapping) else {}
-        found: Mapping[str, Any] = self._params[path]
-        return found
+    def _parse(self, path: str) -> Mapping[str, Any]:
+        from fourfold.formats.dvc import params  # noqa: PLC0415 - only pipelines have parameters
+
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return {}
+        loaded = params.parse(data, os.path.basename(path), self._project.display(path))
+        return loaded if isinstance(loaded, Mapping) else {}
+
+    def _stamp(self, path: str) -> "_Stamp":
+        """Numbers that tell whether a file is what it was; None when it could change without them."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        newest = max(found.st_mtime_ns, found.st_ctime_ns)
+        if newest + _SETTLED_NS > self._project.clock.now_ns():
+            return None
+        return found.st_size, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 _ABSENT = object()
