@@ -116,6 +116,15 @@ def test_commands_of_a_list_stop_at_the_first_that_fails(line: Workplace) -> Non
     assert not line.exists("b")
 
 
+@pytest.mark.parametrize("word", ["true", "1", "2.5"])
+def test_a_command_that_is_no_text_is_refused_before_anything_runs(line: Workplace, word: str) -> None:
+    line.gen({"dvc.yaml": PIPELINE.replace("cmd: cp one two", f"cmd: ['echo ran >> calls', {word}]")})
+    with pytest.raises(StageFailedError, match="is no command of stage 'second'"):
+        run(line)
+    assert line.text("calls") == "ran\n"
+    assert line.text("two") == "raw\n"
+
+
 def test_an_output_that_git_tracks_is_refused_before_it_is_touched(line: Workplace) -> None:
     line.gen({"dvc.yaml": PIPELINE + "  third:\n    cmd: echo new > mine\n    outs: [mine]\n", "mine": "old"})
     line.git("add", "mine")

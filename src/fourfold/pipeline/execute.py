@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fourfold.base.errors import (
     ConflictError,
     FourfoldError,
+    InvalidFileError,
     NotFoundError,
     UnsupportedError,
 )
@@ -68,6 +69,12 @@ class CommandTimedOutError(ConflictError):
     """A stage took longer than its ``meta: fourfold: timeout:`` says; its commands were ended."""
 
     code = "command-timed-out"
+
+
+class CommandNotTextError(InvalidFileError):
+    """An item of a stage's list of commands is no text: YAML took it for a number, or true or false."""
+
+    code = "command-not-text"
 
 
 class WorkingDirMissingError(NotFoundError):
@@ -291,6 +298,13 @@ class Workshop:
     def _check(self, owner: Owner, outs: Iterable[Tracked], examiner: Examiner) -> None:
         """Refuse what could not end well before anything is touched."""
         project = self._project
+        commands: Sequence[object] = _commands(owner)
+        odd = [command for command in commands if not isinstance(command, str)]
+        if odd:
+            raise CommandNotTextError(
+                f"{odd[0]!r} is no command of stage '{owner.addressing}': it is not text",
+                hint="put it between quotes in 'cmd'",
+            )
         if not os.path.isdir(owner.wdir):
             raise WorkingDirMissingError(
                 f"the working directory '{project.display(owner.wdir)}' of stage '{owner.addressing}' "
