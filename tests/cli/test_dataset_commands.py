@@ -66,6 +66,7 @@ def test_a_stage_that_needs_a_data_set_runs_when_it_moves_and_only_then(
     assert "didn't change" in ff_repo.run("repro").stdout
     ff_repo.run("dataset", "update", "one")
     assert ff_repo.run("status", "--json").json() == {"look": [{"changed deps": {"ds://one": "modified"}}]}
+    assert "dependency ds://one is" in ff_repo.run("why", "look").stdout
     assert "Running stage 'look'" in ff_repo.run("repro").stdout
     ff_repo.gen({"dvc.yaml": ff_repo.text("dvc.yaml").replace("ds://one", "ds://oen")})
     code, said, hint, kind = answer(ff_repo.run("repro", check=False))

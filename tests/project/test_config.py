@@ -24,6 +24,7 @@ from fourfold.project.config_schema import (
     Origin,
     UnknownOptionError,
     UnsupportedUrlError,
+    check_together,
     options_of,
     scheme_of,
 )
@@ -340,3 +341,10 @@ def test_without_a_project_there_are_two_levels() -> None:
 )
 def test_the_kind_of_a_remote_is_the_scheme_of_its_url(url: str, scheme: str) -> None:
     assert scheme_of(url) == scheme
+
+
+def test_options_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(BadOptionValueError, match="'config_dir' and 'config_module' exclude each other"):
+        check_together("hydra", {"config_dir": "conf", "enabled": "true", "config_module": "pkg"}, "config")
+    check_together("hydra", {"config_dir": "conf"}, "config")
+    check_together(("remote", "r"), {"config_dir": "x", "config_module": "y"}, "config")

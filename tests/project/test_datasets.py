@@ -64,7 +64,7 @@ def move_on(source: Workplace, tag: str = "v2") -> str:
 
 def state(work: Workplace, name: str, recorded: dict[str, object] | None) -> str:
     """How a data set differs from what a stage of the top ``dvc.yaml`` recorded."""
-    return Datasets(work.open()).state(work.path("dvc.yaml"), name, recorded)
+    return Datasets(work.open()).state(work.path("dvc.yaml"), name, recorded)[0]
 
 
 def recorded(work: Workplace, name: str) -> dict[str, object]:

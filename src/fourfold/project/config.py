@@ -19,6 +19,7 @@ from fourfold.project.config_schema import (
     BadOptionValueError,
     Checked,
     Origin,
+    check_together,
     check_value,
     command_for,
     scheme_of,
@@ -160,6 +161,9 @@ class Config:
             url = self._url(section)
             for option, value in options.items():
                 check_value(section, option, value, url, self._origins[section, option])
+            check_together(
+                section, options, self._origins[section, next(iter(options))].file if options else ""
+            )
             if isinstance(section, tuple) and section[0] == "remote" and url is None:
                 file = next((level.file for level in self.levels if section in level.sections), "")
                 raise BadOptionValueError(

@@ -24,7 +24,7 @@ from fourfold.project.config import (
     resolve_path,
 )
 from fourfold.project.config_policy import needs_trust, option_name
-from fourfold.project.config_schema import Origin, check_value
+from fourfold.project.config_schema import Origin, check_together, check_value
 from fourfold.project.oplog import Operation, operation
 from fourfold.project.trust import Trust
 
@@ -162,6 +162,7 @@ def _check(data: bytes, origin: Origin, merged: Sections) -> None:
         url = options.get("url") or merged.get(section, {}).get("url")
         for option, value in options.items():
             check_value(section, option, value, url if isinstance(url, str) else None, origin)
+        check_together(section, options, origin.file)
 
 
 def _has_secret(data: bytes, source: str) -> bool:

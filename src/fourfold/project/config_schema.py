@@ -226,6 +226,8 @@ SECTIONS: dict[str, dict[str, Check]] = {
     "hydra": {**_texts("config_dir config_module config_name plugins_path"), "enabled": _bool},
     "studio": {**_texts("token url repo_url"), "offline": _bool},
 }
+#: Options of which a section may have one.
+_EXCLUSIVE: dict[Key, tuple[str, ...]] = {"hydra": ("config_dir", "config_module")}
 _DB: dict[str, Check] = _texts("url username password")
 _MACHINE: dict[str, Check] = {
     "cloud": _choice("aws", "azure"),
@@ -303,6 +305,21 @@ def check_value(section: Key, option: str, value: Value, url: str | None, origin
             f"{where}{_shown(section)}: '{option}' must be {wrong}{given}",
             hint=f"set it with: {command_for(section, option)}",
         ) from None
+
+
+def check_together(section: Key, options: Mapping[str, object], file: str) -> None:
+    """Check that options of one section do not exclude each other.
+
+    Raises:
+        BadOptionValueError: two of them do.
+    """
+    both = [option for option in _EXCLUSIVE.get(section, ()) if option in options]
+    if len(both) > 1:
+        where = f"{file}: " if file else ""
+        raise BadOptionValueError(
+            f"{where}{_shown(section)}: '{both[0]}' and '{both[1]}' exclude each other",
+            hint=f"remove one with: ff config --unset {section}.{both[1]}",
+        )
 
 
 def _short(value: Value) -> str:

@@ -125,10 +125,11 @@ class Datasets:
             raise DatasetNotInSyncError(problem, hint=f"look at it with: ff dataset update {name}")
         return entries.lock_document(found.lock)
 
-    def state(self, beside: str, name: str, recorded: Mapping[str, Any] | None) -> str:
-        """How a data set differs from what a stage recorded; empty when it does not.
+    def state(self, beside: str, name: str, recorded: Mapping[str, Any] | None) -> tuple[str, str, str]:
+        """How a data set differs from what a stage recorded, what that was, and what it is now.
 
-        The words are DVC's; `NOT_IN_SYNC` says that the data set has to be looked at first.
+        The word is DVC's: ``new``, ``modified``, `NOT_IN_SYNC` where it has to be looked at first; empty
+        when there is no difference.
 
         Raises:
             DatasetNotFoundError: there is none.
@@ -136,11 +137,12 @@ class Datasets:
         """
         found = self.get(name, beside)
         if found.lock is None:
-            return NOT_IN_SYNC
+            return NOT_IN_SYNC, "", ""
         then = entries.lock_of(recorded) if recorded else None
+        now = entries.mark_of(found.lock)
         if then is None:
-            return "new"
-        return "modified" if then != found.lock else ""
+            return "new", "", now
+        return "modified" if then != found.lock else "", entries.mark_of(then), now
 
     def _load(self, path: str) -> dict[str, Dataset]:
         if path not in self._files:

@@ -40,8 +40,8 @@ class Difference(NamedTuple):
     """
 
     state: str
-    old: object
-    new: object = None
+    old: str | None
+    new: str | None = None
 
 
 class Elsewhere:
@@ -97,12 +97,12 @@ class Elsewhere:
             DatasetNotFoundError: it is a data set that is not declared.
         """
         if dep.path.startswith(DATASET):
-            state = self.datasets.state(owner.file, dep.path[len(DATASET) :], dep.dataset)
-            return Difference(state, dep.dataset) if state else None
+            state, old, new = self.datasets.state(owner.file, dep.path[len(DATASET) :], dep.dataset)
+            return Difference(state, old or None, new or None) if state else None
         found = self._current(owner, dep)
         if found is None:
-            return Difference("deleted", _tag(dep))
-        return None if _tag(found) == _tag(dep) else Difference("modified", _tag(dep), _tag(found))
+            return Difference("deleted", _bare(dep))
+        return None if _tag(found) == _tag(dep) else Difference("modified", _bare(dep), _bare(found))
 
     def _current(self, owner: "Owner", dep: Dependency) -> Dependency | None:
         self.foresee([owner._replace(deps=tuple(owner.deps), frozen=False)])
@@ -135,6 +135,12 @@ def is_url(dep: Dependency) -> bool:
 def _tag(dep: Dependency) -> str | None:
     """What tells one content from another, as DVC compares them; versions and sizes say nothing more."""
     return dep.oid or dep.etag or dep.checksum
+
+
+def _bare(dep: Dependency) -> str | None:
+    """The same for people: without the quotes that HTTP has around a tag."""
+    tag = _tag(dep)
+    return tag.strip('"') if tag else None
 
 
 def _shown(dep: Dependency) -> str:

@@ -72,6 +72,8 @@ def _explain(
     if change.kind not in {"dependency", "output"}:
         shown = project.display(os.path.join(owner.wdir, change.path)) if change.path else ""
         return Reason(change, shown, None, restorable=False)
+    if "://" in change.path:
+        return Reason(change, change.path, None, restorable=False)
     path = os.path.normpath(os.path.join(owner.wdir, change.path))
     out = next((out for out in outs if out.path == path), None)
     legacy = out.output.legacy if out is not None else False

@@ -209,6 +209,20 @@ def lock_document(lock: DatasetLock) -> dict[str, Any]:
     return entry
 
 
+def mark_of(lock: DatasetLock) -> str:
+    """What tells one state of a data set from another: a commit, a version, or a digest of the tags."""
+    if lock.rev_lock is not None:
+        return lock.rev_lock
+    if lock.version is not None:
+        return f"v{lock.version}"
+    if not lock.files and lock.meta and lock.meta.get("etag"):
+        return str(lock.meta["etag"]).strip('"')
+    import hashlib  # noqa: PLC0415 - few data sets are folders
+    import json  # noqa: PLC0415 - likewise
+
+    return hashlib.md5(json.dumps(lock_document(lock)).encode(), usedforsecurity=False).hexdigest()
+
+
 def put_spec(old: bytes, spec: DatasetSpec, source: str = "") -> bytes:
     """The bytes of the ``dvc.yaml`` that said ``old`` with a data set added or replaced.
 
