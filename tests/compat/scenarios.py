@@ -9,6 +9,7 @@ from tests.compat.scenes_project import PROJECT
 from tests.compat.scenes_s3 import SERVED as S3
 from tests.compat.scenes_sources import SOURCES
 from tests.compat.scenes_stages import STAGES
+from tests.compat.scenes_templates import TEMPLATES
 from tests.compat.scenes_transfer import TRANSFER
 
 __all__ = ["SCENARIOS", "SERVED"]
@@ -21,6 +22,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *STAGES,
     *DATASETS,
     *PLOTS,
+    *TEMPLATES,
     *PIPELINES,
 )
 SERVED: tuple[Scenario, ...] = (*S3, *SERVED_DATASETS)

@@ -18,6 +18,7 @@ from fourfold.project.files import (
     Tracking,
     load_file,
     load_tracked,
+    read_owner_file,
 )
 from fourfold.project.outs import (
     LOCK_FILE,
@@ -188,7 +189,7 @@ class _Search:
         if name is None or os.path.basename(file) != PIPELINE_FILE:
             return [self.whole(owner) for owner in owners]
         named = _named(owners, name)
-        if not named:
+        if not named and not _makes_nothing(self.project, file, name):
             raise _no_such_stage(self.project, file, name, owners)
         return [self.whole(owner) for owner in named]
 
@@ -203,6 +204,8 @@ class _Search:
                     if path.startswith(out.path + os.sep):
                         inner = path[len(out.path) + 1 :].replace(os.sep, "/")
                         return [Selected(owner, (out,), safe_relpath(inner, "the command line"))]
+        if file is None and _makes_nothing(self.project, self.project.absolute(PIPELINE_FILE), target):
+            return []
         shown = os.path.relpath(file, self.project.cwd) if file and os.path.isabs(file) else file
         raise TargetNotFoundError(
             f"'{target}' does not exist as an output or a stage name in '{shown or PIPELINE_FILE}'",
@@ -251,7 +254,7 @@ def named_owners(project: "Project", target: str, *, groups: bool = True) -> lis
     if file is None:
         file = PIPELINE_FILE
         pointer = project.absolute(target) + POINTER_SUFFIX
-        if not os.path.isfile(project.absolute(file)) or (name and _lacks(project, name)):
+        if not os.path.isfile(project.absolute(file)) or (name and _lacks(project, name, groups=groups)):
             if os.path.isfile(pointer):
                 raise BadOwnerNameError(
                     f"'{target}' is not a .dvc file", hint=f"did you mean '{project.display(pointer)}'?"
@@ -269,13 +272,23 @@ def named_owners(project: "Project", target: str, *, groups: bool = True) -> lis
     if name is None or os.path.basename(file) != PIPELINE_FILE:
         return owners
     found = _named(owners, name) if groups else [owner for owner in owners if owner.name == name]
-    if not found:
+    if not found and not (groups and _makes_nothing(project, path, name)):
         raise _no_such_stage(project, path, name, owners)
     return found
 
 
-def _lacks(project: "Project", name: str) -> bool:
-    return not _named(load_file(project, project.absolute(PIPELINE_FILE)), name)
+def _lacks(project: "Project", name: str, *, groups: bool) -> bool:
+    path = project.absolute(PIPELINE_FILE)
+    return not _named(load_file(project, path), name) and not (groups and _makes_nothing(project, path, name))
+
+
+def _makes_nothing(project: "Project", path: str, name: str) -> bool:
+    """Whether a name is that of a ``foreach`` or ``matrix`` of the workspace that goes through nothing."""
+    from fourfold.formats.dvc import stages  # noqa: PLC0415 - only a name without a stage comes here
+
+    data = read_owner_file(project.root, path) if project.contains(path) else None
+    spec = None if data is None else stages.parse(data, project.relpath(path)).stages.get(name)
+    return spec is not None and ("foreach" in spec.raw or "matrix" in spec.raw)
 
 
 def one_owner(project: "Project", target: str) -> Owner:
