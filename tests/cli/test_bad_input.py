@@ -94,7 +94,7 @@ def test_repro_without_a_pipeline_says_how_to_begin_one(data: Sandbox) -> None:
     code, message, hint, kind = answer(data.run("repro", check=False))
     assert (code, kind) == (255, "pointer-file-not-found")
     assert message == "'dvc.yaml' does not exist"
-    assert hint.startswith("write the pipeline's stages into it")
+    assert hint.startswith("write the stages of the pipeline into dvc.yaml")
 
 
 def test_a_mistyped_option_is_told_before_the_argument_that_it_seems_to_cost(data: Sandbox) -> None:
