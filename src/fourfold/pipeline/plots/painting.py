@@ -1,12 +1,15 @@
 """What the extra ``plots`` draws, by vl-convert: templates that are not ours, and PNG; nothing is fetched."""
 
 import json
+import re
 from importlib.util import find_spec
 from typing import Any
 
 from fourfold.base.errors import InvalidFileError, UnsupportedError
 
 _NAME = "vl_convert"
+#: An address in a drawing, in the form in which vl-convert writes attributes, that leads out of it.
+_ADDRESS = re.compile(r'(\bhref=")(?!data:|#)[^"]*"')
 
 
 class PainterMissingError(UnsupportedError):
@@ -47,7 +50,7 @@ def _painter(what: str) -> Any:
 
 
 def vega_svg(content: dict[str, Any], name: str) -> str:
-    """A filled template as an SVG document; data that it names by an address is not fetched.
+    """A filled template as an SVG document; what it names by an address is neither fetched nor read.
 
     Args:
         content: Vega-Lite, or Vega when its schema says so.
@@ -63,9 +66,9 @@ def vega_svg(content: dict[str, Any], name: str) -> str:
     try:
         found: str = draw(json.dumps(content), allowed_base_urls=[])
     except (ValueError, TypeError, OSError) as error:
-        first = str(error).strip().splitlines() or ["no reason given"]
-        raise NotDrawableError(f"the template '{name}' cannot be drawn: {first[0]}") from None
-    return found
+        why = " ".join(line.strip() for line in str(error).strip().splitlines()[:2]) or "no reason given"
+        raise NotDrawableError(f"the template '{name}' cannot be drawn: {why}") from None
+    return _ADDRESS.sub(r'\1"', found)
 
 
 def png(svg: str, *, scale: float = 2.0) -> bytes:
