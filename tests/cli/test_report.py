@@ -105,6 +105,7 @@ def test_a_report_says_what_changed_why_and_what_came_of_it(repo: Sandbox) -> No
     assert '["other"]\n' in told
     assert "- `clean.csv`\n" in section(told, "Remote")
     assert "- `same`\n" not in section(told, "Remote")
+    assert "- nothing is missing on the remote\n" in repo.run("report", "HEAD", "HEAD").stdout
     repo.run("push", "-q")
     assert "- nothing is missing on the remote\n" in repo.run("report").stdout
 
@@ -257,7 +258,8 @@ def test_nothing_to_compare_with_is_an_error_of_one_line(ff_repo: Sandbox) -> No
     ff_repo.commit("one")
     assert "- none of 3 stages changed" in ff_repo.run("report").stdout
     assert "code: unknown-revision" in ff_repo.run("report", "nowhere", check=False).stderr
-    assert "code: usage" in ff_repo.run("report", "--goal", "auc=up", check=False).stderr
+    for wrong in (["--goal", "auc=up"], ["--max-size", "10"], ["--attach"], ["--html", "."]):
+        assert "code: usage" in ff_repo.run("report", *wrong, check=False).stderr
 
 
 def test_a_remote_that_cannot_be_asked_stops_nothing(repo: Sandbox) -> None:

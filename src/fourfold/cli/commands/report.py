@@ -141,6 +141,8 @@ def _save_images(folder: str, figures: Sequence[Figure]) -> list[str]:
 
 
 def _save(path: str, data: bytes) -> None:
+    if os.path.isdir(path):
+        raise UsageError(f"'{path}' is a folder", hint="name a file to write to")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomic(path, data)

@@ -167,7 +167,7 @@ def _shown(plot: "Plot", rev: str) -> list[Any]:
 
 
 def _on_remote(project: "Project", side: Side, wanted: Wanted, events: Sink) -> OnRemote:
-    scope = NO_REVISIONS if side.commit is None else Scope(revs=(side.commit,))
+    scope = NO_REVISIONS if side.commit is None else Scope(revs=(side.commit,), workspace=False)
     try:
         found = remote_status(project, remote=wanted.remote, scope=scope, events=events)
     except NoRemoteError:
