@@ -1,11 +1,9 @@
 """The page of a report in a real browser: nothing leaves it, nothing in it runs, it is read day and night."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from fourfold.pipeline.report.html import page
 from fourfold.pipeline.report.layout import Diagram, Figure, Section
@@ -21,17 +19,6 @@ DRAWING = (
     "<script>parent.document.title='owned'</script>"
     '<rect width="40" height="30" fill="red"/></svg>'
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, as the system has it."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path is not None, "no chromium here: run make programs"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -70,6 +70,13 @@ def test_an_outlier_is_weighed_down() -> None:
     assert loess(xs, ys, 0.4)[20] == pytest.approx(2.0, abs=0.1)
 
 
+def test_where_all_neighbours_are_outliers_the_first_curve_stays() -> None:
+    ys = [1 / (at + 1) for at in range(40)]
+    found = loess([float(at) for at in range(40)], ys, 0.3)
+    assert found[0] == max(found)
+    assert found[0] > 0.5
+
+
 def test_smoothing_gives_a_finite_number_for_whatever_it_is_given() -> None:
     draw = random.Random(1)
     for _ in range(50):

@@ -116,7 +116,12 @@ def test_a_template_that_names_an_address_is_not_given_it() -> None:
     with pytest.raises(painting.NotDrawableError):
         painting.vega_svg(content, "mine")
     rows = {"values": [{"a": 1}]}
-    for url in ("file:///etc/hostname", "/etc/hostname", "http://127.0.0.1:9/x.png", "https://127.0.0.1:9/y.png"):
+    for url in (
+        "file:///etc/hostname",
+        "/etc/hostname",
+        "http://127.0.0.1:9/x.png",
+        "https://127.0.0.1:9/y.png",
+    ):
         mark = {"type": "image", "url": url, "href": url, "width": 10, "height": 10}
         drawn = painting.vega_svg({"data": rows, "mark": mark}, "mine")
         assert "<image" in drawn

@@ -68,7 +68,8 @@
     return Array.from(fit);
   };
 
-  const path = (xs, ys) => "M" + xs.map((x, at) => `${x.toFixed(1)} ${ys[at].toFixed(1)}`).join("L");
+  const short = (value) => value.toFixed(1).replace(/\.0$/, "");
+  const path = (xs, ys) => "M" + xs.map((x, at) => `${short(x)} ${short(ys[at])}`).join("L");
 
   const nearest = (xs, x) => {
     let low = 0, high = xs.length - 1;

@@ -71,7 +71,9 @@ def loess(xs: Sequence[float], ys: Sequence[float], bandwidth: float, rounds: in
         for at in range(count):
             while left + window < count and xs[left + window] - xs[at] < xs[at] - xs[left]:
                 left += 1
-            fitted[at] = _line_at(xs, ys, trust, range(left, left + window), xs[at])
+            found = _line_at(xs, ys, trust, range(left, left + window), xs[at])
+            if found is not None:
+                fitted[at] = found
         if turn == rounds:
             break
         residues = [abs(y - fit) for y, fit in zip(ys, fitted, strict=True)]
@@ -84,8 +86,11 @@ def loess(xs: Sequence[float], ys: Sequence[float], bandwidth: float, rounds: in
 
 def _line_at(
     xs: Sequence[float], ys: Sequence[float], trust: Sequence[float], window: range, x: float
-) -> float:
-    """The value at x of the line through the points of a window, the near ones weighing more."""
+) -> float | None:
+    """The value at x of the line through the points of a window, the near ones weighing more.
+
+    None when all of them are outliers.
+    """
     reach = max(x - xs[window.start], xs[window.stop - 1] - x)
     total = sum_x = sum_y = sum_xx = sum_xy = 0.0
     for at in window:
@@ -99,7 +104,7 @@ def _line_at(
         sum_xx += weight * from_x * from_x
         sum_xy += weight * from_x * ys[at]
     if total <= 0:
-        return sum(ys[at] for at in window) / len(window)
+        return None
     spread = total * sum_xx - sum_x * sum_x
     if spread <= 1e-12 * total * sum_xx or spread <= 0:
         return sum_y / total
