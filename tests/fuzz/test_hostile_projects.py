@@ -34,6 +34,7 @@ COMMANDS = (
     ("repro", "--dry"),
     ("dag",),
     ("metrics", "show"),
+    ("report", "--no-remote"),
     ("undo",),
     ("undo", "--force"),
 )
