@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fourfold.base.errors import UnavailableError
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.lock import LockEntry
@@ -91,8 +92,15 @@ def _surroundings(
     from fourfold.formats.dvc.templates import Unpacking  # noqa: PLC0415 - likewise
 
     def read_variables(file: str) -> bytes | None:
-        inside(root, file, f"vars of {relpath}", os.path.relpath(file, os.path.dirname(path)))
-        return read(file)
+        shown = os.path.relpath(file, os.path.dirname(path))
+        inside(root, file, f"vars of {relpath}", shown)
+        inside(os.path.realpath(root), os.path.realpath(file), f"vars of {relpath}", shown)  # not by a link
+        try:
+            return read(file)
+        except UnavailableError as error:
+            if isinstance(error.__cause__, IsADirectoryError):
+                return None
+            raise
 
     unpacking = Unpacking()
     if config is not None:
