@@ -1,9 +1,14 @@
 """Telling of stages that run beside each other: at a terminal, elsewhere, and under --json and --quiet."""
 
+import fcntl
 import os
 import pty
 import re
 import subprocess
+import termios
+import time
+
+import pytest
 
 from tests.conftest import find_ff
 from tests.fixtures.sandbox import Sandbox
@@ -21,12 +26,25 @@ GOOD = PIPELINE.format(end="echo 1 > r")
 BAD = PIPELINE.format(end="echo no luck; exit 3")
 
 
-def at_terminal(repo: Sandbox, *args: str) -> tuple[int, str]:
-    """Run at a terminal of 24 lines; the exit code, and all that was written there."""
+def at_terminal(repo: Sandbox, *args: str, keys: tuple[str, bytes] | None = None) -> tuple[int, str]:
+    """Run at a terminal; the exit code, and all that was written there.
+
+    Args:
+        repo: Where.
+        args: Of the command.
+        keys: What has to be on the screen before somebody presses keys, and which.
+    """
     ours, theirs = pty.openpty()
     environ = {**repo.tool.env, "TERM": "xterm", "NO_COLOR": "1"}
     runner = subprocess.Popen(
-        [find_ff(), *args], cwd=repo.path, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+        [find_ff(), *args],
+        cwd=repo.path,
+        env=environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here
     )
     os.close(theirs)
     said = b""
@@ -38,6 +56,9 @@ def at_terminal(repo: Sandbox, *args: str) -> tuple[int, str]:
         if not piece:
             break
         said += piece
+        if keys is not None and keys[0].encode() in said:
+            os.write(ours, keys[1])
+            keys = None
     os.close(ours)
     return runner.wait(30), said.decode().replace("\r\n", "\n")
 
@@ -108,3 +129,29 @@ def test_a_dry_run_says_of_each_stage_why(ff_repo: Sandbox) -> None:
 
 def test_jobs_must_be_a_number_above_nothing(ff_repo: Sandbox) -> None:
     assert ff_repo.run("repro", "-j", "0", check=False).code == 254
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_key_that_interrupts_ends_all_stages(ff_repo: Sandbox, jobs: str) -> None:
+    hang = "stages:\n" + "".join(
+        f"  {name}:\n    cmd: echo $$ > {name}.pid; echo begun; sleep 60\n    outs: [{name}]\n"
+        for name in "ab"
+    )
+    ff_repo.gen({"dvc.yaml": hang})
+    began = time.monotonic()
+    code, said = at_terminal(ff_repo, "repro", "-j", jobs, keys=("begun", b"\x03"))
+    assert code == 252
+    assert time.monotonic() - began < 30
+    assert "Traceback" not in said
+    for file in ff_repo.path.glob("*.pid"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
+
+
+def test_a_stage_alone_reads_from_the_terminal(ff_repo: Sandbox) -> None:
+    ff_repo.gen(
+        {"dvc.yaml": "stages:\n  a:\n    cmd: echo name?; read name; echo $name > a\n    outs: [a]\n"}
+    )
+    code, _said = at_terminal(ff_repo, "repro", keys=("name?\r\n", b"Ada\n"))
+    assert code == 0
+    assert ff_repo.text("a") == "Ada\n"
