@@ -19,6 +19,7 @@ from fourfold.pipeline.resources import Machine, Needs, gpus_of, memory_of_machi
         ({"memory": "4GB"}, Needs(memory=4_000_000_000)),
         ({"memory": "1.5 GiB"}, Needs(memory=1_610_612_736)),
         ({"memory": "512m"}, Needs(memory=512_000_000)),
+        ({"goal": {"auc": "max"}}, Needs()),
         ({"timeout": 90}, Needs(timeout=90.0)),
         ({"timeout": "1h30m"}, Needs(timeout=5400.0)),
         ({"timeout": "2d 0.5s"}, Needs(timeout=172_800.5)),
