@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_answers import answer
+from tests.fixtures.http_files import HttpFiles, Script
 from tests.fixtures.sandbox import Sandbox
 
 
@@ -164,3 +165,57 @@ def test_what_is_damaged_on_the_way_is_told_and_not_promoted(repo: Sandbox) -> N
         ("corrupt", "d/a"),
         ("withheld", "d"),
     ]
+
+
+OFFLINE = (
+    "dag",
+    "data status",
+    "diff",
+    "stage list",
+    "params diff",
+    "metrics show",
+    "checkout",
+    "push",
+    "fetch",
+    "gc -w -f",
+    "status -c",
+    "commit -f model.dvc",
+    "freeze look",
+    "status look",
+)
+
+
+def test_only_commands_that_need_to_know_ask_a_url(repo: Sandbox, http_files: HttpFiles) -> None:
+    http_files.files["/f"] = b"1\n"
+    url = f"{http_files.url}/f"
+    repo.gen(
+        {"dvc.yaml": f"stages:\n  look:\n    cmd: echo > out\n    deps: ['{url}', model]\n    outs: [out]\n"}
+    )
+    for command in ("repro", "status", "why look", "repro --dry", "commit -f look"):
+        http_files.seen.clear()
+        repo.run(*command.split())
+        assert http_files.seen, command
+    http_files.seen.clear()
+    for command in OFFLINE:
+        repo.run(*command.split())
+        assert not http_files.seen, command
+
+
+def test_a_url_that_cannot_be_asked_fails_its_stage_and_no_other(
+    repo: Sandbox, http_files: HttpFiles
+) -> None:
+    http_files.choose = lambda _method, _path: Script(403)
+    far = f"  far:\n    cmd: echo > f\n    deps: ['{http_files.url}/f']\n    outs: [f]\n"
+    near = "  near:\n    cmd: echo > n\n    deps: [model]\n    outs: [n]\n"
+    repo.gen({"dvc.yaml": f"stages:\n{far}{near}"})
+    ran = repo.run("repro", "-k", check=False)
+    assert ran.code == 255
+    assert repo.exists("n")
+    assert not repo.exists("f")
+    assert "dependency" in ran.stderr
+    assert http_files.url in ran.stderr
+    code, said, hint, kind = answer(repo.run("status", check=False))
+    assert (code, kind) == (1, "dependency-unknown")
+    assert "of stage 'far' cannot be looked at" in said
+    assert hint
+    assert repo.run("repro", "near").code == 0
