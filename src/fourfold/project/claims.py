@@ -19,6 +19,8 @@ MAKES = ("outs", "metrics", "plots")
 NEEDS = ("deps", "params")
 
 _READ_MAX = 16 * 1024 * 1024
+#: Longer texts are no paths.
+_LONGEST = 4096
 _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 
 
@@ -105,8 +107,22 @@ def _may_say(item: Any, text: str, key: str) -> tuple[str, ...] | None:
     del key
     names = [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []
     for name in names:
-        if isinstance(name, str) and _TEMPLATE.search(name):
-            pattern = ".*".join(re.escape(part) for part in _TEMPLATE.split(name))
-            if re.fullmatch(pattern, text, re.DOTALL):
-                return () if isinstance(item, str) else (name,)
+        if not isinstance(name, str) or len(name) > _LONGEST or not _TEMPLATE.search(name):
+            continue
+        if _fits(_TEMPLATE.split(name), text):
+            return () if isinstance(item, str) else (name,)
     return None
+
+
+def _fits(pieces: list[str], text: str) -> bool:
+    """Whether a text begins and ends with the outer pieces and holds the others between, in their order."""
+    first, *inner, last = pieces
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for piece in inner:
+        at = text.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return at <= end
