@@ -268,6 +268,42 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r".*ws/\.dvc/cache(/files(/md5(/(c8|ae)(/.*\.dir)?)?)?)?: only in [AB]",
         "looking at a folder of a bucket leaves nothing here; the real DVC caches a manifest of tags",
     ),
+    Deviation(
+        "",
+        "what-makes-a-stage-run",
+        r"step 38 `~repro c`: ws/c\.out: only in B",
+        "a stage that cannot run keeps its old outputs; the real DVC deletes them before it looks",
+    ),
+    Deviation(
+        "",
+        "stage-whose-inputs-are-missing",
+        r"step \d+ `~repro.*`: ws/[abc]\.out: only in B",
+        "a stage that cannot run keeps its old outputs; the real DVC deletes them before it looks",
+    ),
+    Deviation(
+        "",
+        "runs-are-pushed-and-pulled",
+        r"step 6 `push --run-cache`: remote/runs/.*: mode",
+        "remembered runs on a local remote are read-only; both tools replace them by renaming",
+    ),
+    Deviation(
+        "",
+        "repro-refuses-what-it-does-not-know",
+        r"step 13 `\?status`: exit code",
+        "two stages that claim one path are an error for status too; the real DVC lets both be",
+    ),
+    Deviation(
+        "",
+        "repro-refuses-what-it-does-not-know",
+        r"step 17 `\?repro`: ws/\.gitignore: only in B|at the end: git",
+        "what ran before a failure stays hidden from Git; the real DVC takes the lines of all of them back",
+    ),
+    Deviation(
+        "",
+        "stage-that-fails",
+        r"step 2 `~repro broken`: ws/\.gitignore: only in B|at the end: git",
+        "what ran before a failure stays hidden from Git; the real DVC takes the lines of all of them back",
+    ),
 )
 
 

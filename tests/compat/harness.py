@@ -21,6 +21,7 @@ from tests.compat import deviations
 from tests.compat.bucket import Bucket
 from tests.compat.scenario import In, Scenario, Step
 from tests.compat.snapshot import Difference, Snapshot, compare, take
+from tests.fixtures.forked import ForkedTool, Worker
 from tests.fixtures.sandbox import Ran, Sandbox, Tool
 
 BLOB_ID = re.compile(r"\b[0-9a-f]{40}\b")
@@ -52,12 +53,20 @@ class ScenarioBrokenError(AssertionError):
 class Stage:
     """The folder in which both tools play, one after the other."""
 
-    def __init__(self, base: Path, template: Path | None = None, bucket: Bucket | None = None) -> None:
+    def __init__(
+        self,
+        base: Path,
+        template: Path | None = None,
+        bucket: Bucket | None = None,
+        workers: Mapping[str, Worker] | None = None,
+    ) -> None:
         self.here = base / "here"
         self.base = base
         self.template = template
         self.bucket = bucket
         self.env = bucket.server.environ() if bucket else {}
+        self.workers = workers or {}
+        self.one_by_one = False
 
     def set_up(self, start: str, command: str) -> Sandbox:
         """An empty stage with a workspace that is ``empty``, a ``git`` repository, or after ``init``."""
@@ -82,6 +91,9 @@ class Stage:
 
     def tool(self, command: str) -> Tool:
         """A tool whose home is on the stage."""
+        worker = self.workers.get(os.path.basename(command))
+        if worker is not None:
+            return ForkedTool(worker, self.here / "home", self.env)
         return Tool([command], self.here / "home", self.env)
 
 
@@ -92,6 +104,7 @@ def play(stage: Stage, scenario: Scenario, command: str) -> Story:
         ScenarioBrokenError: a command succeeds that should fail, or the reverse.
     """
     box = stage.set_up(scenario.start, command)
+    stage.one_by_one = scenario.one_by_one and os.path.basename(command) == "ff"
     seen: list[Seen] = []
     for number, step in enumerate(scenario.steps, 1):
         _do(stage, box, step, number, seen)
@@ -120,7 +133,7 @@ def _do(stage: Stage, box: Sandbox, step: Step, number: int, seen: list[Seen]) -
 def _command(stage: Stage, box: Sandbox, step: str, number: int) -> Seen:
     sign = step[0] if step[0] in "~?=" else ""
     args = shlex.split(step[len(sign) :].replace("{here}", str(stage.here)))
-    ran = box.run(*args, check=False)
+    ran = box.run(*args, *(("-j", "1") if stage.one_by_one and args[0] == "repro" else ()), check=False)
     if sign != "?" and bool(ran.code) != (sign == "~"):
         raise ScenarioBrokenError(
             f"step {number}: {step!r} should {'fail' if sign == '~' else 'succeed'}\n{ran}"

@@ -47,6 +47,7 @@ class Scenario(NamedTuple):
             Git ignores is deleted, then ``pull`` runs, and the workspace must be as before.
         server: ``"s3"``: the bucket ``twin`` of rclone's server is part of the stage; ``"versioned"``: of
             moto's, which keeps versions; ``""``: none.
+        one_by_one: Our ``repro`` gets ``-j 1``, so that the order in which commands ran can be compared.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Scenario(NamedTuple):
     probes: tuple[str, ...] = PROBES
     pull_back: bool = False
     server: str = ""
+    one_by_one: bool = False
 
 
 def dos2unix_md5(content: bytes) -> str:

@@ -1,9 +1,8 @@
-"""All scenarios, by name; `SERVED` need a server."""
+"""All scenarios, by name; `SERVED` need a server. Those of `scenes_pipelines` are played on their own."""
 
 from tests.compat.scenario import Scenario
 from tests.compat.scenes_datasets import DATASETS, SERVED_DATASETS
 from tests.compat.scenes_files import FILES
-from tests.compat.scenes_pipelines import PIPELINES
 from tests.compat.scenes_plots import PLOTS
 from tests.compat.scenes_project import PROJECT
 from tests.compat.scenes_s3 import SERVED as S3
@@ -23,6 +22,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *DATASETS,
     *PLOTS,
     *TEMPLATES,
-    *PIPELINES,
 )
 SERVED: tuple[Scenario, ...] = (*S3, *SERVED_DATASETS)

@@ -10,6 +10,7 @@ from tests.compat import deviations
 from tests.compat.harness import ScenarioBrokenError, Stage, same
 from tests.compat.scenario import Scenario, dos2unix_md5
 from tests.compat.scenarios import SCENARIOS, SERVED
+from tests.compat.scenes_pipelines import PIPELINES
 from tests.compat.snapshot import compare, take
 from tests.fixtures.sandbox import Exec, Link, ReadOnly, gen
 
@@ -77,11 +78,12 @@ def test_a_snapshot_tells_copies_links_and_modes_apart(tmp_path: Path) -> None:
 
 
 def test_scenarios_have_unique_names() -> None:
-    assert len({s.name for s in (*SCENARIOS, *SERVED)}) == len(SCENARIOS) + len(SERVED)
+    everything = (*SCENARIOS, *SERVED, *PIPELINES)
+    assert len({s.name for s in everything}) == len(everything)
 
 
 def test_deviations_name_a_scenario_and_a_reason() -> None:
-    names = {s.name for s in (*SCENARIOS, *SERVED)}
+    names = {s.name for s in (*SCENARIOS, *SERVED, *PIPELINES)}
     for deviation in deviations.DEVIATIONS:
         assert deviation.scenario in names, deviation
         assert deviation.reason, deviation

@@ -1,5 +1,10 @@
-"""Every scenario, by the real DVC and by ours: equal bytes, and each calls clean what the other wrote."""
+"""Every scenario, by the real DVC and by ours: equal bytes, and each calls clean what the other wrote.
 
+Pipelines have scenarios of many commands: there both tools are forked from processes that have loaded them.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,7 +13,27 @@ from tests.compat.bucket import Bucket
 from tests.compat.harness import Stage, same
 from tests.compat.scenario import Scenario
 from tests.compat.scenarios import SCENARIOS, SERVED
+from tests.compat.scenes_pipelines import PIPELINES
 from tests.conftest import find_ff
+from tests.fixtures.forked import Worker
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory, real_dvc: str) -> Iterator[dict[str, Worker]]:
+    """Both tools, loaded."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(Worker(command, tmp_path_factory.mktemp(name)))
+            for name, command in (("dvc", real_dvc), ("ff", find_ff()))
+        }
+
+
+@pytest.mark.parametrize("scenario", PIPELINES, ids=lambda scenario: scenario.name)
+def test_ff_runs_pipelines_as_dvc_runs_them(
+    tmp_path: Path, dvc_template: Path, real_dvc: str, workers: dict[str, Worker], scenario: Scenario
+) -> None:
+    found = same(Stage(tmp_path, dvc_template, workers=workers), scenario, real_dvc, find_ff())
+    assert not found, "\n" + "\n".join(map(str, found))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

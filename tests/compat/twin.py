@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 from tests.compat.harness import Stage, same
-from tests.compat.scenarios import SCENARIOS
+from tests.compat.scenarios import SCENARIOS as PLAIN
+from tests.compat.scenes_pipelines import PIPELINES
 from tests.conftest import find_dvc, find_ff
+
+SCENARIOS = (*PLAIN, *PIPELINES)
 
 
 def main() -> int:

@@ -8,31 +8,22 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tests.compat.snapshot import Difference
-
-
-class Answer(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    def __str__(self) -> str:
-        return f"exit {self.code}\n{self.out}{self.err}"
+from tests.fixtures.sandbox import Ran
 
 
 class Case(NamedTuple):
     """One command: DVC's answer, ours, and how many stages ours might run at once."""
 
     argv: Sequence[str]
-    theirs: Answer
-    ours: Answer
+    theirs: Ran
+    ours: Ran
     jobs: int
 
     @property
     def failed(self) -> bool:
-        """Whether it failed with both."""
-        return bool(self.theirs.code and self.ours.code)
+        """Whether it, or a stage that it ran, failed with both."""
+        ignored = "(ignored)" in self.theirs.stderr and "(ignored)" in self.ours.stderr
+        return ignored or bool(self.theirs.code and self.ours.code)
 
 
 class Meant(NamedTuple):
@@ -51,13 +42,31 @@ class Meant(NamedTuple):
     level: bool = False
 
 
+#: What ours says when a stage cannot even begin.
+_MISSING = re.compile(r"dependency '.*' of stage|parameters? .* (missing|not)|working directory")
+
 MEANT: tuple[Meant, ...] = (
     Meant(
-        "a dry run goes on where an output is not made yet; the real DVC stops with an error",
+        "a dry run goes on where something is missing that a run may make; the real DVC stops with an error",
         "exit code|plan",
-        lambda case: (
-            "--dry" in case.argv and case.theirs.code != 0 and "No such file or directory" in case.theirs.err
-        ),
+        lambda case: bool("--dry" in case.argv and case.theirs.code),
+    ),
+    Meant(
+        "a pattern that matches no stage is refused; the real DVC runs everything",
+        "exit code|plan|.*: (only in A|content)",
+        lambda case: "code: glob-matches-nothing" in case.ours.stderr,
+        level=True,
+    ),
+    Meant(
+        "what cannot run keeps its old outputs; the real DVC deletes them before it looks",
+        r"(?!dvc\.lock|\.dvc/).*: only in B",
+        lambda case: case.failed and bool(_MISSING.search(case.ours.stderr)),
+        level=True,
+    ),
+    Meant(
+        "a stage that never ran has nothing to check out; the real DVC fails",
+        "exit code",
+        lambda case: case.argv[0] == "checkout" and "No file hash info found" in case.theirs.stderr,
     ),
     Meant(
         "what ran before a failure stays hidden from Git; the real DVC takes the lines of all of them back",
@@ -68,7 +77,7 @@ MEANT: tuple[Meant, ...] = (
     Meant(
         "a restored output of 'cache: false' is a copy; the real DVC links it to the cache and protects it",
         r".*: (mode|link)",
-        lambda case: "is cached - skipping run" in case.theirs.out,
+        lambda case: "is cached - skipping run" in case.theirs.stdout,
         level=True,
     ),
     Meant(

@@ -9,22 +9,18 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from tests.compat.harness import canonical
 from tests.compat.snapshot import Difference, compare, take
-from tests.conftest import find_dvc
-from tests.fixtures.sandbox import Sandbox, Tool, environment, make_home
-from tests.fuzz.pipelines.differences import Answer, Case, reason
+from tests.conftest import find_dvc, find_ff
+from tests.fixtures.forked import Worker
+from tests.fixtures.sandbox import Ran, Sandbox, Tool
+from tests.fuzz.pipelines.differences import Case, reason
 from tests.fuzz.pipelines.history import History, Step, write
 
-WORKER = Path(__file__).with_name("worker.py")
-#: What one command may take, in a worker that has paid for its imports.
-LIMIT = 60.0
 #: Lines with which both tools say what becomes of a stage.
 _PLAN = (
     ("unchanged", re.compile(r"(?:Stage )?'(?P<name>.+)' didn't change, skipping")),
@@ -35,41 +31,6 @@ _PLAN = (
 )
 #: Ours says so of what a dry run of the real DVC takes for unchanged.
 _FOLLOWS = re.compile(r"  because stage '.+' runs before it")
-
-
-class Worker:
-    """A long-lived process of one tool; see `worker`."""
-
-    def __init__(self, kind: str, python: str, home: Path) -> None:
-        self.kind = kind
-        self._process = subprocess.Popen(
-            [python, str(WORKER), kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=environment(make_home(home)),
-        )
-
-    def ask(self, cwd: Path, argv: Sequence[str]) -> Answer:
-        """Run one command."""
-        ask, answer = self._process.stdin, self._process.stdout
-        if ask is None or answer is None:  # pragma: no cover - both are pipes
-            raise AssertionError
-        ask.write(json.dumps({"cwd": str(cwd), "argv": list(argv)}) + "\n")
-        ask.flush()
-        line = answer.readline()
-        if not line:
-            raise RuntimeError(f"the worker of {self.kind} ended with {self._process.wait()}")
-        return Answer(**json.loads(line))
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(LIMIT)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
 
 
 class Found(NamedTuple):
@@ -110,10 +71,9 @@ class Arena:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        python = str(Path(find_dvc()).with_name("python"))
         self.workers = (
-            Worker("dvc", python, base / "home-of-dvc"),
-            Worker("ff", sys.executable, base / "home-of-ff"),
+            Worker(find_dvc(), base / "home-of-dvc"),
+            Worker(find_ff(), base / "home-of-ff"),
         )
         self.template = base / "template"
         box = Sandbox(self.template, Tool([find_dvc()], base / "home"))
@@ -123,16 +83,14 @@ class Arena:
         self._played = 0
 
     @staticmethod
-    def _must(answer: Answer) -> None:
+    def _must(answer: Ran) -> None:
         if answer.code:
             raise AssertionError(str(answer))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         for worker in self.workers:
             worker.close()
 
@@ -210,13 +168,13 @@ def _key(argv: Sequence[str], difference: Difference) -> str:
     return f"{argv[0]}: {re.sub(r'[0-9a-f]{2}/?[0-9a-f]{30,62}|/[0-9a-f]{2}/', '<hash>', difference.key)}"
 
 
-def answers(argv: Sequence[str], theirs: Answer, ours: Answer, *, jobs: int = 1) -> list[Difference]:
+def answers(argv: Sequence[str], theirs: Ran, ours: Ran, *, jobs: int = 1) -> list[Difference]:
     """How two answers differ: the code, what a question was answered, what a run says it did."""
     found = []
     if theirs.code != ours.code:
         found.append(Difference("exit code", f"  {theirs.code} and {ours.code}"))
     if "--json" in argv and not theirs.code and not ours.code:
-        one, other = (canonical(json.loads(answer.out)) for answer in (theirs, ours))
+        one, other = (canonical(json.loads(answer.stdout)) for answer in (theirs, ours))
         if one != other:
             found.append(Difference("answer", f"  {one}\n  {other}"))
     if argv[0] == "repro":
@@ -228,7 +186,7 @@ def answers(argv: Sequence[str], theirs: Answer, ours: Answer, *, jobs: int = 1)
     return found
 
 
-def plan(answer: Answer, *, dry: bool) -> list[tuple[str, str]]:
+def plan(answer: Ran, *, dry: bool) -> list[tuple[str, str]]:
     """What a run says became of each stage, in order.
 
     In a dry run it does not count whether a stage would run or be restored: the real DVC asks its cache with
@@ -237,7 +195,7 @@ def plan(answer: Answer, *, dry: bool) -> list[tuple[str, str]]:
     """
     found: dict[tuple[str, str], None] = {}
     last = ("", "")
-    for line in answer.out.splitlines():
+    for line in answer.stdout.splitlines():
         if dry and _FOLLOWS.fullmatch(line):
             found.pop(last, None)
             found[last[0], "unchanged"] = None
