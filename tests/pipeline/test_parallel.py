@@ -17,6 +17,7 @@ from fourfold.pipeline.execute import CommandTimedOutError
 from fourfold.pipeline.news import Ended, Failed, Retrying, Started
 from fourfold.pipeline.repro import ReproResult, Settings, StageFailedError, repro
 from fourfold.pipeline.resources import ResourceUnavailableError
+from fourfold.project.undo import undo
 from tests.conftest import find_ff
 from tests.project.workplace import Workplace
 
@@ -338,6 +339,19 @@ def test_the_command_knows_its_stage_and_its_root(work: Workplace) -> None:
     run(work)
     assert work.text("a") == f"a {work.root}\n"
     assert work.text("b") == f"b {work.root}\n"
+
+
+def test_stages_that_ran_beside_each_other_are_taken_back_by_undo(work: Workplace) -> None:
+    copies = [stage(name, f"cp raw {name}", deps="raw", outs=name) for name in "abc"]
+    work.gen({"dvc.yaml": stages(*copies), "raw": "old\n"})
+    run(work)
+    lock = work.text("dvc.lock")
+    work.gen({"raw": "new\n", "b": "mine, saved nowhere\n"})
+    run(work)
+    assert [work.text(name) for name in "abc"] == ["new\n"] * 3
+    undo(work.open())
+    assert work.text("dvc.lock") == lock
+    assert [work.text(name) for name in "abc"] == ["old\n", "mine, saved nowhere\n", "old\n"]
 
 
 def wait_for_pid(path: Path) -> int:

@@ -9,6 +9,7 @@ log is shown whole.
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fourfold.cli.progress import span
@@ -25,6 +26,8 @@ FRAME = 0.2
 _TAIL = 4096
 #: So much of a log is passed on at once.
 _PIECE = 1 << 20
+#: So many lines are printed at once.
+_BATCH = 4096
 #: Colours and cursor movements, which have no place in a line of ours.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -122,25 +125,27 @@ class Teller:
     def _pass_on(self) -> None:
         """Print what was said since, a stage after the other, whole lines only."""
         for name, follower in self._running.items():
-            text = "".join(f"[{name}] {line}\n" for line in follower.lines())
-            if text:
-                self._print(text)
+            self._print_lines(name, follower.lines())
+
+    def _print_lines(self, name: str, lines: Iterator[str]) -> None:
+        """Print lines behind the name of their stage, not all of them in memory at once."""
+        while batch := list(islice(lines, _BATCH)):
+            self._print("".join(f"[{name}] {line}\n" for line in batch))
 
     def _end(self, event: news.Ended) -> None:
         follower = self._running.pop(event.name, None)
         if follower is None:
             return
         took = span(event.seconds)
-        if self._live:
-            if event.error is not None:
-                self._print(f"Failed: '{event.name}' after {took}. All that it said:\n")
-                self._print_whole(event.log)
-            else:
-                self._print(f"Done: '{event.name}' after {took}\n")
-            return
-        text = "".join(f"[{event.name}] {line}\n" for line in follower.lines(last=True))
-        how = "Failed" if event.error is not None else "Done"
-        self._print(text + ("" if self._silent else f"{how}: '{event.name}' after {took}\n"))
+        failed = event.error is not None
+        if not self._live:
+            self._print_lines(event.name, follower.lines(last=True))
+        if not self._silent:
+            how = "Failed" if failed else "Done"
+            where = f"; its log: {self._session.display(event.log)}" if failed else ""
+            self._print(f"{how}: '{event.name}' after {took}{where}\n")
+        if self._live and failed:
+            self._print_whole(event.log)
 
     def _print_whole(self, log: str) -> None:
         """Print a log as it is, in pieces."""
