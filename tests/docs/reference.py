@@ -52,6 +52,8 @@ def commands_page() -> str:
 def _command(entry: Entry) -> str:
     head = entry.name.rpartition(" ")[0]
     aliases = [f"`ff {head} {alias}`".replace("  ", " ") for alias in entry.command.aliases]
+    short = [alias for alias, family in table.FAMILY_ALIASES.items() if family == head]
+    aliases += [f"`ff {alias} {entry.name.rpartition(' ')[2]}`" for alias in short]
     lines = [f"### ff {entry.name}\n", entry.description + "\n", f"    {entry.usage}\n"]
     if aliases:
         lines.append(f"Also: {', '.join(aliases)}.\n")
