@@ -39,28 +39,62 @@ def test_smoothing_leaves_a_straight_line_straight() -> None:
     assert loess(xs, [3 * x - 7 for x in xs], 0.3) == pytest.approx([3 * x - 7 for x in xs])
 
 
-def test_smoothing_agrees_with_cleveland_s_own_program() -> None:
-    """The values are those of R: ``lowess(x, y, f = 2/3, iter = 0, delta = 0)``, of the data of its page."""
-    speed = [4, 4, 7, 7, 8, 9, 10, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15]
-    dist = [2, 10, 4, 22, 16, 10, 18, 26, 34, 17, 28, 14, 20, 24, 28, 26, 34, 34, 46, 26, 36, 60, 80, 20, 26]
-    found = loess([float(x) for x in speed], [float(y) for y in dist], 2 / 3, rounds=0)
-    assert found == pytest.approx(reference(speed, dist, 16))
+#: The data set ``cars`` of R: speed, and the distances to stop at it.
+CARS = {
+    4: [2, 10],
+    7: [4, 22],
+    8: [16],
+    9: [10],
+    10: [18, 26, 34],
+    11: [17, 28],
+    12: [14, 20, 24, 28],
+    13: [26, 34, 34, 46],
+    14: [26, 36, 60, 80],
+    15: [20, 26, 54],
+    16: [32, 40],
+    17: [32, 40, 50],
+    18: [42, 56, 76, 84],
+    19: [36, 46, 68],
+    20: [32, 48, 52, 56, 64],
+    22: [66],
+    23: [54],
+    24: [70, 92, 93, 120],
+    25: [85],
+}
+#: What R's ``lowess(cars)`` gives for each speed: two thirds of the points, three rounds.
+SMOOTH = {
+    4: 4.965459,
+    7: 13.124495,
+    8: 15.858633,
+    9: 18.579691,
+    10: 21.280313,
+    11: 24.129277,
+    12: 27.119549,
+    13: 30.027276,
+    14: 32.962506,
+    15: 36.757728,
+    16: 40.435075,
+    17: 43.463492,
+    18: 46.885479,
+    19: 50.793152,
+    20: 56.491224,
+    22: 67.585824,
+    23: 73.079695,
+    24: 78.643164,
+    25: 84.328698,
+}
 
 
-def reference(xs: list[int], ys: list[int], window: int) -> list[float]:
-    """The definition, without any cleverness: weighted least squares through the nearest points."""
-    found = []
-    for x in xs:
-        near = sorted(range(len(xs)), key=lambda at: (abs(xs[at] - x), at))
-        reach = abs(xs[near[window - 1]] - x)
-        weights = [max(0.0, 1 - (abs(one - x) / reach) ** 3) ** 3 for one in xs]
-        total = sum(weights)
-        mean_x = sum(w * one for w, one in zip(weights, xs, strict=True)) / total
-        mean_y = sum(w * one for w, one in zip(weights, ys, strict=True)) / total
-        spread = sum(w * (one - mean_x) ** 2 for w, one in zip(weights, xs, strict=True))
-        slope = sum(w * (a - mean_x) * (b - mean_y) for w, a, b in zip(weights, xs, ys, strict=True)) / spread
-        found.append(mean_y + slope * (x - mean_x))
-    return found
+def test_smoothing_gives_the_numbers_of_the_program_of_its_inventor() -> None:
+    pairs = [(float(speed), float(one)) for speed, found in CARS.items() for one in found]
+    smooth = loess([x for x, _y in pairs], [y for _x, y in pairs], 2 / 3, rounds=3)
+    assert smooth == pytest.approx([SMOOTH[int(x)] for x, _y in pairs], abs=1e-6)
+
+
+def test_a_dense_series_is_computed_at_some_points_and_drawn_between_them() -> None:
+    xs = [at / 1000 for at in range(1000)]
+    ys = [math.sin(3 * x) for x in xs]
+    assert loess(xs, ys, 0.1) == pytest.approx(ys, abs=0.005)
 
 
 def test_an_outlier_is_weighed_down() -> None:

@@ -6,10 +6,13 @@ transform of that name.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 #: So many points of a series are drawn.
 MOST = 1000
+#: Cleveland's delta: points closer than this share of the whole get their smooth value from their neighbours.
+GAP = 0.005
 
 
 def lttb(xs: Sequence[float], ys: Sequence[float], most: int = MOST) -> list[int]:
@@ -64,16 +67,18 @@ def loess(xs: Sequence[float], ys: Sequence[float], bandwidth: float, rounds: in
     window = min(count, int(bandwidth * count))
     if count < 3 or window < 2:
         return list(ys)
+    fits = _spaced(xs)
     trust = [1.0] * count
     fitted = list(ys)
     for turn in range(rounds + 1):
         left = 0
-        for at in range(count):
+        for at in fits:
             while left + window < count and xs[left + window] - xs[at] < xs[at] - xs[left]:
                 left += 1
             found = _line_at(xs, ys, trust, range(left, left + window), xs[at])
             if found is not None:
                 fitted[at] = found
+        _between(xs, fitted, fits)
         if turn == rounds:
             break
         residues = [abs(y - fit) for y, fit in zip(ys, fitted, strict=True)]
@@ -82,6 +87,25 @@ def loess(xs: Sequence[float], ys: Sequence[float], bandwidth: float, rounds: in
             break
         trust = [(1 - min(1.0, residue / scale) ** 2) ** 2 for residue in residues]
     return fitted
+
+
+def _spaced(xs: Sequence[float]) -> list[int]:
+    """Where the curve is computed: points at least `GAP` of the whole apart, and the last."""
+    gap = (xs[-1] - xs[0]) * GAP
+    found = [0]
+    for at in range(1, len(xs)):
+        if xs[at] - xs[found[-1]] > gap:
+            found.append(at)
+    return [*found, *([len(xs) - 1] if found[-1] != len(xs) - 1 else [])]
+
+
+def _between(xs: Sequence[float], fitted: list[float], fits: Sequence[int]) -> None:
+    """Draw straight lines between the points at which the curve was computed."""
+    for start, end in pairwise(fits):
+        run = xs[end] - xs[start]
+        for at in range(start + 1, end):
+            share = (xs[at] - xs[start]) / run if run > 0 else 0.0
+            fitted[at] = fitted[start] + share * (fitted[end] - fitted[start])
 
 
 def _line_at(
@@ -95,8 +119,12 @@ def _line_at(
     total = sum_x = sum_y = sum_xx = sum_xy = 0.0
     for at in window:
         distance = abs(xs[at] - x)
-        near = (1 - (distance / reach) ** 3) ** 3 if reach > 0 and distance < reach else float(distance == 0)
-        weight = near * trust[at]
+        if reach > 0 and distance < reach:
+            far = distance / reach
+            far = 1 - far * far * far
+            weight = far * far * far * trust[at]
+        else:
+            weight = trust[at] if distance == 0 else 0.0
         from_x = xs[at] - x
         total += weight
         sum_x += weight * from_x
