@@ -143,6 +143,7 @@ def test_the_key_that_interrupts_ends_all_stages(ff_repo: Sandbox, jobs: str) ->
     assert code == 252
     assert time.monotonic() - began < 30
     assert "Traceback" not in said
+    assert ("warning: ending 'a', 'b'; interrupt again not to wait" in said) == (jobs == "2")
     for file in ff_repo.path.glob("*.pid"):
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.read_text()), 0)

@@ -66,6 +66,9 @@ class Teller:
             self._end(event)
         elif isinstance(event, news.Frozen):
             self._session.warn(f"stage '{event.name}' is frozen: what it depends on is not looked at")
+        elif isinstance(event, news.Ending):
+            names = ", ".join(f"'{name}'" for name in event.names)
+            self._session.warn(f"ending {names}; interrupt again not to wait")
         elif isinstance(event, news.Retrying):
             self._session.warn(
                 f"{event.name}: {event.error.message}; attempt {event.attempt + 1} of {event.attempts} begins"
@@ -79,6 +82,10 @@ class Teller:
                 self._print("".join(f"{line}\n" for line in self._lines(event)))
             if isinstance(event, news.Started) and event.log is not None:
                 self._running[event.name] = _Follower(event.log, self._session.clock.monotonic())
+
+    def close(self) -> None:
+        """Leave no line behind that speaks of what runs."""
+        self._erase()
 
     def _tell_failure(self, event: news.Failed) -> None:
         self._session.warn(f"{event.name}: {event.error.message}{' (ignored)' if event.ignored else ''}")

@@ -57,6 +57,12 @@ class Retrying(NamedTuple):
     attempts: int
 
 
+class Ending(NamedTuple):
+    """Somebody interrupted: these stages are asked to end, and made to when they do not."""
+
+    names: tuple[str, ...]
+
+
 class Ticked(NamedTuple):
     """A moment went by while stages run; so many wait for their turn."""
 
@@ -123,6 +129,7 @@ StageEvent = (
     | Started
     | Ended
     | Retrying
+    | Ending
     | Ticked
     | CommandStarted
     | CommandEnded

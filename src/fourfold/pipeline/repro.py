@@ -7,6 +7,7 @@ one thread only, under the project lock.
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError
@@ -17,7 +18,7 @@ from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, rea
 from fourfold.pipeline.judge import Judge
 from fourfold.pipeline.lockfile import LockBook
 from fourfold.pipeline.logs import Logs
-from fourfold.pipeline.news import Ended, Failed, Listener, Retrying, Ticked, deaf
+from fourfold.pipeline.news import Ended, Ending, Failed, Listener, Retrying, Ticked, deaf
 from fourfold.pipeline.plan import choose, steps
 from fourfold.pipeline.process import ending_on_request
 from fourfold.pipeline.recorder import Done
@@ -157,9 +158,7 @@ class _Run:
             try:
                 self._drive()
             except BaseException as error:
-                self.crew.end_all(interrupted=isinstance(error, KeyboardInterrupt))
-                for active in self.active.values():
-                    active.job.close()
+                self._end(interrupted=isinstance(error, KeyboardInterrupt))
                 raise
         staged = stage_changes(project, self.files)
         if self.failed and settings.on_error == "fail":
@@ -167,6 +166,15 @@ class _Run:
         failure = sum_up(self.failed) if self.failed and settings.on_error != "ignore" else None
         done = sorted(self.done, key=lambda pair: pair[0])
         return ReproResult(tuple(step for _place, step in done), staged, failure)
+
+    def _end(self, *, interrupted: bool) -> None:
+        """End whatever runs; it is not recorded, and the next run finds it as it is."""
+        if self.crew:
+            with suppress(OSError):  # nobody may listen any more
+                self.tell(Ending(tuple(active.job.name for active in self.active.values())))
+            self.crew.end_all(interrupted=interrupted)
+        for stage in self.active.values():
+            stage.job.close()
 
     # -- the loop ---------------------------------------------------------------------------------
 

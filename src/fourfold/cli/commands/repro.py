@@ -104,14 +104,18 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         ),
     )
     asks = args.interactive or session.project.config.get("core", "interactive") is True
-    result = repro(
-        session.project,
-        args.targets,
-        settings,
-        confirm=session.confirm if asks else None,
-        tell=Teller(session),
-        events=session.sink,
-    )
+    teller = Teller(session)
+    try:
+        result = repro(
+            session.project,
+            args.targets,
+            settings,
+            confirm=session.confirm if asks else None,
+            tell=teller,
+            events=session.sink,
+        )
+    finally:
+        teller.close()
     tell_git(session, result.staged)
     text = ["Use `ff push` to send your updates to remote storage." if result.changed else UP_TO_DATE]
     if args.dry and result.changed:
