@@ -15,6 +15,7 @@ from fourfold.formats.dvc.fields import BadFieldError
 from fourfold.pipeline import logs
 from fourfold.pipeline.execute import CommandTimedOutError
 from fourfold.pipeline.news import Ended, Failed, Retrying, Started
+from fourfold.pipeline.process import GRACE
 from fourfold.pipeline.repro import ReproResult, Settings, StageFailedError, repro
 from fourfold.pipeline.resources import ResourceUnavailableError
 from fourfold.project.undo import undo
@@ -290,17 +291,7 @@ def test_a_signal_ends_all_stages_and_the_next_run_carries_on(
             )
         }
     )
-    runner = subprocess.Popen(
-        [find_ff(), "repro", "-j", "3"],
-        cwd=work.root,
-        env=work.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # Whoever runs the tests in the background may have interrupts ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
-    )
+    runner = started(work, "repro", "-j", "3")
     pids = [wait_for_pid(work.root / f"{name}.pid") for name in "ab"]
     wait_until(lambda: work.exists("dvc.lock"))
     runner.send_signal(number)
@@ -313,6 +304,22 @@ def test_a_signal_ends_all_stages_and_the_next_run_carries_on(
         text = text.replace(json.dumps(hang.format(name)), f"echo 1 > {name}")
     work.gen({"dvc.yaml": text})
     assert how(run(work)) == {"done": "unchanged", "a": "ran", "b": "ran"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_asks_twice_does_not_wait(work: Workplace, number: int) -> None:
+    deaf = "trap '' INT TERM; echo $$ > {0}.pid; while true; do sleep 0.1; done"
+    work.gen({"dvc.yaml": stages(*(stage(name, deaf.format(name), outs=name) for name in "ab"))})
+    runner = started(work, "repro", "-j", "2")
+    pids = [wait_for_pid(work.root / f"{name}.pid") for name in "ab"]
+    began = time.monotonic()
+    runner.send_signal(number)
+    time.sleep(0.5)
+    assert runner.poll() is None
+    runner.send_signal(number)
+    runner.wait(60)
+    assert time.monotonic() - began < GRACE
+    assert all(ends(pid) for pid in pids)
 
 
 def test_two_runs_at_once_of_stages_that_share_nothing_but_what_they_read(work: Workplace) -> None:
@@ -352,6 +359,21 @@ def test_stages_that_ran_beside_each_other_are_taken_back_by_undo(work: Workplac
     undo(work.open())
     assert work.text("dvc.lock") == lock
     assert [work.text(name) for name in "abc"] == ["old\n", "mine, saved nowhere\n", "old\n"]
+
+
+def started(work: Workplace, *args: str) -> "subprocess.Popen[bytes]":
+    """A command that can be signalled."""
+    return subprocess.Popen(
+        [find_ff(), *args],
+        cwd=work.root,
+        env=work.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # Whoever runs the tests in the background may have interrupts ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    )
 
 
 def wait_for_pid(path: Path) -> int:

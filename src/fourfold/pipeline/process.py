@@ -136,14 +136,14 @@ def end(processes: Collection[Process], number: int, *, tell: bool = True, grace
         processes: Which.
         number: The signal that asks.
         tell: Send it; otherwise they have it already.
-        grace: Seconds to wait. An interrupt ends the wait.
+        grace: Seconds to wait. Another interrupt, or request to end, ends the wait.
     """
     if tell:
         for process in processes:
             process.signal(number)
     deadline = SYSTEM.monotonic() + grace
     left = list(processes)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, SystemExit):  # whoever asks twice does not want to wait
         while (left := [process for process in left if not process.is_gone()]) and (
             SYSTEM.monotonic() < deadline
         ):
