@@ -85,3 +85,18 @@ def test_what_a_remembered_run_made_and_the_cache_lost_is_not_promised(lab: Sand
         if path.read_bytes() == made:
             path.unlink()
     assert "not all that came out is in the cache" in lab.run("why", "train").stdout
+
+
+def test_a_file_that_stages_read_leads_to_them(lab: Sandbox) -> None:
+    lab.gen({"dvc.yaml": PIPELINE.replace("deps: [all.csv]", "deps: [all.csv, train.py]"), "train.py": ""})
+    said = lab.run("why", "train.py", check=False)
+    assert said.code == 1
+    assert "hint: it is a dependency of train; ask there: ff why train" in said.stderr
+
+
+def test_a_file_of_git_that_no_stage_names_is_told_so(lab: Sandbox) -> None:
+    lab.gen({"src": {"forgotten.py": ""}, "new.csv": "a\n"})
+    lab.git("add", "src")
+    said = lab.run("why", "src/forgotten.py", check=False)
+    assert "hint: no stage names it: what reads it does not run again when it changes" in said.stderr
+    assert "to track it, run: ff add new.csv" in lab.run("why", "new.csv", check=False).stderr

@@ -23,6 +23,7 @@ from fourfold.project.files import load_tracked
 from fourfold.project.outs import Owner, place
 from fourfold.project.snapshot import tree_of
 from fourfold.project.status import address_from
+from fourfold.project.targets import TargetNotFoundError
 from fourfold.project.why import Reason, Why
 from fourfold.project.why import why as why_changed
 
@@ -86,11 +87,16 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
         events: Hears the hashing.
 
     Raises:
-        TargetNotFoundError: a target is not tracked; similar names are in the hint.
+        TargetNotFoundError: a target is not tracked; the hint names the stages that read it, or says that
+            none does, or what is called similarly.
         CycleError: stages wait for each other.
         FourfoldError: a file that had to be read is broken or unreadable.
     """
-    found = why_changed(project, targets, events=events)
+    names = list(targets)
+    try:
+        found = why_changed(project, names, events=events)
+    except TargetNotFoundError as error:
+        raise _with_readers(project, names, error) from error
     examiner = Examiner(project, events)
     upstream = _Upstream(project, examiner) if any(answer.owner.is_stage for answer in found) else None
     answers = []
@@ -102,6 +108,28 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
         remembered = None if first else _remembered(project, answer.owner, examiner)
         answers.append(Answer(answer, tables, first, remembered))
     return answers
+
+
+def _with_readers(project: "Project", names: list[str], error: TargetNotFoundError) -> TargetNotFoundError:
+    """The same error; where it is about a file that Git keeps, with what stages have to do with that file."""
+    for name in names:
+        path = project.absolute(name)
+        if f"'{name}'" not in error.message or not os.path.isfile(path):
+            continue
+        readers = [
+            address_from(project, owner)
+            for owner in load_tracked(project).owners
+            if owner.is_stage
+            and any(os.path.normpath(os.path.join(owner.wdir, dep.path)) == path for dep in owner.deps)
+        ]
+        if readers:
+            hint = f"it is a dependency of {', '.join(readers)}; ask there: ff why {readers[0]}"
+        elif project.git is not None and project.git.tracked([path]):
+            hint = "no stage names it: what reads it does not run again when it changes; add it to 'deps'"
+        else:
+            continue
+        return TargetNotFoundError(error.message, hint=hint, details=error.details)
+    return error
 
 
 class _Upstream:
