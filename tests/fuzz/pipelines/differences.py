@@ -75,6 +75,12 @@ MEANT: tuple[Meant, ...] = (
         level=True,
     ),
     Meant(
+        "a stage that failed hides nothing from Git; the real DVC hides its outputs up to the missing one",
+        r"(.*/)?\.gitignore: (only in A|content)",
+        lambda case: case.failed,
+        level=True,
+    ),
+    Meant(
         "a restored output of 'cache: false' is a copy; the real DVC links it to the cache and protects it",
         r".*: (mode|link)",
         lambda case: "is cached - skipping run" in case.theirs.stdout,
