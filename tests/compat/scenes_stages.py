@@ -192,6 +192,14 @@ stages:
   inner: {cmd: cat in ../raw > inner, deps: [in, ../raw], outs: [inner]}
 """
 
+CONTRADICTING = (
+    "{cmd: echo 2 > out, outs: [out]}",
+    "{cmd: echo 2, outs: [out/in]}",
+    "{cmd: echo 2 > two, deps: [two], outs: [two]}",
+    "{cmd: echo 2 > two, deps: [dir], outs: [dir/two]}",
+    "{cmd: echo 2 > x, deps: [x], outs: [y]}\n  three: {cmd: echo 3, deps: [y], outs: [x]}",
+)
+
 REFUSED = (
     "~stage add -n prepare echo",
     "~stage add -n a.b echo",
@@ -431,5 +439,23 @@ STAGES: tuple[Scenario, ...] = (
             "commit each",
             "~commit nope",
         ),
+    ),
+    Scenario(
+        "contradicting-stages",
+        (42,),
+        (
+            {"raw": "1\n", "dir": {"f": "1"}},
+            *(
+                step
+                for text in CONTRADICTING
+                for step in (
+                    {"dvc.yaml": f"stages:\n  one: {{cmd: echo 1 > out, outs: [out]}}\n  two: {text}\n"},
+                    "?repro",
+                    "?dag",
+                    "?stage list",
+                )
+            ),
+        ),
+        probes=(),
     ),
 )
