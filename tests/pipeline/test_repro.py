@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fourfold.base.events import Warned
-from fourfold.pipeline.options import Options
+from fourfold.base.events import PhaseStarted, Warned
 from fourfold.pipeline.news import Failed, Restored, Started, Unchanged
+from fourfold.pipeline.options import Options
 from fourfold.pipeline.repro import ReproResult, RunAbortedError, Settings, StageFailedError, repro
 from fourfold.project.journal import log
 from fourfold.project.locks import RepositoryLockedError, project_lock
@@ -270,3 +270,13 @@ def test_a_remembered_run_that_is_damaged_or_forged_is_not_believed(line: Workpl
     assert [event.name for event in heard if isinstance(event, Restored)] == []
     assert line.text("one") == "raw\n"
     assert not os.path.lexists(line.root.parent / "outside")
+
+
+def test_a_large_output_that_was_written_just_now_is_read_once(work: Workplace) -> None:
+    make = "  make:\n    cmd: head -c 20000000 /dev/zero > big\n    outs: [big]\n"
+    use = "  use:\n    cmd: wc -c < big > size\n    deps: [big]\n    outs: [size]\n"
+    work.gen({"dvc.yaml": "stages:\n" + make + use})
+    heard: list[object] = []
+    repro(work.open(), (), Settings(), events=heard.append)
+    hashed = [event.total_bytes for event in heard if isinstance(event, PhaseStarted)]
+    assert [size for size in hashed if size and size > 1000] == [20_000_000]

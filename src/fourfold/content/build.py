@@ -28,6 +28,8 @@ from fourfold.content.tree import Tree
 SMALL = 1 << 20
 #: A batch is this many files, or this many bytes, whichever comes first.
 _BATCH_FILES = 256
+#: Reading so many bytes takes longer than the tick of the clock that makes fresh files provable.
+_WORTH_A_TICK = 8 << 20
 _BATCH_BYTES = 16 << 20
 #: From this size on, sharing blocks with the source is tried before copying.
 _CLONE_FROM = 1 << 16
@@ -215,7 +217,10 @@ class _Job:
         when = self.when = index.clock.now_ns()
         if len(unknown):
             sizes = scan.stats[0::WIDTH]
-            events(PhaseStarted("hashing", len(unknown), sum(map(sizes.__getitem__, unknown))))
+            size = sum(map(sizes.__getitem__, unknown))
+            if size >= _WORTH_A_TICK:  # what was written just now would have to be read again next time
+                when = self.when = settle(scan.stats, index.clock)
+            events(PhaseStarted("hashing", len(unknown), size))
             for rows in map_batches(self._read, _batches(unknown, sizes)):
                 done = 0
                 for at, name, proof in rows:
