@@ -115,6 +115,13 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
             return lambda size: (name,) * size
         return super()._metavar_formatter(action, default_metavar)
 
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        """All the rest of a command line is named too: ``<command> ...``."""
+        shown = super()._format_args(action, default_metavar)
+        if action.nargs != argparse.REMAINDER:
+            return shown
+        return f"{self._metavar_formatter(action, default_metavar)(1)[0]} {shown}"
+
     def default_metavar(self, action: argparse.Action) -> str:
         """The placeholder of a value that was given none."""
         return f"<{action.dest.replace('_', '-')}>"

@@ -16,7 +16,7 @@ from fourfold.project.staging import Staged
 #: takes them.
 _OUTPUTS: tuple[tuple[tuple[str, ...], str, bool, bool, bool, bool], ...] = (
     (("--outs-persist",), "an output that stays when the stage runs", True, True, False, False),
-    (("--outs-persist-no-cache",), "an output that stays, of which nothing is saved", False, True, False, False),
+    (("--outs-persist-no-cache",), "one that stays, of which nothing is saved", False, True, False, False),
     (("-m", "--metrics"), "a file of metrics", True, False, True, False),
     (("-M", "--metrics-no-cache"), "a file of metrics that is not saved", False, False, True, False),
     (("--plots",), "a file of plots", True, False, False, True),
