@@ -98,9 +98,9 @@ def test_a_report_says_what_changed_why_and_what_came_of_it(repo: Sandbox) -> No
     assert "| `model` | changed | 2 (+1, -1, ~1) |" in data
     assert "- added `model/0.5`\n" in data
     table = section(told, "Tables")
-    assert "`clean.csv`: 4 → 5 rows (+1), 2 → 3 columns (+1)" in table
-    assert "| `age` | new, integer |" in table
-    assert "| `label` |  | 25 % → 0 % | `cat` 66.7 % → 20 %, `dog` 33.3 % → 80 % |" in table
+    assert "| `clean.csv` | 4 → 5 (+1) | 2 → 3 (+1) |" in table
+    assert "| `clean.csv` | `age` | new, integer |" in table
+    assert "| `clean.csv` | `label` |  | 25 % → 0 % | `cat` 66.7 % → 20 %, `dog` 33.3 % → 80 % |" in table
     assert '["train"]:::changed' in told
     assert '["other"]\n' in told
     assert "- `clean.csv`\n" in section(told, "Remote")

@@ -108,7 +108,7 @@ def _figures(session: Session, found: Report) -> tuple[list[Figure], list[str]]:
         return [], []
     from fourfold.pipeline.report.figures import figures  # noqa: PLC0415 - few reports have plots
 
-    return figures(session.project, found.plots)
+    return figures(session.project, found.plots, found.old.name)
 
 
 def _failure(found: Report) -> GateTrippedError | None:

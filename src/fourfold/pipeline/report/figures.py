@@ -25,15 +25,21 @@ _MEDIA = {
 }
 
 
-def figures(project: "Project", plots: Sequence[Plot]) -> tuple[list[Figure], list[str]]:
-    """Each plot as one image, each picture of a moment as one; and the plots that nobody here can draw."""
+def figures(project: "Project", plots: Sequence[Plot], before: str) -> tuple[list[Figure], list[str]]:
+    """Each plot as one image, each picture of a moment as one; and the plots that nobody here can draw.
+
+    Args:
+        project: Whose.
+        plots: What to draw.
+        before: The name of the moment whose pictures come first.
+    """
     foreign, _problems = foreign_pictures(project, plots)
     undrawn = []
     found: list[Figure] = []
     taken: set[str] = set()
     for plot in plots:
         if plot.is_image:
-            for picture in plot.images:
+            for picture in sorted(plot.images, key=lambda one: one.rev != before):
                 ending = os.path.splitext(picture.file)[1].lower()
                 media = _MEDIA.get(ending)
                 if media is not None and len(picture.data) <= MAX_PICTURE:

@@ -6,6 +6,7 @@ Everything is escaped, also what is ours. Images are data of the page; the polic
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 
 from fourfold.pipeline.report.layout import Block, Diagram, Figure, Section
 from fourfold.pipeline.report.words import BETTER, CODE, PLAIN, WORSE, Line, Listing, Paragraph, Rows, Text
@@ -29,7 +30,8 @@ th { background: var(--panel); font-weight: 600 }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
 .better { color: var(--good); font-weight: 600 } .worse { color: var(--bad); font-weight: 600 }
 .strong { color: var(--mark); font-weight: 600 }
-figure { margin: 1rem 0 } figcaption { color: var(--soft) }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem }
+figure { margin: 0 } figcaption { color: var(--soft) }
 img { max-width: 100%; background: #fff; border-radius: .25rem }
 """.strip()
 
@@ -52,11 +54,21 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
     for section in sections:
         if section.title:
             yield f"<section><h2>{escape(section.title)}</h2>"
-        for block in section.blocks:
-            yield from _block(block)
+        yield from _blocks(section.blocks)
         if section.title:
             yield "</section>"
     yield "</main></body></html>"
+
+
+def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
+    """Figures that follow each other stand side by side, where there is room."""
+    for drawn, group in groupby(blocks, lambda block: isinstance(block, Figure)):
+        if drawn:
+            yield '<div class="figures">'
+        for block in group:
+            yield from _block(block)
+        if drawn:
+            yield "</div>"
 
 
 def _block(block: Block) -> Iterator[str]:

@@ -316,8 +316,7 @@ def _sizes(change: DataChange) -> Line:
 
 
 def _tables(report: Report) -> Iterator[Block]:
-    for change in report.tables:
-        yield from table_blocks(change)
+    yield from table_blocks(report.tables)
     if report.tables_left:
         yield Paragraph(said(f"{count(report.tables_left, 'further table')} not looked into."))
     if report.absent_tables:
@@ -331,6 +330,7 @@ def _graph(report: Report) -> Iterator[Block]:
     if not drawn.edges and not report.stages:
         return
     marked = {change.name for change in report.stages} | {item.name for item in report.due}
+    marked |= {f"{change.path}.dvc" for change in report.data}
     if len(drawn.nodes) > _MAX_NODES:
         near = {name for edge in drawn.edges if marked & set(edge) for name in edge} | marked
         nodes = tuple(node for node in drawn.nodes if node in near)[:_MAX_NODES]
@@ -372,7 +372,9 @@ def _remote(remote: OnRemote | None) -> Iterator[Block]:
     elif remote.absent:
         advice = (code("ff push"), *said("."))
         yield Paragraph((*said("The remote lacks these; whoever has them in a cache runs "), *advice))
-        yield Listing(tuple((code(path),) for path in remote.absent), folded=len(remote.absent) > _MANY_PATHS)
+        paths = tuple((code(path),) for path in remote.absent)
+        many = len(paths) > _MANY_PATHS
+        yield Listing(paths, title=said(count(len(paths), "path")) if many else (), folded=many)
 
 
 def _problems(report: Report) -> Iterator[Block]:

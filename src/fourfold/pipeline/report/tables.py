@@ -1,6 +1,6 @@
 """Tables among changed data, told by what differs: rows, columns, kinds, null rates, balance of labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fourfold.formats.tabular import Column, TableSummary
 from fourfold.pipeline.report.value import TableChange
@@ -10,42 +10,50 @@ from fourfold.pipeline.report.words import Line, Paragraph, Rows, code, said
 _MAX_COLUMNS, _MAX_LABELS = 50, 6
 
 
-def table_blocks(change: TableChange) -> Iterator[Paragraph | Rows]:
-    """A line on rows and columns, then a row for each column that differs."""
-    old, new = change.old, change.new
-    yield Paragraph((code(change.path), *said(": "), *said(_shape(old, new))))
-    if new is None or new.columns is None:
+def table_blocks(changes: Sequence[TableChange]) -> Iterator[Paragraph | Rows]:
+    """All tables with their rows and columns, then every column that differs."""
+    if not changes:
         return
+    yield Rows(("Table", "Rows", "Columns"), tuple(_shape(change) for change in changes))
+    differing = [(change.path, _columns(change)) for change in changes]
+    rows = tuple(((code(path),), *cells) for path, found in differing for cells in found[:_MAX_COLUMNS])
+    if rows:
+        yield Rows(("Table", "Column", "Kind", "Null", "Values"), rows)
+    if any(len(found) > _MAX_COLUMNS for _path, found in differing):
+        yield Paragraph(said(f"Of a table, the first {_MAX_COLUMNS} columns that differ are told."))
+
+
+def _columns(change: TableChange) -> list[tuple[Line, ...]]:
+    old, new = change.old, change.new
+    if new is None or new.columns is None:
+        return []
     before = {column.name: column for column in (old.columns or () if old is not None else ())}
     after = {column.name: column for column in new.columns}
-    rows = []
+    rows: list[tuple[Line, ...]] = []
     for name in dict.fromkeys((*after, *before)):
         was, now = before.get(name), after.get(name)
         cells = (_kind(was, now, whole=old is None), _nulls(was, now, old, new), _labels(was, now))
         if old is None or was is None or now is None or any(cells):
             rows.append(((code(name),), *cells))
-    if rows:
-        yield Rows(("Column", "Kind", "Null", "Values"), tuple(rows[:_MAX_COLUMNS]))
-    if len(rows) > _MAX_COLUMNS:
-        yield Paragraph(said(f"{len(rows) - _MAX_COLUMNS} further columns differ."))
+    return rows
 
 
-def _shape(old: TableSummary | None, new: TableSummary | None) -> str:
-    parts = []
-    for what, of in (("rows", lambda side: side.rows), ("columns", _width)):
-        was, now = (None if side is None else of(side) for side in (old, new))
-        if was is None and now is None:
-            continue
-        shown = [f"{value:,}" for value in (was, now) if value is not None]
-        change = f" ({now - was:+,})" if was is not None and now is not None and was != now else ""
-        parts.append(f"{' → '.join(dict.fromkeys(shown))} {what}{change}")
-    if any(side is not None and side.partial for side in (old, new)):
-        parts.append("not all of it was looked at")
-    return ", ".join(parts) or "its rows cannot be told here"
+def _shape(change: TableChange) -> tuple[Line, ...]:
+    old, new = change.old, change.new
+    partial = any(side is not None and side.partial for side in (old, new))
+    rows = _counts(None if old is None else old.rows, None if new is None else new.rows)
+    columns = _counts(_width(old), _width(new))
+    return (code(change.path),), said(rows + (", not all of it looked at" if partial else "")), said(columns)
 
 
-def _width(side: TableSummary) -> int | None:
-    return None if side.columns is None else len(side.columns)
+def _counts(old: int | None, new: int | None) -> str:
+    shown = dict.fromkeys(f"{value:,}" for value in (old, new) if value is not None)
+    change = f" ({new - old:+,})" if old is not None and new is not None and old != new else ""
+    return f"{' → '.join(shown)}{change}" or "?"
+
+
+def _width(side: TableSummary | None) -> int | None:
+    return None if side is None or side.columns is None else len(side.columns)
 
 
 def _kind(was: Column | None, now: Column | None, *, whole: bool) -> Line:
