@@ -2,6 +2,7 @@
 
 import csv
 import io
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourfold.base.errors import FourfoldError
+from fourfold.pipeline.plots.chart import BUILT_IN, chart
+from fourfold.pipeline.plots.collect import Loaded, Plot
 from fourfold.pipeline.plots.data import (
     FieldNotFoundError,
     NoRowsError,
@@ -18,6 +21,9 @@ from fourfold.pipeline.plots.data import (
     datapoints,
     parse,
 )
+from fourfold.pipeline.plots.page import page
+from fourfold.pipeline.plots.sparks import lines
+from fourfold.pipeline.plots.svg import document
 
 CELLS = st.text(st.sampled_from('ab,"\n\r \t1'), max_size=4)
 
@@ -88,3 +94,56 @@ def test_axes_of_different_lengths_are_not_joined() -> None:
     contents = {"a.csv": [{"x": 1}], "b.csv": [{"y": 1}, {"y": 2}]}
     with pytest.raises(UnequalRowsError, match="Cannot join 'x' from"):
         convert("p", contents, {"x": {"a.csv": "x"}, "y": {"b.csv": "y"}}, "r")
+
+
+FIELDS = st.sampled_from(["x", "y", "rev", "step", "a.b", ""])
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["1", "cat", "nan", "1e400", ""]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(FIELDS, st.integers(), max_size=2),
+)
+TABLES = st.lists(st.dictionaries(FIELDS, VALUES, max_size=4), max_size=6)
+DOCUMENTS = st.recursive(
+    TABLES | VALUES, lambda inner: st.dictionaries(FIELDS, inner, max_size=3), max_leaves=6
+)
+FILES = st.sampled_from(["a.json", "b/c.csv", "/d.csv"])
+AXES = st.one_of(
+    FIELDS,
+    st.lists(FIELDS, max_size=2),
+    st.dictionaries(FILES, FIELDS | st.lists(FIELDS, max_size=2) | VALUES, max_size=3),
+)
+
+
+@given(
+    st.dictionaries(FILES, DOCUMENTS, max_size=3),
+    st.fixed_dictionaries(
+        {}, optional={"x": AXES, "y": AXES, "x_label": st.text(max_size=3), "title": st.text(max_size=3)}
+    ),
+    st.sampled_from(sorted(BUILT_IN)),
+)
+def test_whatever_files_and_definitions_say_is_drawn_or_is_a_typed_error(
+    contents: dict[str, Any], props: dict[str, Any], template: str
+) -> None:
+    try:
+        found = convert("a.json", contents, props, "r")
+    except FourfoldError:
+        return
+    plot = Plot(
+        "a.json",
+        "t",
+        template,
+        found.props,
+        ("r",),
+        ("r",) if found.rows else (),
+        tuple(found.rows),
+        found.ys,
+    )
+    drawn = chart(plot)
+    if drawn is not None:
+        ET.fromstring(document(drawn))
+        assert list(lines(drawn))
+    assert page(Loaded((plot,)), title="t")

@@ -197,6 +197,8 @@ class _Column:
 
 def _sampled(rev: int, source: int, points: list[tuple[float, float]], *, lines: bool) -> Series:
     if lines:
+        if points[0][0] > points[-1][0]:
+            points.reverse()  # a curve from right to left, whose equal x would be in the wrong order
         points.sort(key=lambda point: point[0])
     xs, ys = [x for x, _y in points], [y for _x, y in points]
     kept = lttb(xs, ys) if lines else every(len(xs), MOST)

@@ -203,7 +203,8 @@ def _x_axis(name: str, props: Props, y: Mapping[str, Any] | None) -> Mapping[str
 def _pairs(axis: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for file, fields in (axis or {}).items():
         for field in fields if isinstance(fields, list) else [fields]:
-            yield file, field
+            if isinstance(field, str):
+                yield file, field
 
 
 def _must_have(points: Mapping[str, list[Row]], file: str, field: str) -> None:

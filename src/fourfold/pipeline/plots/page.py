@@ -158,7 +158,8 @@ def _data(plot: Plot, picture: Picture | None) -> tuple[str, str]:
         why = picture.problem if picture is not None else "nothing in it can be drawn that way"
         return _table(plot) + tag("p", words(why), class_="note"), "table"
     drawing = draw(found)
-    inner = element(drawing, "", aria_label=found.title, style=f"max-width:{drawing.width * 1.25:.0f}px")
+    most = drawing.width * (1.0 if found.kind == "cells" else 1.25)
+    inner = element(drawing, "", aria_label=found.title, style=f"max-width:{most:.0f}px")
     if found.kind == "lines":
         inner += _points(found, drawing) + (_slider(found) if found.bandwidth is not None else "")
     if found.note:
