@@ -3,8 +3,6 @@
 Pipelines have scenarios of many commands: there both tools are forked from processes that have loaded them.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,17 +16,7 @@ from tests.conftest import find_ff
 from tests.fixtures.forked import Worker
 
 
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory, real_dvc: str) -> Iterator[dict[str, Worker]]:
-    """Both tools, loaded."""
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(Worker(command, tmp_path_factory.mktemp(name)))
-            for name, command in (("dvc", real_dvc), ("ff", find_ff()))
-        }
-
-
-@pytest.mark.parametrize("scenario", PIPELINES, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*PIPELINES, *TEMPLATES], ids=lambda scenario: scenario.name)
 def test_ff_runs_pipelines_as_dvc_runs_them(
     tmp_path: Path, dvc_template: Path, real_dvc: str, workers: dict[str, Worker], scenario: Scenario
 ) -> None:
