@@ -83,7 +83,7 @@ class _Drawing(World):
         if self.chance(0.2):
             steps.append({"run": ["add", self.random.choice(("in0", "data"))]})
         if self.chance(0.1):
-            steps.append({"run": ["config", "cache.type", self.random.choice(("hardlink", "symlink"))]})
+            steps.append({"run": ["config", "cache.type", "hardlink"]})
         steps += self._questions(0.3)
         steps.append({"run": ["repro"]})
         for _ in range(self.random.choice((1, 2, 2, 3, 4))):
