@@ -25,6 +25,7 @@ class Case(NamedTuple):
         reruns: Exit codes of the second run that are right: a command that was already done may say so.
         most: How many points a full sweep tries, chosen evenly by chance; None for every one. Only for
             cases whose points are many of a kind, or those of another case in the main.
+        remade: What stages delete before they make it again: while they run it may be missing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Case(NamedTuple):
     status: tuple[str, ...] = ("status", "--json")
     reruns: tuple[int, ...] = (0,)
     most: int | None = None
+    remade: tuple[str, ...] = ()
 
 
 def _tracked(box: Sandbox) -> None:
@@ -80,6 +82,85 @@ def _pipeline(box: Sandbox) -> None:
     stage = "cmd: cat f.bin > part && mv part out.bin\n    deps:\n    - f.bin\n    outs:\n    - out.bin\n"
     box.gen({"dvc.yaml": f"stages:\n  one:\n    {stage}"})
     box.commit("a pipeline")
+
+
+#: Three stages in a row, one of them with a directory, one with a file of Git's; each output appears at once.
+LINE = """\
+stages:
+  one:
+    cmd: cat f.bin > part1 && mv part1 one.bin
+    deps:
+    - f.bin
+    outs:
+    - one.bin
+  two:
+    cmd: mkdir -p part2 && cat one.bin > part2/x && cat f.bin > part2/y && mv part2 two
+    deps:
+    - one.bin
+    outs:
+    - two
+  three:
+    cmd: cat two/x two/y > part3 && mv part3 three.txt
+    deps:
+    - two
+    metrics:
+    - three.txt:
+        cache: false
+"""
+LINE_OUTS = ("one.bin", "two", "three.txt")
+#: Two stages that need nothing of each other, and one that needs both.
+BESIDE = """\
+stages:
+  left:
+    cmd: cat f.bin > part1 && mv part1 left.bin
+    deps:
+    - f.bin
+    outs:
+    - left.bin
+  right:
+    cmd: cat d/a > part2 && mv part2 right.bin
+    deps:
+    - d
+    outs:
+    - right.bin
+  both:
+    cmd: cat left.bin right.bin > part3 && mv part3 both.bin
+    deps:
+    - left.bin
+    - right.bin
+    outs:
+    - both.bin
+"""
+
+
+def _line(box: Sandbox) -> None:
+    _tracked(box)
+    box.gen({"dvc.yaml": LINE})
+    box.commit("three stages")
+
+
+def _line_that_ran(box: Sandbox) -> None:
+    _line(box)
+    box.run("repro")
+    box.commit("it ran")
+
+
+def _line_changed(box: Sandbox) -> None:
+    _line_that_ran(box)
+    box.gen({"f.bin": "file two\n"})
+
+
+def _line_changed_back(box: Sandbox) -> None:
+    _line_changed(box)
+    box.run("repro")
+    box.commit("it ran again")
+    box.gen({"f.bin": "file one\n"})
+
+
+def _beside(box: Sandbox) -> None:
+    _tracked(box)
+    box.gen({"dvc.yaml": BESIDE})
+    box.commit("two stages beside each other")
 
 
 def _linked(box: Sandbox) -> None:
@@ -155,6 +236,16 @@ CASES: tuple[Case, ...] = (
     Case("remove", _tracked, ("remove", "d.dvc", "--outs"), reruns=(0, 1, 255)),
     Case("move", _tracked, ("move", "f.bin", "g.bin"), reruns=(0, 1, 255)),
     Case("repro", _pipeline, ("repro",)),
+    Case("repro-line", _line, ("repro",)),
+    Case("repro-changed", _line_changed, ("repro",), remade=LINE_OUTS),
+    Case("repro-remembered", _line_changed_back, ("repro",), remade=LINE_OUTS),
+    Case("repro-beside", _beside, ("repro", "-j", "2"), most=400),
+    Case(
+        "stage-add",
+        _line_that_ran,
+        ("stage", "add", "-n", "four", "-d", "two", "-p", "lr", "-o", "four.bin", "cat two/x > four.bin"),
+        reruns=(0, 255),
+    ),
     Case("undo", _to_be_undone, ("undo",), reruns=(0, 255)),
     Case("repair", _to_be_repaired, ("repair",)),
     Case("migrate", _of_dvc_2, ("cache", "migrate", "--dvc-files")),

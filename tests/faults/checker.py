@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.compat.scenario import dos2unix_md5
 from tests.compat.snapshot import Snapshot
+from tests.faults import locked
 
 _STORED = re.compile(r"^(?P<root>.*?)(?:files/md5/)?(?P<a>[0-9a-f]{2})/(?P<b>[0-9a-f]{30}(?:\.dir)?)$")
 _OUTPUT_MD5 = re.compile(r"^(?:- |  )md5: ([0-9a-f]{32}(?:\.dir)?)$", re.MULTILINE)
@@ -122,7 +123,8 @@ def _children(manifest: bytes) -> set[str]:
 
 def _named(box: Path, pointer: str) -> set[str]:
     """Every object that a pointer file needs: those it names, and the rows of the trees among them."""
-    named = set(_OUTPUT_MD5.findall(pointer))
+    named = {entry.md5 for entry in locked.entries(pointer) if entry.section == "outs"}
+    named |= set(_OUTPUT_MD5.findall(pointer))
     for tree in [n for n in named if n.endswith(".dir")]:
         for root, names in stored(box).items():
             if tree in names:
@@ -130,22 +132,34 @@ def _named(box: Path, pointer: str) -> set[str]:
     return named
 
 
-def workspace(now: Snapshot, before: Snapshot, after: Snapshot) -> list[Finding]:
-    """Every path that the command does not delete is there, with its old bytes or its new ones."""
+def workspace(
+    now: Snapshot, before: Snapshot, after: Snapshot, remade: Collection[str] = ()
+) -> list[Finding]:
+    """Every path that the command does not delete is there, with its old bytes or its new ones.
+
+    Paths that are ``remade``, or lie below one, may be missing while their stage runs.
+    """
     found = []
     for path in sorted({*before, *after}):
         if _is_store(path):
             continue
         old, new, is_now = before.get(path), after.get(path), now.get(path)
         if is_now is None:
-            if old is not None and new is not None:
+            if old is not None and new is not None and not _is_below(path, remade):
                 found.append(Finding("missing", path))
             continue
         allowed = {e.sha256 for e in (old, new) if e is not None}
         if is_now.sha256 in allowed or (path.endswith(".gitignore") and _between(is_now.text, old, new)):
             continue
+        texts = (getattr(entry, "text", None) for entry in (is_now, old, new))
+        if path.endswith("dvc.lock") and locked.is_between(*texts):
+            continue
         found.append(Finding("torn", f"{path} holds neither its old bytes nor its new ones"))
     return found
+
+
+def _is_below(path: str, tops: Collection[str]) -> bool:
+    return any(path == f"ws/{top}" or path.startswith(f"ws/{top}/") for top in tops)
 
 
 def _between(text: str | None, old: object, new: object) -> bool:
@@ -160,9 +174,14 @@ def _is_store(path: str) -> bool:
 
 
 def is_clean(box: Path) -> bool:
-    """Whether every output of every pointer file of the workspace has the bytes that the file names."""
+    """Whether every output of every pointer file of the workspace has the bytes that the file names.
+
+    Of pipelines: whether each stage is in the lock file, with all that it reads and makes as that file says.
+    """
     workspace_root = box / "ws"
     for path in _files(workspace_root):
+        if path.endswith("dvc.yaml") and not _is_locked(workspace_root / os.path.dirname(path)):
+            return False
         if not path.endswith(".dvc"):
             continue
         text = (workspace_root / path).read_text(errors="replace")
@@ -173,6 +192,15 @@ def is_clean(box: Path) -> bool:
         if any(identity(folder / out) != oid for oid, out in zip(oids, paths, strict=True)):
             return False
     return True
+
+
+def _is_locked(folder: Path) -> bool:
+    lock = folder / "dvc.lock"
+    text = lock.read_text(errors="replace") if lock.exists() else ""
+    stages = {*locked.blocks((folder / "dvc.yaml").read_text())} - {""}
+    if not stages <= {*locked.blocks(text)}:
+        return False
+    return all(identity(folder / entry.path) == entry.md5 for entry in locked.entries(text))
 
 
 def identity(path: Path) -> str:

@@ -104,7 +104,7 @@ class Bench:
         yield from checker.lost_objects(self.box, self.stored_before, self.stored_after)
         yield from checker.unreachable_objects(self.box, self.known)
         now = take(self.box)
-        yield from checker.workspace(now, self.before, self.after)
+        yield from checker.workspace(now, self.before, self.after, self.case.remade)
         if outcome.code == 0 and outcome.fired and fault.action != KILL:
             yield from (
                 Finding("false success", f"exit 0, but {d.key}") for d in _differences(now, self.after, fault)

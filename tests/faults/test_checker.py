@@ -114,3 +114,55 @@ def test_an_ignore_file_may_grow_line_by_line(sound: Path, harmed: Path) -> None
     assert checker.workspace(take(harmed), before, after) == []
     (harmed / "ws/.gitignore").write_text("/d\n")
     assert [f.kind for f in checker.workspace(take(harmed), before, after)] == ["torn"]
+
+
+def _lock(**made: str) -> str:
+    entry = (
+        "  {0}:\n    cmd: make {0}\n"
+        "    deps:\n    - path: f\n      hash: md5\n      md5: {2}\n      size: 8\n"
+        "    outs:\n    - path: {0}\n      hash: md5\n      md5: {1}\n      size: 1\n"
+    )
+    stages = [entry.format(name, md5(text), md5("content\n")) for name, text in made.items()]
+    return "schema: '2.0'\nstages:\n" + "".join(stages)
+
+
+PIPELINE = "stages:\n  one:\n    cmd: make one\n  two:\n    cmd: make two\n"
+
+
+def test_a_pipeline_is_clean_when_all_of_it_is_as_its_lock_says(harmed: Path) -> None:
+    gen(harmed, {"ws/dvc.yaml": PIPELINE, "ws/one": "1", "ws/two": "2"})
+    assert not checker.is_clean(harmed)
+    gen(harmed, {"ws/dvc.lock": _lock(one="1")})
+    assert not checker.is_clean(harmed)
+    gen(harmed, {"ws/dvc.lock": _lock(one="1", two="2")})
+    assert checker.is_clean(harmed)
+    gen(harmed, {"ws/two": "changed"})
+    assert not checker.is_clean(harmed)
+
+
+def test_an_output_of_a_lock_that_no_store_has_is_lost(harmed: Path) -> None:
+    gen(harmed, {"ws/dvc.lock": _lock(one="1", two="content\n")})
+    found = checker.unreachable_objects(harmed, {md5("1"), md5("content\n")})
+    assert [f.what for f in found] == [f"dvc.lock names {md5('1')}"]
+
+
+def test_a_lock_may_change_stage_by_stage(sound: Path, harmed: Path) -> None:
+    gen(sound, {"ws/dvc.lock": _lock(one="1", two="2")})
+    before = take(sound)
+    gen(sound, {"ws/dvc.lock": _lock(one="3", two="4")})
+    after = take(sound)
+    for text, kinds in (
+        (_lock(one="3", two="2"), []),
+        (_lock(one="3"), []),
+        (_lock(one="5", two="2"), ["torn"]),
+        (_lock(one="3", two="2")[:-5], ["torn"]),
+    ):
+        gen(harmed, {"ws/dvc.lock": text})
+        assert [f.kind for f in checker.workspace(take(harmed), before, after)] == kinds
+
+
+def test_what_a_stage_makes_again_may_be_missing_meanwhile(sound: Path, harmed: Path) -> None:
+    gen(harmed, {"ws/d": None})
+    both = take(sound), take(sound)
+    assert checker.workspace(take(harmed), *both, ("d",)) == []
+    assert {f.kind for f in checker.workspace(take(harmed), *both)} == {"missing"}
