@@ -1,4 +1,4 @@
-"""All scenarios, by name; `SERVED` need a server. Those of `scenes_pipelines` are played on their own."""
+"""All scenarios, by name; `SERVED` need a server. Pipelines and templates are played apart."""
 
 from tests.compat.scenario import Scenario
 from tests.compat.scenes_datasets import DATASETS, SERVED_DATASETS
@@ -8,7 +8,6 @@ from tests.compat.scenes_project import PROJECT
 from tests.compat.scenes_s3 import SERVED as S3
 from tests.compat.scenes_sources import SOURCES
 from tests.compat.scenes_stages import STAGES
-from tests.compat.scenes_templates import TEMPLATES
 from tests.compat.scenes_transfer import TRANSFER
 
 __all__ = ["SCENARIOS", "SERVED"]
@@ -21,6 +20,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *STAGES,
     *DATASETS,
     *PLOTS,
-    *TEMPLATES,
 )
 SERVED: tuple[Scenario, ...] = (*S3, *SERVED_DATASETS)

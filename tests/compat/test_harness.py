@@ -11,6 +11,7 @@ from tests.compat.harness import ScenarioBrokenError, Stage, same
 from tests.compat.scenario import Scenario, dos2unix_md5
 from tests.compat.scenarios import SCENARIOS, SERVED
 from tests.compat.scenes_pipelines import PIPELINES
+from tests.compat.scenes_templates import TEMPLATES
 from tests.compat.snapshot import compare, take
 from tests.fixtures.sandbox import Exec, Link, ReadOnly, gen
 
@@ -78,12 +79,12 @@ def test_a_snapshot_tells_copies_links_and_modes_apart(tmp_path: Path) -> None:
 
 
 def test_scenarios_have_unique_names() -> None:
-    everything = (*SCENARIOS, *SERVED, *PIPELINES)
+    everything = (*SCENARIOS, *SERVED, *PIPELINES, *TEMPLATES)
     assert len({s.name for s in everything}) == len(everything)
 
 
 def test_deviations_name_a_scenario_and_a_reason() -> None:
-    names = {s.name for s in (*SCENARIOS, *SERVED, *PIPELINES)}
+    names = {s.name for s in (*SCENARIOS, *SERVED, *PIPELINES, *TEMPLATES)}
     for deviation in deviations.DEVIATIONS:
         assert deviation.scenario in names, deviation
         assert deviation.reason, deviation

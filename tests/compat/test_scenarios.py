@@ -12,6 +12,7 @@ from tests.compat.harness import Stage, same
 from tests.compat.scenario import Scenario
 from tests.compat.scenarios import SCENARIOS, SERVED
 from tests.compat.scenes_pipelines import PIPELINES
+from tests.compat.scenes_templates import TEMPLATES
 from tests.conftest import find_ff
 from tests.fixtures.forked import Worker
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from tests.compat.harness import Stage, same
 from tests.compat.scenarios import SCENARIOS as PLAIN
 from tests.compat.scenes_pipelines import PIPELINES
+from tests.compat.scenes_templates import TEMPLATES
 from tests.conftest import find_dvc, find_ff
 
-SCENARIOS = (*PLAIN, *PIPELINES)
+SCENARIOS = (*PLAIN, *PIPELINES, *TEMPLATES)
 
 
 def main() -> int:
