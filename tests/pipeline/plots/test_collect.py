@@ -109,6 +109,17 @@ def test_a_diff_is_with_head_when_something_changed_and_with_nothing_else_otherw
     assert compared(work.open(), ["HEAD", "main"]) == ("HEAD", "main")
 
 
+def test_an_experiment_is_compared_with_the_commit_that_it_began_from(work: Workplace) -> None:
+    work.gen({"a.csv": "y\n1\n"})
+    commit(work)
+    baseline = work.git("rev-parse", "HEAD").strip()
+    work.gen({"a.csv": "y\n2\n"})
+    commit(work)
+    work.git("update-ref", f"refs/exps/{baseline[:2]}/{baseline[2:]}/mine", "HEAD")
+    assert compared(work.open(), ["HEAD"], experiment=True) == ("HEAD", baseline[:7])
+    assert compared(work.open(), ["HEAD~1"], experiment=True) == ("HEAD~1", "workspace")
+
+
 def test_a_revision_that_git_does_not_know_is_an_error(work: Workplace) -> None:
     commit(work)
     with pytest.raises(UnknownRevisionError):

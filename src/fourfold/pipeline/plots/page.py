@@ -164,7 +164,8 @@ def _data(plot: Plot, picture: Picture | None) -> tuple[str, str]:
         inner += _points(found, drawing) + (_slider(found) if found.bandwidth is not None else "")
     if found.note:
         inner += tag("p", words(found.note), class_="note")
-    return inner, found.kind + (" wide" if drawing.width > 700 else "")
+    size = " full" if drawing.width > 1000 else " wide" if drawing.width > 700 else ""
+    return inner, found.kind + size
 
 
 def _points(found: Chart, drawing: Drawing) -> str:
