@@ -215,6 +215,9 @@ def test_files_are_written_where_they_were_asked_for_images_beside(repo: Sandbox
     assert image is not None
     assert repo.text(f"out/{image[1]}").startswith("<svg")
     assert "`loss` | `0.25` | `0.5` | ↑ +0.25 **better**" in told
+    repo.run("report", "-o", "as-png.md", "--png")
+    assert "(as-png.images/roc-csv.png)" in repo.text("as-png.md")
+    assert repo.read("as-png.images/roc-csv.png").startswith(b"\x89PNG")
     page = repo.text("report.html")
     assert "data:image/svg+xml;base64," in page
     assert "http" not in re.sub(r"http-equiv", "", page)

@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("-r", "--remote", metavar="NAME", help="the remote to look for data on"), "remote"
     )
     parser.add_argument("--no-remote", action="store_true", help="ask no remote what it lacks")
+    parser.add_argument("--png", action="store_true", help="plots beside the Markdown as PNG (extra plots)")
     parser.add_argument("--no-plots", action="store_true", help="leave plots out")
     parser.add_argument(
         "--max-size",
@@ -90,12 +91,17 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     figures, undrawn = _figures(session, found)
     told = sections(found, figures, undrawn)
     data = as_json(found)
-    if args.out:
-        _write(session, args.out, told, figures, args.max_size)
     if args.html:
         from fourfold.pipeline.report.html import page  # noqa: PLC0415 - on request only
 
         _save(session.resolve(args.html), page(told).encode())
+    if args.png and figures:
+        from fourfold.pipeline.report.figures import as_png  # noqa: PLC0415 - likewise
+
+        figures = as_png(figures)
+        told = sections(found, figures, undrawn)
+    if args.out:
+        _write(session, args.out, told, figures, args.max_size)
     if args.post:
         posted = _post(session, told, figures, attach=args.attach)
         data["posted"] = {"place": posted.place, "edited": posted.edited}

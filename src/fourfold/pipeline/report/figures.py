@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fourfold.pipeline.plots.collect import Plot
+from fourfold.pipeline.plots.painting import png
 from fourfold.pipeline.plots.publish import foreign_pictures
 from fourfold.pipeline.plots.svg import svg
 from fourfold.pipeline.report.layout import Figure
@@ -54,12 +55,31 @@ def figures(project: "Project", plots: Sequence[Plot], before: str) -> tuple[lis
     return found, undrawn
 
 
+def as_png(drawn: Sequence[Figure]) -> list[Figure]:
+    """The same figures, drawings as PNG: for places that show no SVG.
+
+    Raises:
+        PainterMissingError: the extra ``plots`` is not installed.
+        NotDrawableError: a drawing cannot be converted.
+    """
+    return [
+        figure._replace(
+            name=f"{figure.name.removesuffix('.svg')}.png",
+            media=_MEDIA[".png"],
+            data=png(figure.data.decode()),
+        )
+        if figure.name.endswith(".svg")
+        else figure
+        for figure in drawn
+    ]
+
+
 def _file(title: str, ending: str, taken: set[str]) -> str:
-    """A file name that no file system, and no platform, understands otherwise."""
+    """A file name that no file system, and no platform, understands otherwise; its stem is used once."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:60] or "plot"
-    name, number = stem + ending, 1
-    while name in taken:
+    name, number = stem, 1
+    while name.lower() in taken:
         number += 1
-        name = f"{stem}-{number}{ending}"
-    taken.add(name)
-    return name
+        name = f"{stem}-{number}"
+    taken.add(name.lower())
+    return name + ending
