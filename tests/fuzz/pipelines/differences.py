@@ -64,6 +64,12 @@ MEANT: tuple[Meant, ...] = (
         level=True,
     ),
     Meant(
+        "a forced stage whose inputs are missing does not begin; the real DVC runs its command, which fails",
+        "plan|.*: (only in B|content)",
+        lambda case: bool("-f" in case.argv and case.failed and _MISSING.search(case.ours.stderr)),
+        level=True,
+    ),
+    Meant(
         "a stage that never ran has nothing to check out; the real DVC fails",
         "exit code",
         lambda case: case.argv[0] == "checkout" and "No file hash info found" in case.theirs.stderr,
