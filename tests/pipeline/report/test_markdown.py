@@ -1,11 +1,14 @@
 """The page as Markdown and as HTML: within its limit, saying what it leaves out, and never obeying a name."""
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from fourfold.pipeline.report.html import page
 from fourfold.pipeline.report.layout import Diagram, Figure, Section
@@ -61,6 +64,38 @@ def test_no_text_of_the_project_is_markup(text: str) -> None:
     assert "@" not in re.sub(r"<summary>.*?</summary>", "", left)
     rows = [line for line in told.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
+
+
+def understood(text: str) -> Iterator[Token]:
+    """Every token of a page, as a reader of GitHub's Markdown understands it."""
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        yield token
+        yield from token.children or ()
+
+
+def check_as_a_reader_of_markdown(texts: list[str]) -> None:
+    told = markdown([section for text in texts for section in every(text)], images="report.images")
+    html = set()
+    for token in understood(told):
+        assert token.type not in {"link_open", "s_open", "heading_open"} or token.tag in {"h2", "h3"}, token
+        if token.type in {"html_block", "html_inline"}:
+            found = Tags()
+            found.feed(re.sub(r"<summary>.*?</summary>", "", token.content))
+            html |= found.tags
+        if token.type == "image":
+            assert token.attrs["src"] == "report.images/plot.svg"
+    assert html <= {"details", "summary"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_reader_of_markdown_sees_no_markup_of_the_project(text: str) -> None:
+    check_as_a_reader_of_markdown([text])
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.text("`|\\<>!*_[]()#@&;~-=\"' \n\tax/:.", max_size=30), min_size=1, max_size=3))
+def test_a_reader_of_markdown_sees_no_markup_in_any_text(texts: list[str]) -> None:
+    check_as_a_reader_of_markdown(texts)
 
 
 class Tags(HTMLParser):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fourfold.pipeline.report.layout import Block, Diagram, Figure, Section
-from fourfold.pipeline.report.words import CODE, PLAIN, Line, Listing, Paragraph, Rows, Text
+from fourfold.pipeline.report.words import CODE, PLAIN, Line, Listing, Paragraph, Rows, Text, code
 
 #: What the platforms take, counted here in bytes, which are never fewer than characters.
 COMMENT_LIMIT = 65_536
@@ -158,7 +158,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _figure(block: Figure, images: str | None) -> _Piece:
-    title = _inline((Text(block.title, CODE),))
+    title = _inline((code(block.title),))
     if images is None:
         return _Piece((f"- {title}",), ())
     return _Piece((title, "", f"![{_alt(block.title)}]({images}/{block.name})"), ())
