@@ -264,7 +264,7 @@ STAGES: tuple[Scenario, ...] = (
         (
             {"dvc.yaml": COMMENTED, "d": {"f": "1"}},
             "~stage add -n b echo",
-            "stage add -f -n b -d d -o kept -o new --always-changed echo 2",
+            "stage add -f -n b -d d -o kept -o new --always-changed echo '${x}'",
             "stage add -f -n a echo 3",
             "stage add -n c --run -d d/f -o copy 'cp d/f copy'",
             "=stage list",
