@@ -241,7 +241,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "",
         "stage-that-depends-on-paths-outside",
-        r"step 12 `~repro`: ws/l: only in B",
+        r"step 13 `~repro`: ws/l: only in B",
         "outputs stay when a dependency is missing; the real DVC removes them before it looks",
     ),
     Deviation(
