@@ -256,8 +256,10 @@ class _Follower:
 
 def _readable(line: bytes) -> str:
     """A line as it would stand on a terminal in the end: what a carriage return wrote over is left out."""
-    text = line.decode("utf-8", "replace").rstrip("\r")
-    return _SEQUENCE.sub("", text.rpartition("\r")[2])
+    text = line.decode("utf-8", "replace")
+    if "\r" in text:
+        text = text.rstrip("\r").rpartition("\r")[2]
+    return _SEQUENCE.sub("", text) if "\x1b" in text else text
 
 
 def because(event: news.Started) -> list[str]:
