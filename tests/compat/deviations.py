@@ -304,6 +304,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"step 2 `~repro broken`: ws/\.gitignore: only in B|at the end: git",
         "what ran before a failure stays hidden from Git; the real DVC takes the lines of all of them back",
     ),
+    Deviation(
+        "",
+        "merge-driver-of-directories",
+        r"step 1[45] `~git-hook merge-driver .*`: exit code",
+        "a conflict exits with 1, as Git asks of merge drivers; the real DVC fails",
+    ),
 )
 
 

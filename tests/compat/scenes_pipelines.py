@@ -1,4 +1,4 @@
-"""Scenarios of running pipelines: what runs, in which order, what is left, and what comes from earlier runs.
+"""Scenarios of running pipelines: what runs, in which order, what is left, what comes from earlier runs.
 
 Commands write their names into ``../trace``, which is compared like every file: it says what ran, and in
 which order.
@@ -511,5 +511,29 @@ PIPELINES: tuple[Scenario, ...] = (
             "repro",
         ),
         one_by_one=True,
+    ),
+    Scenario(
+        "merge-driver-of-directories",
+        (47,),
+        (
+            {"d": {"same": "s", "gone": "g"}, "f": "1"},
+            "add d f",
+            "!cp d.dvc base && cp f.dvc f.base",
+            {"d": {"ours": "o"}},
+            "add d",
+            "!cp d.dvc ours && cp d.dvc ours2 && cp d.dvc ours3",
+            {"d": {"ours": None, "theirs": "t", "gone": None}, "f": "2"},
+            "add d f",
+            "!cp d.dvc theirs && cp f.dvc f.theirs",
+            "git-hook merge-driver --ancestor base --our ours --their theirs",
+            {"d": {"ours": "other"}},
+            "add d",
+            "!cp d.dvc theirs",
+            "~git-hook merge-driver --ancestor base --our ours2 --their theirs",
+            "~git-hook merge-driver --ancestor f.base --our ours3 --their f.theirs",
+            "!cp ours d.dvc",
+            "checkout --force d.dvc",
+            "status --json",
+        ),
     ),
 )
