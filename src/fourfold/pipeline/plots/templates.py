@@ -144,60 +144,54 @@ def _simple() -> dict[str, Any]:
 
 
 def _smooth() -> dict[str, Any]:
-    """A smoothed line over the faint raw one, the last point marked, all values told where one points at."""
+    """The raw line, faint; the smoothed one; the last point of each revision; a ruler that tells values."""
     y = _axis("y", more=_FITTED)
-    hovered = {"param": "hover", "empty": False}
+    lines = {"y": y, "color": _BY_REV}
+    ruler = {"param": "ruler", "empty": False}
+    raw = {"mark": {"type": "line", "opacity": 0.25}, "encoding": lines, "params": _ZOOM}
     smoothed = {
         "transform": [
             {
                 "loess": anchor("y"),
                 "on": anchor("x"),
                 "groupby": anchor("group_by"),
-                "bandwidth": {"signal": "smooth"},
+                "bandwidth": {"signal": "bandwidth"},
             }
         ],
-        "encoding": {"y": y, "color": _BY_REV},
-        "layer": [{"mark": "line", "params": _ZOOM}, {"mark": "point", "transform": [{"filter": hovered}]}],
+        "mark": "line",
+        "encoding": lines,
     }
-    raw = {"mark": {"type": "line", "opacity": 0.2}, "encoding": {"y": y, "color": _BY_REV}}
     last = {
-        "mark": {"type": "circle", "size": 10},
-        "encoding": {
-            "x": {**_axis("x"), "aggregate": "max"},
-            "y": {**y, "aggregate": {"argmax": anchor("x")}},
-            "color": _BY_REV,
-        },
-    }
-    pointed = {
         "transform": [
-            {"calculate": anchor("pivot_field"), "as": "pivot_field"},
-            {"pivot": "pivot_field", "value": anchor("y"), "groupby": [anchor("x")], "op": "mean"},
+            {
+                "window": [{"op": "row_number", "as": "from_last"}],
+                "sort": [{"field": anchor("x"), "order": "descending"}],
+                "groupby": anchor("group_by"),
+            },
+            {"filter": "datum.from_last == 1"},
         ],
-        "mark": {"type": "rule", "stroke": "grey", **_RICH},
+        "mark": {"type": "circle", "size": 30},
+        "encoding": lines,
+    }
+    told = {
+        "transform": [
+            {"calculate": anchor("pivot_field"), "as": "series"},
+            {"pivot": "series", "value": anchor("y"), "groupby": [anchor("x")]},
+        ],
         "params": [
             {
-                "name": "hover",
-                "select": {
-                    "type": "point",
-                    "fields": [anchor("x")],
-                    "nearest": True,
-                    "on": "mouseover",
-                    "clear": "mouseout",
-                },
+                "name": "ruler",
+                "select": {"type": "point", "fields": [anchor("x")], "nearest": True, "on": "pointerover"},
             }
         ],
-        "encoding": {"opacity": {"value": 0, "condition": {**hovered, "value": 0.3}}},
+        "mark": {"type": "rule", **_RICH},
+        "encoding": {"opacity": {"condition": {**ruler, "value": 0.5}, "value": 0}},
     }
+    slider = {"input": "range", "min": 0.001, "max": 1, "step": 0.001, "name": "smoothing "}
     return _spec(
-        params=[
-            {
-                "name": "smooth",
-                "value": 0.001,
-                "bind": {"input": "range", "min": 0.001, "max": 1, "step": 0.001},
-            }
-        ],
+        params=[{"name": "bandwidth", "value": 0.001, "bind": slider}],
         encoding={"x": _axis("x"), "color": anchor("color"), "strokeDash": anchor("stroke_dash")},
-        layer=[smoothed, raw, last, pointed],
+        layer=[raw, smoothed, last, told],
     )
 
 
@@ -252,7 +246,7 @@ def _confusion(*, normalized: bool) -> dict[str, Any]:
         told["format"] = ".2f"
     written: dict[str, Any] = dict(told)
     if not normalized:
-        written = {"condition": {"param": "showValues", **told}, "value": ""}
+        written = {"condition": {"param": "numbers", **told}, "value": ""}
     cells = {
         "width": anchor("plot_width"),
         "height": anchor("plot_height"),
@@ -291,7 +285,7 @@ def _confusion(*, normalized: bool) -> dict[str, Any]:
             },
         ],
     }
-    switch = {} if normalized else {"params": [{"name": "showValues", "bind": {"input": "checkbox"}}]}
+    switch = {} if normalized else {"params": [{"name": "numbers", "bind": {"input": "checkbox"}}]}
     return _spec(
         size=False, facet={"column": {"field": REV, "sort": []}, "row": anchor("row")}, spec=cells, **switch
     )
