@@ -2,19 +2,12 @@
 
 import argparse
 
-from fourfold.base.errors import NotFoundError
 from fourfold.base.suggest import did_you_mean
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import to_json
 from fourfold.cli.session import Session
-from fourfold.pipeline.plots.templates import BUILT_IN
-
-
-class UnknownTemplateError(NotFoundError):
-    """A template was named that is not one of ours."""
-
-    code = "unknown-plot-template"
+from fourfold.pipeline.plots.templates import BUILT_IN, TemplateNotFoundError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +25,9 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     if not args.template:
         return Outcome(data=list(BUILT_IN), text=list(BUILT_IN))
     if args.template not in BUILT_IN:
-        raise UnknownTemplateError(
-            f"there is no template '{args.template}'", hint=did_you_mean(args.template, list(BUILT_IN))
+        raise TemplateNotFoundError(
+            f"there is no template '{args.template}'",
+            hint=did_you_mean(args.template, list(BUILT_IN), "see which there are: ff plots templates"),
         )
     content = BUILT_IN[args.template]
     return Outcome(data=content, text=[to_json(content)], loud=True)

@@ -104,7 +104,8 @@ def _output(project: "Project", target: str) -> Tracked:
         if out.relpath == path:
             return out
     raise PlotOutputNotFoundError(
-        f"no stage has the output '{target}'", hint=did_you_mean(path, [out.relpath for out in outs])
+        f"no stage has the output '{target}'",
+        hint=did_you_mean(path, [out.relpath for out in outs], "see which there are: ff stage list"),
     )
 
 

@@ -136,7 +136,12 @@ def _summary(report: Report) -> Iterator[Line]:
     if report.due:
         names = ", ".join(item.name for item in report.due[:5])
         more = f" and {len(report.due) - 5} more" if len(report.due) > 5 else ""
-        yield (strong(f"{count(len(report.due), 'stage')} must run again: "), code(names), *said(more))
+        yield (
+            strong(f"{count(len(report.due), 'stage')} must run again:"),
+            *said(" "),
+            code(names),
+            *said(more),
+        )
     changed = [value for value in report.metrics if value.old != value.new]
     if report.metrics:
         better, worse = (sum(value.verdict == word for value in changed) for word in ("better", "worse"))
