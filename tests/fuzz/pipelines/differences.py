@@ -65,7 +65,7 @@ MEANT: tuple[Meant, ...] = (
     ),
     Meant(
         "a forced stage whose inputs are missing does not begin; the real DVC runs its command, which fails",
-        "plan|.*: (only in B|content)",
+        "plan|.*: (only in [AB]|content)",
         lambda case: bool("-f" in case.argv and case.failed and _MISSING.search(case.ours.stderr)),
         level=True,
     ),
