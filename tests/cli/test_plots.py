@@ -180,3 +180,16 @@ def test_changing_a_plot_keeps_comments_and_says_what_is_wrong(ff: Tool, plotted
     assert (plotted.path / "dvc.yaml").read_text() == text
     ff("undo", cwd=plotted.path)
     assert "title: Losses" in (plotted.path / "dvc.yaml").read_text()
+
+
+def test_a_hint_that_helps_against_several_warnings_is_told_once(ff_repo: Sandbox) -> None:
+    ff_repo.gen(
+        {
+            "x.csv": "a,b\n1,2\n",
+            "y.csv": "a,b\n1,2\n",
+            "dvc.yaml": "plots:\n- x.csv: {template: nope}\n- y.csv: {template: nope}\n",
+        }
+    )
+    said = ff_repo.run("plots", "show").stderr
+    assert said.count("there is no template 'nope'") == 2
+    assert said.count("hint: ") == 1

@@ -1,7 +1,7 @@
 """What ``ff plots show`` and ``ff plots diff`` have in common: their options, DVC's JSON, what is printed."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError, InvalidFileError, UsageError
@@ -143,14 +143,21 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _tell(session: "Session", loaded: "Loaded") -> None:
-    for rev, error in loaded.errors.items():
-        session.warn(f"plots of '{rev}' could not be loaded: {error.message}", error.hint)
-    told = set()
+    found = [
+        (f"plots of '{rev}' could not be loaded: {error.message}", error.hint)
+        for rev, error in loaded.errors.items()
+    ]
     for plot in loaded.plots:
-        for rev, error in plot.errors():
-            if (rev, error.message) not in told:
-                told.add((rev, error.message))
-                session.warn(f"in '{rev}': {error.message}", error.hint)
+        found += [(f"in '{rev}': {error.message}", error.hint) for rev, error in plot.errors()]
+    _warn(session, found)
+
+
+def _warn(session: "Session", found: Iterable[tuple[str, str]]) -> None:
+    """Warnings with their hints, each of either once."""
+    hinted: set[str] = set()
+    for message, hint in dict.fromkeys(found):
+        session.warn(message, "" if hint in hinted else hint)
+        hinted.add(hint)
 
 
 def _as_dvc(project: "Project", loaded: "Loaded", args: argparse.Namespace) -> dict[str, Any]:
@@ -253,8 +260,10 @@ def _write(session: "Session", loaded: "Loaded", args: argparse.Namespace, forma
         typed=args.template,
         events=session.sink,
     )
-    for name, error in written.problems.items():
-        session.warn(f"'{name}' is not drawn: {error.message}", error.hint)
+    _warn(
+        session,
+        [(f"'{name}' is not drawn: {error.message}", error.hint) for name, error in written.problems.items()],
+    )
     address = _address(written.page)
     if args.open or project.config.get("plots", "auto_open"):
         _open(session, address)
