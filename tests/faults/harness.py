@@ -31,7 +31,7 @@ LEASE = "remote/.fourfold"
 EMPTY = "ws/.dvc/cache/.fourfold: only in A"
 #: A run that was recorded in dvc.lock and not remembered costs another run some day, and nothing else.
 RUNS = "ws/.dvc/cache/runs"
-LOCK = "ws/dvc.lock"
+LOCK, IGNORED = "ws/dvc.lock", "ws/.gitignore"
 #: Calls that make links, where a copy does as well.
 LINKS = {"link", "linkat", "symlink", "symlinkat", "ioctl"}
 
@@ -160,7 +160,8 @@ class Bench:
 def _differences(now: Snapshot, wanted: Snapshot, fault: Fault) -> list[Difference]:
     """What differs, but for leases, remembered runs, and temporary files, which count as litter.
 
-    What a run beside others recorded before it was hit stands in the lock file before what the next one adds.
+    What stages beside each other recorded before a kill stands, in the lock and ignore files, before what the
+    next run adds.
     Where the system refuses a link, a copy in the workspace is right.
     """
     different = compare(now, wanted)
@@ -173,7 +174,12 @@ def _differences(now: Snapshot, wanted: Snapshot, fault: Fault) -> list[Differen
         and "<random" not in d.key
         and not (copied and d.key.endswith(copied))
         and not (d.key == f"{LOCK}: content" and _stages(now) == _stages(wanted))
+        and not (d.key == f"{IGNORED}: content" and _lines(now) == _lines(wanted))
     ]
+
+
+def _lines(snapshot: Snapshot) -> list[str]:
+    return sorted((snapshot[IGNORED].text or "").splitlines())
 
 
 def _stages(snapshot: Snapshot) -> dict[str, str]:
