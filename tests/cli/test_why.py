@@ -100,3 +100,9 @@ def test_a_file_of_git_that_no_stage_names_is_told_so(lab: Sandbox) -> None:
     said = lab.run("why", "src/forgotten.py", check=False)
     assert "hint: no stage names it: what reads it does not run again when it changes" in said.stderr
     assert "to track it, run: ff add new.csv" in lab.run("why", "new.csv", check=False).stderr
+
+
+def test_a_stage_that_never_ran_says_just_that(lab: Sandbox) -> None:
+    lab.gen({"dvc.yaml": PIPELINE + "  last:\n    cmd: cp model end\n    deps: [model]\n    outs: [end]\n"})
+    assert lab.run("why", "last").stdout == "last: changed\n  it has not run before\n"
+    assert len(lab.run("why", "last", "--json").json()[0]["reasons"]) == 2

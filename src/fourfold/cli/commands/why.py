@@ -8,6 +8,7 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.formats.tabular import TableSummary
 from fourfold.pipeline.why import Answer, TableNote, why
+from fourfold.project.changes import Change
 from fourfold.project.why import Reason
 
 #: Files of a directory that are listed in text; ``--json`` lists all.
@@ -80,7 +81,12 @@ def _lines(answers: list[Answer], session: Session) -> Iterator[str]:
             yield f"{why.name}: {style.green('unchanged')}: it is what it records"
         else:
             yield f"{why.name}: {style.yellow('changed')}"
+        never = why.owner.is_stage and not why.owner.locked
+        if never and why.reasons:
+            yield "  it has not run before"
         for reason, tables in zip(why.reasons, answer.tables, strict=True):
+            if never:  # each of them would say that nothing is recorded
+                break
             yield f"  {_sentence(reason)}"
             yield from _files(reason, session)
             yield from (f"    {line}" for note in tables for line in _table(note))
@@ -129,10 +135,7 @@ def _table(note: TableNote) -> Iterator[str]:
 def _sentence(reason: Reason) -> str:
     change = reason.change
     if change.kind == "parameter":
-        name = f"parameter {change.key} of {reason.path}" if change.key else f"parameters {reason.path}"
-        if change.state == "modified":
-            return f"{name} is {change.new!r}, recorded {change.old!r}"
-        return f"{name} is {'new: ' + repr(change.new) if change.state == 'new' else 'gone'}"
+        return _of_parameter(change, reason.path)
     if change.kind == "command":
         return f"the command is {change.new!r}, recorded {change.old!r}"
     if change.kind == "always":
@@ -147,6 +150,15 @@ def _sentence(reason: Reason) -> str:
         "new": f"{what} {reason.path} is {new}, and nothing is recorded",
         "not in cache": f"{what} {reason.path}: its recorded content {old} is not in the cache",
     }.get(change.state, f"{what} {reason.path}: {change.state}")
+
+
+def _of_parameter(change: Change, path: str) -> str:
+    name = f"parameter {change.key} of {path}" if change.key else f"parameters {path}"
+    if change.state == "modified":
+        return f"{name} is {change.new!r}, recorded {change.old!r}"
+    if change.state == "new":
+        return f"{name} is new" + (f": {change.new!r}" if change.key else "")
+    return f"{name} is gone"
 
 
 def _short(oid: object) -> str:
