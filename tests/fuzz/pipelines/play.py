@@ -194,13 +194,15 @@ def plan(answer: Ran, *, dry: bool) -> list[tuple[str, str]]:
     only because of what runs before it.
     """
     found: dict[tuple[str, str], None] = {}
-    last = ("", "")
+    begun = ""
     for line in answer.stdout.splitlines():
-        if dry and _FOLLOWS.fullmatch(line):
-            found.pop(last, None)
-            found[last[0], "unchanged"] = None
+        if dry and begun and _FOLLOWS.fullmatch(line):
+            del found[begun, "runs"]
+            found[begun, "unchanged"] = None
+        begun = ""
         for how, pattern in _PLAN:
             if match := pattern.fullmatch(line):
-                last = (match["name"], "runs" if dry and how in {"ran", "restored"} else how)
-                found[last] = None
+                told = "runs" if dry and how in {"ran", "restored"} else how
+                found[match["name"], told] = None
+                begun = match["name"] if told == "runs" else ""
     return [step for step in found if not dry or step[1] != "verified"]
