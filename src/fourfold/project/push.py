@@ -5,7 +5,7 @@ keep go into pointer files (`versioned_push`). What could not be sent is told ob
 else is sent all the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import AuthError, FourfoldError, NotFoundError, UnavailableError
@@ -13,6 +13,7 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.content import transfer
 from fourfold.project.collect import Collection, Group, collect, groups
 from fourfold.project.litter import sweep_transfer
+from fourfold.project.outs import Tracked
 from fourfold.project.remotes import Remote, open_remote
 from fourfold.project.runs import RunsUnsupportedError, push_runs
 from fourfold.project.scope import WORKSPACE, Scope
@@ -159,6 +160,10 @@ class Opened:
         return list(self._remotes.values())
 
 
+#: What brings the content of an output that has none, in words.
+_ACTS = {"update": "bring it", "repro": "run the stage", "commit": "save it"}
+
+
 def tell_skipped(found: Collection, events: Sink) -> None:
     """Warn of revisions and outputs that could not take part."""
     for rev, error in found.failed:
@@ -169,15 +174,26 @@ def tell_skipped(found: Collection, events: Sink) -> None:
                 error.hint,
             )
         )
+    by_owner: dict[tuple[str, str | None], list[Tracked]] = {}
     for out in found.unsaved:
-        events(
-            Warned(
-                "output-not-saved",
-                f"'{out.relpath}' has no saved content yet and was left out",
-                f"{'bring it' if out.is_import else 'save it'} with: "
-                f"ff {'update' if out.is_import else 'commit'} {out.owner.addressing}",
-            )
-        )
+        by_owner.setdefault((out.file, out.stage), []).append(out)
+    for outs in by_owner.values():
+        events(_not_saved(outs))
+
+
+def _not_saved(outs: Sequence[Tracked]) -> Warned:
+    """The warning for the outputs of one owner."""
+    owner = outs[0].owner
+    act = "update" if owner.is_import else "repro" if owner.is_stage and not owner.locked else "commit"
+    names = f"'{outs[0].relpath}'"
+    if len(outs) > 1:
+        names += f" and {len(outs) - 1} more of '{owner.addressing}'"
+    verbs = ("has", "was") if len(outs) == 1 else ("have", "were")
+    return Warned(
+        "output-not-saved",
+        f"{names} {verbs[0]} no saved content yet and {verbs[1]} left out",
+        f"{_ACTS[act]} with: ff {act} {owner.addressing}",
+    )
 
 
 def _push_runs(project: "Project", remote: str | None, jobs: int | None, events: Sink) -> int:
