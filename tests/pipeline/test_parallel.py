@@ -214,13 +214,15 @@ def test_all_that_a_stage_said_is_in_its_log(work: Workplace) -> None:
     assert lines[-1] == "100000"
 
 
-def test_a_stage_that_has_the_terminal_to_itself_writes_no_log(work: Workplace) -> None:
+def test_stages_that_have_the_terminal_to_themselves_are_not_told_of_but_logged(work: Workplace) -> None:
     chain = (stage("a", "echo 1 > a", outs="a"), stage("b", "cp a b", deps="a", outs="b"))
     work.gen({"dvc.yaml": stages(*chain)})
     heard: list[Any] = []
     run(work, heard=heard)
     assert [event.log for event in heard if isinstance(event, Started)] == [None, None]
-    assert not work.exists(".dvc/fourfold/logs")
+    assert not [event for event in heard if isinstance(event, Ended)]
+    folder = Path(work.path(".dvc/fourfold/logs"))
+    assert [path.read_text() for path in sorted(folder.glob("*/*"))] == ["> echo 1 > a\n", "> cp a b\n"]
 
 
 def test_the_logs_of_the_last_runs_are_kept(work: Workplace) -> None:

@@ -1,9 +1,9 @@
 """Telling of a run of the pipeline while it goes on: news, what commands say, and who runs now.
 
-A stage that has the terminal to itself writes there by itself, between our lines. Of stages that run beside
-each other, each into its log, a terminal shows one line each (how long, and the last thing it said), which
-vanishes when it ends; elsewhere what they say is passed on line by line behind their names. A failed one's
-log is shown whole.
+What a stage that has the terminal to itself says comes there as it is, between our lines. Of stages that run
+beside each other, each into its log, a terminal shows one line each (how long, and the last thing it said),
+which vanishes when it ends; elsewhere what they say is passed on line by line behind their names. A failed
+one's log is shown whole.
 """
 
 import os

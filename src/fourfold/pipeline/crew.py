@@ -14,7 +14,9 @@ from typing import NamedTuple
 from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import from_os_error
 from fourfold.pipeline.graph import Key
+from fourfold.pipeline.logs import heading
 from fourfold.pipeline.process import CommandExpired, Process, end, run_command
+from fourfold.pipeline.relay import relayed
 
 
 class Work(NamedTuple):
@@ -55,15 +57,23 @@ class Verdict(NamedTuple):
 
 
 def run_here(
-    work: Work, *, output: int | None, before: Callable[[str], None], after: Callable[[str], None]
+    work: Work,
+    *,
+    output: int | None,
+    log: str | None,
+    before: Callable[[str], None],
+    after: Callable[[str], None],
+    trouble: Callable[[OSError], None],
 ) -> Verdict:
     """Run an attempt in this thread, with our own terminal and streams.
 
     Args:
         work: What to run.
         output: Where standard output goes: a file descriptor; None for where ours goes.
+        log: The file at whose end all that it says is kept as well; None for none.
         before: Told of each command before it runs.
         after: Told of each that was started.
+        trouble: Told why something is missing in the log.
 
     Raises:
         KeyboardInterrupt: somebody interrupted; the command has ended.
@@ -73,7 +83,15 @@ def run_here(
         before(command)
         try:
             left = None if until is None else max(0.0, until - SYSTEM.monotonic())
-            code = run_command(command, cwd=work.cwd, environ=work.environ, output=output, timeout=left)
+            with relayed(command, log, output=output, trouble=trouble) as ends:
+                code = run_command(
+                    command,
+                    cwd=work.cwd,
+                    environ=work.environ,
+                    output=ends.output,
+                    errors=ends.errors,
+                    timeout=left,
+                )
         except OSError as error:
             return Verdict(command, error=from_os_error(error, "starting the shell"))
         except CommandExpired:
@@ -138,7 +156,7 @@ class Crew:
         for command in work.commands:
             try:
                 with open(log, "ab", buffering=0) as file:
-                    file.write(f"> {command}\n".encode("utf-8", "surrogateescape"))
+                    file.write(heading(command))
                     process = self._start(key, command, work, file.fileno())
             except OSError as error:
                 return Verdict(command, error=from_os_error(error, "starting the shell"))

@@ -18,6 +18,7 @@ from fourfold.base.errors import (
     InvalidFileError,
     NotFoundError,
     UnsupportedError,
+    from_os_error,
 )
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.content.checkout import checkout
@@ -45,6 +46,7 @@ from fourfold.pipeline.news import (
 )
 from fourfold.pipeline.options import Options
 from fourfold.pipeline.recorder import Done, Recorder, placed
+from fourfold.pipeline.relay import is_possible as relay_is_possible
 from fourfold.pipeline.resources import NOTHING, Claim
 from fourfold.project.changes import Change, Examiner
 from fourfold.project.desk import desk_for, journal
@@ -96,11 +98,12 @@ class Job:
         owner: The stage, with what it records now.
         name: How it is called from where the user stands.
         work: What an attempt runs.
-        log: The file into which its commands write; None when they have our streams.
+        log: The file that keeps what its commands say; None where that cannot be kept.
+        alone: Whether its commands have our terminal and streams, and the log is a copy.
         attempt: Counted from 1.
     """
 
-    __slots__ = ("_use", "attempt", "claim", "log", "name", "outs", "owner", "work")
+    __slots__ = ("_use", "alone", "attempt", "claim", "log", "name", "outs", "owner", "work")
 
     def __init__(
         self,
@@ -111,12 +114,15 @@ class Job:
         log: str | None,
         claim: Claim,
         use: ExitStack,
+        *,
+        alone: bool,
     ) -> None:
         self.owner = owner
         self.name = name
         self.outs = outs
         self.work = work
         self.log = log
+        self.alone = alone
         self.claim = claim
         self.attempt = 1
         self._use = use
@@ -155,6 +161,7 @@ class Workshop:
         self._options = options
         self._tell = tell
         self._events = events
+        self._warned_of_logs = False
         self._examiner = Examiner(project, events)
         self._locks = StageLocks(project)
         self._hiding = Hiding(project, op, plan)
@@ -177,7 +184,8 @@ class Workshop:
         *,
         force: bool,
         claim: Claim = Claim(NOTHING),  # noqa: B008 - a value, never changed
-        logs: Logs | None = None,
+        logs: Logs,
+        alone: bool,
     ) -> Done | Job:
         """Make an owner up to date, or ready for its commands.
 
@@ -187,7 +195,8 @@ class Workshop:
             reasons: Why it is executed.
             force: Run, whatever is remembered.
             claim: What it holds of the machine.
-            logs: Where the commands write; None lets them write where we do.
+            logs: Those of the run.
+            alone: Whether the commands have our terminal and streams; else they write into their log.
 
         Returns:
             What was done, where no command has to run; else what is to be run and `finish`ed.
@@ -198,7 +207,9 @@ class Workshop:
         if owner.is_stage and not owner.frozen:
             if self._options.dry:
                 return self._pretend(owner, name, tuple(reasons), force=force)
-            return self._prepare(owner, name, tuple(reasons), force=force, claim=claim, logs=logs)
+            return self._prepare(
+                owner, name, tuple(reasons), force=force, claim=claim, logs=logs, alone=alone
+            )
         if owner.is_import and not owner.frozen:
             raise ImportRunError(
                 f"'{name}' is an import that is not what it records",
@@ -220,7 +231,8 @@ class Workshop:
         *,
         force: bool,
         claim: Claim,
-        logs: Logs | None,
+        logs: Logs,
+        alone: bool,
     ) -> Done | Job:
         project = self._project
         with ExitStack() as use, project_lock(project, writes=self._paths(owner)):
@@ -237,12 +249,30 @@ class Workshop:
             self._clear(outs, examiner)
             environ = {"DVC_ROOT": project.root, **project.environ, "DVC_STAGE": name, **claim.environment()}
             work = Work(tuple(_commands(owner)), owner.wdir, environ, claim.needs.timeout)
-            log = logs.open(name) if logs is not None else None
-            self._tell(Started(name, owner, reasons, log))
-            return Job(owner, name, outs, work, log, claim, use.pop_all())
+            log = self._open_copy(logs, name) if alone else logs.open(name)
+            self._tell(Started(name, owner, reasons, None if alone else log))
+            return Job(owner, name, outs, work, log, claim, use.pop_all(), alone=alone)
+
+    def _open_copy(self, logs: Logs, name: str) -> str | None:
+        """A log for a stage that runs as well without one."""
+        if not relay_is_possible():
+            return None
+        try:
+            return logs.open(name)
+        except FourfoldError as error:
+            self._warn_of_logs(error)
+        except OSError as error:
+            self._warn_of_logs(from_os_error(error, "making a log"))
+        return None
+
+    def _warn_of_logs(self, error: FourfoldError) -> None:
+        """Say, once, that logs of this run are not whole."""
+        if not self._warned_of_logs:
+            self._warned_of_logs = True
+            self._events(Warned(error.code, f"what stages say is not kept: {error.message}", error.hint))
 
     def run(self, job: Job) -> Verdict:
-        """Run an attempt here and now, with our terminal and streams.
+        """Run an attempt here and now, with our terminal and streams; the log gets a copy.
 
         Raises:
             KeyboardInterrupt: somebody interrupted; the command has ended.
@@ -250,8 +280,10 @@ class Workshop:
         return run_here(
             job.work,
             output=self._options.output,
+            log=job.log,
             before=lambda command: self._tell(CommandStarted(command)),
             after=lambda command: self._tell(CommandEnded(command)),
+            trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
         )
 
     def again(self, job: Job) -> None:
@@ -272,13 +304,32 @@ class Workshop:
             FourfoldError: an output is missing, or the system refuses.
         """
         try:
-            error = failure(job, verdict)
+            error = self.failure(job, verdict)
             if error is not None:
                 raise error
             with project_lock(self._project, writes=self._paths(job.owner)):
                 return self._recorder.record(job.owner, self._examiner.again())
         finally:
             job.close()
+
+    def failure(self, job: Job, verdict: Verdict) -> FourfoldError | None:
+        """What is wrong with how an attempt ended; None when nothing is."""
+        if verdict.is_good:
+            return None
+        if verdict.expired:
+            return CommandTimedOutError(
+                f"took longer than {job.work.timeout:g} seconds: {verdict.command}",
+                hint="the limit is 'meta: fourfold: timeout:' of the stage",
+            )
+        if verdict.error is not None:
+            if isinstance(verdict.error, FourfoldError):
+                return verdict.error
+            raise verdict.error
+        where = "above" if job.log is None else f"above and in {self._project.display(job.log)}"
+        return CommandFailedError(
+            f"failed to run: {verdict.command}, exited with {verdict.code}",
+            hint=f"what it said stands {where}; after mending it: ff repro",
+        )
 
     def _pretend(self, owner: Owner, name: str, reasons: tuple[Change, ...], *, force: bool) -> Done:
         """Tell what would happen; what is missing now may be there once the stages before have run."""
@@ -394,25 +445,6 @@ class Workshop:
                 force=True,
                 events=self._events,
             )
-
-
-def failure(job: Job, verdict: Verdict) -> FourfoldError | None:
-    """What is wrong with how an attempt ended; None when nothing is."""
-    if verdict.is_good:
-        return None
-    if verdict.expired:
-        return CommandTimedOutError(
-            f"took longer than {job.work.timeout:g} seconds: {verdict.command}",
-            hint="the limit is 'meta: fourfold: timeout:' of the stage",
-        )
-    if verdict.error is not None:
-        if isinstance(verdict.error, FourfoldError):
-            return verdict.error
-        raise verdict.error
-    return CommandFailedError(
-        f"failed to run: {verdict.command}, exited with {verdict.code}",
-        hint="what it said stands above; after mending it: ff repro",
-    )
 
 
 def take_away(project: "Project", op: Operation, path: str, examiner: Examiner) -> None:

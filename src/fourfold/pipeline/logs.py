@@ -1,7 +1,8 @@
-"""Logs: all that the commands of a stage said, a file for each stage and run that was not shown as it came.
+"""Logs: all that the commands of a stage said, a file for each stage and run.
 
-Below ``.dvc/fourfold/logs/<run>/``; the last `KEPT` runs are kept. A command writes into its log itself,
-so that nothing it says waits for us, and nothing is lost when we are killed. Nothing here prints.
+Below ``.dvc/fourfold/logs/<run>/``; the last `KEPT` runs are kept. Of stages beside each other, a command
+writes into its log itself, so that nothing it says waits for us, and nothing is lost when we are killed; what
+a lone one says passes the `relay`. Nothing here prints.
 """
 
 import os
@@ -82,6 +83,11 @@ class Logs:
                 if os.path.join(above, old) != folder:
                     shutil.rmtree(os.path.join(above, old), ignore_errors=True)
         return folder
+
+
+def heading(command: str) -> bytes:
+    """The line that stands before what a command said."""
+    return f"> {command}\n".encode("utf-8", "surrogateescape")
 
 
 def runs(folder: str) -> list[str]:

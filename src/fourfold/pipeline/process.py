@@ -161,17 +161,19 @@ def run_command(
     cwd: str,
     environ: Mapping[str, str],
     output: int | None = None,
+    errors: int | None = None,
     timeout: float | None = None,
 ) -> int:
     """Run one command to its end and return its exit code; negative for the signal that ended it.
 
-    Its input and its errors are ours.
+    Its input is ours.
 
     Args:
         command: One line for the shell.
         cwd: Absolute folder to run in.
         environ: All of its environment.
         output: Where its standard output goes: a file descriptor; by default where ours goes.
+        errors: Where its standard error goes, likewise.
         timeout: Seconds that it may take; one that is limited has no terminal to read from.
 
     Raises:
@@ -183,7 +185,9 @@ def run_command(
     group = timeout is not None or not ours
     stdin = subprocess.DEVNULL if ours and group else None
     with ending_on_request():
-        process = Process(command, cwd=cwd, environ=environ, stdin=stdin, stdout=output, group=group)
+        process = Process(
+            command, cwd=cwd, environ=environ, stdin=stdin, stdout=output, stderr=errors, group=group
+        )
         try:
             code = process.wait(timeout)
         except CommandExpired:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Sink, silent
 from fourfold.pipeline.crew import Crew, Verdict
-from fourfold.pipeline.execute import Job, Workshop, failure
+from fourfold.pipeline.execute import Job, Workshop
 from fourfold.pipeline.graph import Graph, Key, active, build_graph, key_of, reach
 from fourfold.pipeline.judge import Judge
 from fourfold.pipeline.lockfile import LockBook
@@ -243,7 +243,7 @@ class _Run:
         return False
 
     def _begin(self, item: _Waiting, claim: Claim) -> None:
-        """Start one: in a thread and into a log where another could run beside it, else here and as it is."""
+        """Start one: in a thread, into its log, where another could run beside it; else at our terminal."""
         alone = self.jobs == 1 or not (self.waiting or self.active)
         try:
             begun = self.workshop.begin(
@@ -252,7 +252,8 @@ class _Run:
                 item.reasons,
                 force=item.force,
                 claim=claim,
-                logs=None if alone else self.logs,
+                logs=self.logs,
+                alone=alone,
             )
         except (FourfoldError, OSError) as error:
             self.machine.release(claim)
@@ -267,9 +268,9 @@ class _Run:
             return
         active = _Active(item, begun, self.project.clock.monotonic())
         self.active[item.key] = active
-        if begun.log is None:
+        if begun.alone:
             self._conclude(active, self.workshop.run(begun))
-        else:
+        elif begun.log is not None:
             self.crew.start(item.key, begun.work, begun.log)
 
     def _conclude(self, active: _Active, verdict: Verdict) -> None:
@@ -278,12 +279,12 @@ class _Run:
         wrong: FourfoldError | None = None
         done: Done | None = None
         try:
-            while (error := failure(job, verdict)) is not None and not self._stopped:
+            while (error := self.workshop.failure(job, verdict)) is not None and not self._stopped:
                 if job.attempt > job.claim.needs.retries:
                     break
                 self.tell(Retrying(job.name, error, job.attempt, job.claim.needs.retries + 1))
                 self.workshop.again(job)
-                if job.log is not None:
+                if job.log is not None and not job.alone:
                     self.crew.start(item.key, job.work, job.log)
                     return
                 verdict = self.workshop.run(job)
@@ -293,7 +294,7 @@ class _Run:
         job.close()
         del self.active[item.key]
         self.machine.release(job.claim)
-        if job.log is not None:
+        if job.log is not None and not job.alone:
             seconds = self.project.clock.monotonic() - active.since
             self.tell(Ended(job.name, item.owner, job.log, seconds, wrong))
         if done is not None:

@@ -288,6 +288,19 @@ def unlock(fd: int, *, byte: int = _FAR) -> None:
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
+def unread(fd: int) -> int:
+    """How many bytes wait to be read from a pipe or a terminal; 0 where the system does not say."""
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows
+        import termios  # noqa: PLC0415 - likewise
+    except ImportError:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0
+
+
 def try_lock(fd: int, *, wait: bool = False) -> bool:
     """`lock` for whoever can do without: also False where the file system has no locks."""
     try:
