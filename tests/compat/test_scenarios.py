@@ -1,6 +1,6 @@
 """Every scenario, by the real DVC and by ours: equal bytes, and each calls clean what the other wrote.
 
-Pipelines have scenarios of many commands: there both tools are forked from processes that have loaded them.
+Both tools are forked from processes that have loaded them, but where a server is asked: its clients have threads.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ def test_ff_runs_pipelines_as_dvc_runs_them(
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_ff_leaves_what_dvc_leaves(
-    tmp_path: Path, dvc_template: Path, real_dvc: str, scenario: Scenario
+    tmp_path: Path, dvc_template: Path, real_dvc: str, workers: dict[str, Worker], scenario: Scenario
 ) -> None:
-    found = same(Stage(tmp_path, dvc_template), scenario, real_dvc, find_ff())
+    found = same(Stage(tmp_path, dvc_template, workers=workers), scenario, real_dvc, find_ff())
     assert not found, "\n" + "\n".join(map(str, found))
 
 

@@ -101,7 +101,7 @@ MEANT: tuple[Meant, ...] = (
     ),
     Meant(
         "what ran beside a stage that failed is recorded; the real DVC would not have begun it",
-        r"plan|.*: (only in B|content)",
+        r"plan|.*: (only in B|content|mode|link)",
         lambda case: case.jobs > 1 and case.failed,
         level=True,
     ),
