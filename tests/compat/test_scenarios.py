@@ -1,6 +1,6 @@
 """Every scenario, by the real DVC and by ours: equal bytes, and each calls clean what the other wrote.
 
-Both tools are forked from processes that have loaded them, but where a server is asked: its clients have threads.
+Both tools are forked from processes that have loaded them, but where a server is asked.
 """
 
 from pathlib import Path
