@@ -22,6 +22,8 @@ def main() -> int:
     try:
         from fourfold.cli.main import run  # noqa: PLC0415 - the parser loads only when it is needed
     except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("error: interrupted\n")
         return 252  # as `failure` has it, which is not loaded yet
     except OSError as error:  # no file handles left, or no permission to read our own modules
         if sys.stderr is not None:

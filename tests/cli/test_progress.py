@@ -86,7 +86,7 @@ def test_off_a_terminal_there_is_a_line_every_ten_per_cent_without_control_chara
     sink, clock, out = start()
     sink(PhaseStarted("pushing", total=100))
     for _ in range(100):
-        clock.sleep(0.2)
+        clock.sleep(0.5)
         sink(Advanced("pushing", 1))
     lines = out.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == [f"{n}0%" for n in range(1, 11)]
@@ -175,3 +175,13 @@ def test_amounts_and_spans_read_well() -> None:
         "0 B", "999 B", "1.0 kB", "99.9 kB", "100 kB", "1.0 MB", "1.5 GB", "2000 TB",
     ]  # fmt: skip
     assert [span(n) for n in (0, 7.4, 67, 3723)] == ["0:00", "0:07", "1:07", "1:02:03"]
+
+
+def test_off_a_terminal_what_is_soon_done_says_nothing() -> None:
+    sink, clock, out = start()
+    sink(PhaseStarted("hashing", total=2))
+    for _ in range(2):
+        clock.sleep(0.9)
+        sink(Advanced("hashing", 1))
+    sink(PhaseEnded("hashing"))
+    assert out.getvalue() == ""

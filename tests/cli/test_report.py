@@ -163,7 +163,7 @@ def test_a_stage_that_was_not_run_again_is_said_to_be_out_of_date(repo: Sandbox)
     ran = repo.run("report", "--fail-on", "out-of-date", check=False)
     assert "error: the report fails on out-of-date: must run again: train\n" in ran.stderr
     told = ran.stdout
-    assert "- **1 stage must run again: **`train`" in told
+    assert "- **1 stage must run again:** `train`" in told
     assert "| `train` | `lr`: `0.5` → `0.75` |" in section(told, "Out of date")
     repo.commit("not run")
     assert "| `train` | `lr`: `0.5` → `0.75` |" in section(

@@ -82,6 +82,7 @@ def test_a_command_that_a_page_names_is_understood(line: str) -> None:
     words = shlex.split(re.split(r" (?:\\?\||>) ", line)[0].partition("  #")[0])[1:]
     if "..." in words:
         words = words[: words.index("...")] or ["--help"]
+    words[0] = table.FAMILY_ALIASES.get(words[0], words[0])
     if words[0] in table.families() and len(words) == 1:
         return
     name = next((" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in table.names()), "")

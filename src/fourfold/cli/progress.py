@@ -1,8 +1,8 @@
 """Progress: the sink of engine events that draws one line, or writes a few, on stderr.
 
-Nothing for the first 300 ms. On a terminal one line then, that vanishes when the phase ends; elsewhere a
-line every ten per cent or thirty seconds, without control characters. `humanize` functions for amounts
-live here too, since every summary line needs them.
+On a terminal nothing for the first 300 ms, then one line, that vanishes when the phase ends; elsewhere
+nothing for two seconds, then a line every ten per cent or thirty seconds, without control characters.
+`humanize` functions for amounts live here too, since every summary line needs them.
 """
 
 import os
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fourfold.base.clock import Clock
     from fourfold.base.events import Event
 
-#: Seconds before the first sign of life.
-DELAY = 0.3
+#: Seconds before the first sign of life: on a terminal, and where it stays to be read.
+DELAY, CALM = 0.3, 2.0
 #: Seconds between two drawings of the line.
 FRAME = 0.1
 #: Off a terminal: seconds between two lines, when a tenth was done and when not.
@@ -97,7 +97,8 @@ class Progress:
         self._verbose = verbose
         self._style = style or Style(on=False)
         self._born = clock.monotonic()
-        self._said = self._born + DELAY - STEP
+        self._delay = DELAY if live else CALM
+        self._said = self._born + self._delay - STEP
         self._phases: dict[str, _Phase] = {}
         self._drawn = False
         self._skip = 0
@@ -127,9 +128,8 @@ class Progress:
         now = self._clock.monotonic()
         waited = now - self._said
         # Events that come thick are counted without asking the clock; slow ones are all looked at.
-        self._skip = (
-            min(MOST_SKIPPED, self._skip * 2 + 1) if waited < FRAME / 2 or now < self._born + DELAY else 0
-        )
+        thick = waited < FRAME / 2 or now < self._born + self._delay
+        self._skip = min(MOST_SKIPPED, self._skip * 2 + 1) if thick else 0
         self._tell(phase, now)
 
     def _other(self, event: "Event") -> None:
@@ -153,7 +153,7 @@ class Progress:
         return phase
 
     def _tell(self, phase: _Phase, now: float) -> None:
-        if now < self._born + DELAY:
+        if now < self._born + self._delay:
             return
         if self._live:
             if not self._drawn or now - self._said >= FRAME:
@@ -209,7 +209,7 @@ class Progress:
         """Leave no line behind, and be silent for a while again: somebody else spoke."""
         self.close()
         self._born = self._clock.monotonic()
-        self._said = self._born + DELAY - STEP
+        self._said = self._born + self._delay - STEP
 
     def close(self) -> None:
         """Leave no line behind."""
