@@ -12,12 +12,22 @@ from tests.fixtures.sandbox import Ran
 
 
 class Case(NamedTuple):
-    """One command: DVC's answer, ours, and how many stages ours might run at once."""
+    """One command: DVC's answer, ours, and how many stages ours might run at once.
+
+    Attributes:
+        reordered: Whether both ran the same stages, in different orders.
+    """
 
     argv: Sequence[str]
     theirs: Ran
     ours: Ran
     jobs: int
+    reordered: bool = False
+
+    @property
+    def names_targets(self) -> bool:
+        """Whether it is not about all stages."""
+        return any(not word.startswith("-") for word in self.argv[1:])
 
     @property
     def failed(self) -> bool:
@@ -103,6 +113,12 @@ MEANT: tuple[Meant, ...] = (
         "what ran beside a stage that failed is recorded; the real DVC would not have begun it",
         r"plan|.*: (only in B|content|mode|link)",
         lambda case: case.jobs > 1 and case.failed,
+        level=True,
+    ),
+    Meant(
+        "of targets that need less than half of the stages, the real DVC's order is that of a set of hashes",
+        r"plan|(.*/)?(dvc\.lock|\.gitignore): content",
+        lambda case: case.reordered and case.names_targets,
         level=True,
     ),
 )

@@ -140,8 +140,10 @@ class _Play:
         else:
             ours = self.workers[1].ask(self.folders[1], argv)
         left, level = [], False
+        plans = [plan(answer, dry="--dry" in argv) for answer in (theirs, ours)]
+        reordered = plans[0] != plans[1] and sorted(plans[0]) == sorted(plans[1])
         for difference in [*answers(argv, theirs, ours, jobs=jobs), *self._bytes(argv)]:
-            meant = reason(difference, Case(argv, theirs, ours, jobs))
+            meant = reason(difference, Case(argv, theirs, ours, jobs, reordered))
             if meant is None:
                 left.append((_key(argv, difference), f"{difference}\n  dvc: {theirs}\n  ff: {ours}"))
                 continue
