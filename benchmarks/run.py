@@ -51,7 +51,7 @@ class Row(NamedTuple):
         """Every bound of the case that is not kept, with the figures."""
         case, found = self.case, []
         if case.at_least and self.peer and self.ratio < case.at_least:
-            found.append(f"{self.ratio:.2f}x of {case.at_least:g}x")
+            found.append(f"{self.ratio:.2f}x of {case.at_least:.3g}x")
         if case.within and self.anchor and self.of_anchor > case.within:
             found.append(
                 f"{self.of_anchor:.2f} of {case.within:g} times {case.anchor.name if case.anchor else ''}"
@@ -157,7 +157,7 @@ def table(rows: list[Row], earlier: str = "") -> str:
 
 def _bounds(case: Case) -> Iterator[str]:
     if case.at_least:
-        yield f"{case.at_least:g}x"
+        yield f"{case.at_least:.3g}x"
     if case.cpu:
         yield "a third of the CPU"
     if case.within:
