@@ -141,9 +141,15 @@ class _Play:
             ours = self.workers[1].ask(self.folders[1], argv)
         left, level = [], False
         plans = [plan(answer, dry="--dry" in argv) for answer in (theirs, ours)]
-        reordered = plans[0] != plans[1] and sorted(plans[0]) == sorted(plans[1])
+        same = bool(theirs.code and ours.code) or sorted(plans[0]) == sorted(plans[1])
+        reordered = plans[0] != plans[1] and same
+        owners = [
+            path for path in self.folders[1].rglob("*") if path.name == "dvc.yaml" or path.suffix == ".dvc"
+        ]
+        several = len([path for path in owners if path.is_file()]) > 1
+        partial = several or any(not word.startswith("-") for word in argv[1:])
         for difference in [*answers(argv, theirs, ours, jobs=jobs), *self._bytes(argv)]:
-            meant = reason(difference, Case(argv, theirs, ours, jobs, reordered))
+            meant = reason(difference, Case(argv, theirs, ours, jobs, reordered, partial))
             if meant is None:
                 left.append((_key(argv, difference), f"{difference}\n  dvc: {theirs}\n  ff: {ours}"))
                 continue
