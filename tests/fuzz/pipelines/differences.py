@@ -51,6 +51,10 @@ class Meant(NamedTuple):
 
 #: What ours says when a stage cannot even begin.
 _MISSING = re.compile(r"dependency '.*' of stage|parameters? .* (missing|not)|working directory")
+#: What ours says when a command ended well and an output is not there.
+_NOT_MADE = re.compile(r"output '.*' does not exist")
+#: What DVC says of outputs that nothing recorded: it deletes them, or asks for ``--force`` to do it.
+_UNRECORDED = re.compile(r"No file hash info found|Can't remove the following unsaved files")
 
 MEANT: tuple[Meant, ...] = (
     Meant(
@@ -60,8 +64,20 @@ MEANT: tuple[Meant, ...] = (
     ),
     Meant(
         "a pattern that matches no stage is refused; the real DVC runs everything",
-        "exit code|plan|.*: (only in A|content)",
+        "exit code|plan|.*: (only in [AB]|content|mode|link)",
         lambda case: "code: glob-matches-nothing" in case.ours.stderr,
+        level=True,
+    ),
+    Meant(
+        "a run that did not make an output fails, also with --allow-missing; the real DVC records it without",
+        "exit code|plan|.*: (only in [AB]|content)",
+        lambda case: "--allow-missing" in case.argv and bool(_NOT_MADE.search(case.ours.stderr)),
+        level=True,
+    ),
+    Meant(
+        "what is refused changes nothing; the real DVC has made the outputs of a generated stage writable",
+        ".*: (mode|link)",
+        lambda case: case.argv[0] == "remove" and case.failed,
         level=True,
     ),
     Meant(
@@ -79,7 +95,7 @@ MEANT: tuple[Meant, ...] = (
     Meant(
         "a stage that nothing recorded has nothing to check out; the real DVC fails, and deletes its outputs",
         "exit code|.*: only in [AB]",
-        lambda case: case.argv[0] == "checkout" and "No file hash info found" in case.theirs.stderr,
+        lambda case: case.argv[0] == "checkout" and bool(_UNRECORDED.search(case.theirs.stderr)),
         level=True,
     ),
     Meant(
