@@ -280,3 +280,18 @@ def test_a_large_output_that_was_written_just_now_is_read_once(work: Workplace) 
     repro(work.open(), (), Settings(), events=heard.append)
     hashed = [event.total_bytes for event in heard if isinstance(event, PhaseStarted)]
     assert [size for size in hashed if size and size > 1000] == [20_000_000]
+
+
+def test_a_linked_output_stays_linked_beside_one_of_git_with_the_same_content(work: Workplace) -> None:
+    make = "  make:\n    cmd: mkdir -p a b && echo x > a/f && echo x > b/f\n    params: [k]\n"
+    kept = "    outs: [b]\n    plots: [{a: {cache: false}}]\n"
+    work.gen(
+        {
+            ".dvc/config": "[cache]\n    type = hardlink\n",
+            "params.yaml": "k: 1\n",
+            "dvc.yaml": "stages:\n" + make + kept,
+        }
+    )
+    repro(work.open())
+    assert os.stat(work.path("b/f")).st_nlink == 2
+    assert os.stat(work.path("a/f")).st_nlink == 1

@@ -123,24 +123,25 @@ class Recorder:
             Saver(project, store=self._commit, relink=self._relink, events=self._events) as saver,
             Saver(project, store=memorable, relink=False, events=self._events) as plain_saver,
         ):
-            taken: list[Output] = []
-            for out in outs:
-                if out.output.cache:
-                    taken.append(saver.take(out.path, out.output))
-                else:  # a remembered run needs the content of Git's files too
-                    known = plain_saver.take(out.path, out.output._replace(cache=True))
-                    taken.append(known._replace(cache=False))
+            now = {out.path: saver.take(out.path, out.output) for out in outs if out.output.cache}
             saver.settle()
+            # A remembered run needs the content of Git's files too. Taken last: a file of the same content
+            # that is one with its object by now stays so.
+            for out in outs:
+                if not out.output.cache:
+                    known = plain_saver.take(out.path, out.output._replace(cache=True))
+                    now[out.path] = known._replace(cache=False)
             plain_saver.settle()
+            taken = [now[out.path] for out in outs]
             files = self._hiding.hide(owner, [out.path for out in outs if out.use_gitignore])
             external = [out.output for out in place(project.root, owner) if out.external]
             new, written = self._write(owner, entry_of(owner, deps, params, (*taken, *external)))
             if memorable:
                 runcache.remember(project, entry_of(owner, deps, params, taken))
             saver.relink(op)
-        note_placed(project, op, {out.path: now for out, now in zip(outs, taken, strict=True)})
-        for out, now in zip(outs, taken, strict=True):
-            op.became(out.path, now.oid)
+        note_placed(project, op, now)
+        for path, known in now.items():
+            op.became(path, known.oid)
         visible = [out.path for out in outs if not out.use_gitignore]
         return Done(new, "ran", (*written, *files, *visible))
 
