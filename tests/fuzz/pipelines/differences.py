@@ -87,6 +87,12 @@ MEANT: tuple[Meant, ...] = (
         level=True,
     ),
     Meant(
+        "and so, where errors are ignored, what reads those outputs runs, or is what it was",
+        "plan|.*: (only in [AB]|content)",
+        lambda case: "--ignore-errors" in case.argv and bool(_MISSING.search(case.ours.stderr)),
+        level=True,
+    ),
+    Meant(
         "a forced stage whose inputs are missing does not begin; the real DVC runs its command, which fails",
         "plan|.*: (only in [AB]|content)",
         lambda case: bool("-f" in case.argv and case.failed and _MISSING.search(case.ours.stderr)),
