@@ -1,0 +1,1 @@
+"""Formats that are ours: run records and their parts, ``fourfold.lock``. Bytes to values, without I/O."""
