@@ -1,0 +1,200 @@
+"""What a path holds, by both digests: MD5 as DVC names it, BLAKE3 as proof; unread where nothing moved.
+
+Content that was read before costs a look: the stat index and the book of proofs remember BLAKE3, taken in
+the same reading as MD5. What neither knows is read once and remembered. What a record says of it is `data`.
+"""
+
+import os
+from array import array
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+
+from fourfold.base.errors import from_os_error
+from fourfold.base.fs.platform import READ
+from fourfold.base.fs.walk import WIDTH, Prune, Scan
+from fourfold.base.ids import Oid
+from fourfold.content.build import identify
+from fourfold.content.hashing import proof_of_stream
+from fourfold.content.identity import Built, changed, look, match
+from fourfold.content.proofs import ProofBook
+from fourfold.content.statindex import StatIndex, settle
+from fourfold.content.tree import unpack
+from fourfold.runs.place import FOLDER
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+
+_NO_PROOF = bytes(32)
+
+
+class Content(NamedTuple):
+    """What a file or folder holds.
+
+    Attributes:
+        md5: As DVC names it; of a folder its manifest's, with ``.dir``.
+        blake3: 64 hex digits: of the bytes of a file; of a folder, as `folder_digest` says.
+        size: Bytes of all files.
+        nfiles: Number of files of a folder; None for a file.
+    """
+
+    md5: Oid
+    blake3: str
+    size: int
+    nfiles: int | None
+
+
+class Glimpse(NamedTuple):
+    """How a path looked, without any reading.
+
+    Attributes:
+        scan: Its files and their numbers.
+        is_directory: Whether it is a folder.
+    """
+
+    scan: Scan
+    is_directory: bool
+
+    def is_still(self, other: "Glimpse") -> bool:
+        """Whether another look shows the same files, of the same sizes, times and inodes.
+
+        Modes and the times of changes of the inode say nothing about bytes: linking moves them.
+        """
+        mine, theirs = self.scan, other.scan
+        return (
+            self.is_directory == other.is_directory
+            and mine.names == theirs.names
+            and all(mine.stats[at::WIDTH] == theirs.stats[at::WIDTH] for at in (0, 1, 3))
+        )
+
+
+class Contents:
+    """Tells what paths of one place hold.
+
+    Args:
+        place: Where; its index is the project's, or one of its own outside of projects.
+    """
+
+    def __init__(self, place: "Place") -> None:
+        project = place.project
+        self._proofs: ProofBook | None = None
+        if project is not None:
+            self._index = project.index
+            self._proofs = ProofBook(project.index, project.store)
+            self._pruning: Callable[[str], tuple[Prune, Prune]] = project.ignore.pruning
+        else:
+            self._index = StatIndex(os.path.join(place.own, "index"), place.clock)
+            self._pruning = _plain_pruning
+            self._make = place.make
+        self._place = place
+
+    def glimpse(self, path: str) -> Glimpse | None:
+        """How a path looks; None when there is nothing.
+
+        Raises:
+            FourfoldError: it is no data: a socket, a link to nothing, a name that is not UTF-8.
+        """
+        skip_file, skip_directory = self._pruning(path)
+        try:
+            return Glimpse(*look(path, skip_file=skip_file, skip_directory=skip_directory))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_os_error(error, f"looking at {self._place.shown(path)}") from error
+
+    def recall(self, path: str, seen: Glimpse) -> Content | None:
+        """What a path holds, when that is known without reading it; else None."""
+        record = self._index.load(path, proofs=True)
+        built = match(seen.scan, record, is_directory=seen.is_directory)
+        if record is None or built is None:
+            return None
+        proofs = bytearray(record.proofs or bytes(32 * len(seen.scan.names)))
+        return None if self._lacking(built, proofs) else _content(built, proofs)
+
+    def read(self, path: str) -> Content:
+        """What a path holds, read where that is not known, and remembered.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            FourfoldError: it cannot be read, would not hold still, or is no data.
+        """
+        if self._place.project is None:
+            self._place.make("index")
+        skip_file, skip_directory = self._pruning(path)
+        built = identify(path, self._index, skip_file=skip_file, skip_directory=skip_directory)
+        record = self._index.load(path, proofs=True)
+        proofs = bytearray(32 * len(built.scan.names))
+        if record is not None and record.packed == built.packed and record.names == built.scan.names:
+            proofs[: len(record.proofs)] = record.proofs
+        lacking = self._lacking(built, proofs)
+        if lacking:
+            self._prove(path, built, proofs, lacking)
+        return _content(built, proofs)
+
+    def _lacking(self, built: Built, proofs: bytearray) -> list[int]:
+        """The rows whose proof is neither there nor in the book; those of the book are filled in."""
+        blank = [at for at in range(len(built.scan.names)) if proofs[at * 32 : at * 32 + 32] == _NO_PROOF]
+        if not blank or self._proofs is None:
+            return blank
+        names = unpack(b"".join([built.packed[at * 16 : at * 16 + 16] for at in blank]))
+        lacking = []
+        for at, oid in zip(blank, names, strict=True):
+            size, proof = self._proofs.known(oid)
+            if size == built.scan.stats[at * WIDTH]:
+                proofs[at * 32 : at * 32 + 32] = proof
+            else:
+                lacking.append(at)
+        return lacking
+
+    def _prove(self, path: str, built: Built, proofs: bytearray, rows: Iterable[int]) -> None:
+        scan = built.scan
+        when = settle(scan.stats, self._index.clock)
+        for at in rows:
+            name = f"{path}/{scan.names[at]}" if scan.names[at] else path
+            try:
+                fd = os.open(name, READ)
+            except OSError as error:
+                raise from_os_error(error, "reading") from error
+            try:
+                proofs[at * 32 : at * 32 + 32] = proof_of_stream(fd)
+                info = os.fstat(fd)
+            except OSError as error:
+                raise from_os_error(error, f"reading {self._place.shown(name)}") from error
+            finally:
+                os.close(fd)
+            if (info.st_size, info.st_mtime_ns) != tuple(scan.stats[at * WIDTH : at * WIDTH + 2]):
+                raise changed(name)
+        self._index.save(path, scan, built.packed, proofs, oid=built.oid, when=when)
+
+
+def folder_digest(rows: Iterable[tuple[str, bytes, int]]) -> str:
+    """BLAKE3 of a folder: of one line a file, in the order of the code points of their paths.
+
+    A line is the file's BLAKE3 in hex, a blank, its size in decimal, a blank, its path in UTF-8, and a NUL,
+    which no path can hold (docs/formats/run-record.md).
+    """
+    lines = [f"{proof.hex()} {size} {path}\0" for path, proof, size in sorted(rows)]
+    return blake3("".join(lines).encode()).hexdigest()
+
+
+def _content(built: Built, proofs: bytearray) -> Content:
+    sizes: array[int] = built.scan.stats[0::WIDTH]
+    if not built.is_directory:
+        return Content(built.oid, proofs.hex(), built.size, None)
+    rows = (
+        (name, bytes(proofs[at * 32 : at * 32 + 32]), sizes[at]) for at, name in enumerate(built.scan.names)
+    )
+    return Content(built.oid, folder_digest(rows), built.size, built.nfiles)
+
+
+def _plain_pruning(_path: str) -> tuple[Prune, Prune]:
+    """Outside of projects: what Git and we keep for ourselves is no data."""
+
+    def skip_file(name: str) -> bool:
+        return name == ".git"
+
+    def skip_directory(name: str) -> bool:
+        return name.rpartition("/")[2] in {".git", FOLDER}
+
+    return skip_file, skip_directory

@@ -1,0 +1,122 @@
+"""What the tables among inputs and outputs look like: computed once a content, and cheap or not at all.
+
+Reading a table is `fourfold.formats.tabular`. Summaries lie in the folder of caches, named by the BLAKE3 of
+the table, and may be lost. What is looked at depends on sizes alone, never on time or on what is cached, so
+that the same data always gives the same summaries.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.atomic import write_atomic
+from fourfold.formats.native.canonical import canonical
+from fourfold.formats.native.fact import Fact, absent, observed
+from fourfold.formats.tabular import Column, TableSummary, format_of, summarize
+from fourfold.runs.contents import Content
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+    from fourfold.runs.task import Item
+
+#: Tables up to this size are read whole; of longer ones, so much of the beginning. Bytes.
+WHOLE = 1 << 20
+#: So much is read for one run at most, what is cached included. Bytes.
+TOGETHER = 4 << 20
+#: Of these, a beginning says nothing.
+INDIVISIBLE = frozenset({"parquet", "json"})
+#: Columns that a record tells of.
+MOST_COLUMNS = 200
+#: Parameters of these names, or whose last word is one of them, may name the column of labels.
+LABELS = ("label", "target", "label_column", "target_column", "label_col", "target_col")
+_VERSION = 1
+
+
+def fact(
+    found: Iterable[tuple["Item", Content]],
+    params: Mapping[str, Mapping[str, Any]],
+    place: "Place",
+    parts: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> Fact:
+    """The fact ``summaries``: a part with one summary a table, by path.
+
+    Args:
+        found: Inputs and outputs whose content is known.
+        params: Of the task; one of them may name the label.
+        place: Where summaries are kept.
+        parts: Keeps a document, and gives the reference to it.
+    """
+    tables: dict[str, Any] = {}
+    left = TOGETHER
+    for item, content in sorted(found, key=lambda pair: (pair[0].shown, pair[0].role)):
+        kind = format_of(item.path)
+        if kind is None or content.nfiles is not None or item.role in {"metric", "params", "plot"}:
+            continue
+        if kind in INDIVISIBLE and content.size > WHOLE:
+            tables[item.shown] = {"absent": f"larger than {WHOLE} bytes"}
+            continue
+        left -= min(content.size, WHOLE)
+        if left < 0:
+            tables[item.shown] = {"absent": f"the tables of this run have more than {TOGETHER} bytes"}
+            continue
+        summary = _of(item.path, content, place)
+        if summary is not None:
+            tables[item.shown] = _labelled(summary, params)
+    if not tables:
+        return absent("no tables among inputs and outputs")
+    return observed(parts({"tables": tables}))
+
+
+def _of(path: str, content: Content, place: "Place") -> dict[str, Any] | None:
+    """The summary of one content, from the cache or computed; None when it is no table, or changed since."""
+    file = os.path.join(place.own, "runs", "facts", f"table-{format_of(path)}-{content.blake3}.json")
+    with suppress(OSError, ValueError, RecursionError):
+        with open(file, "rb") as stored:
+            known = json.loads(stored.read(16 << 20))
+        if isinstance(known, dict) and known.get("version") == _VERSION:
+            return known.get("summary")
+    try:
+        with open(path, "rb") as table:
+            if os.fstat(table.fileno()).st_size != content.size:
+                return None
+            found = summarize(table, path, max_bytes=WHOLE)
+    except OSError:
+        return None
+    summary = _document(found, content.size) if found is not None else None
+    with suppress(OSError, FourfoldError):
+        place.make("runs", "facts")
+        write_atomic(file, canonical({"version": _VERSION, "summary": summary}), durable=False)
+    return summary
+
+
+def _document(summary: TableSummary, size: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"format": summary.format, "rows": summary.rows}
+    if summary.partial:
+        document["sample"] = f"the first {min(size, WHOLE)} of {size} bytes"
+    if summary.columns is not None:
+        document["columns"] = [_column(column) for column in summary.columns[:MOST_COLUMNS]]
+        if len(summary.columns) > MOST_COLUMNS:
+            document["more_columns"] = len(summary.columns) - MOST_COLUMNS
+    return document
+
+
+def _column(column: Column) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": column.name, "kind": column.kind}
+    if column.nulls is not None:
+        document["nulls"] = column.nulls
+    if column.values is not None:
+        document["values"] = column.values
+    return document
+
+
+def _labelled(summary: dict[str, Any], params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary with the name of its column of labels, where a parameter names one."""
+    names = {column["name"] for column in summary.get("columns", ())}
+    for _file, values in sorted(params.items()):
+        for key, value in sorted(values.items()):
+            if key.rpartition(".")[2] in LABELS and isinstance(value, str) and value in names:
+                return {**summary, "label": value}
+    return summary
