@@ -137,15 +137,15 @@ def describe(error: FourfoldError) -> dict[str, Any]:
 
 
 def _show(fields: dict[str, Any], code: int, scene: Scene) -> int:
-    from fourfold.storage.redact import redact  # noqa: PLC0415 - only failures pay for it
+    from fourfold.storage.secrets import strike  # noqa: PLC0415 - only failures pay for it
 
     if len(scene.remotes) == 1 and fields.get("hint"):
         name = next(iter(scene.remotes))
         fields["hint"] = _UNNAMED.sub(lambda found: f"{found[1]}{name}", fields["hint"])
     for field in ("message", "hint"):
         if field in fields:
-            fields[field] = redact(fields[field])
-    details = fields["details"] = [redact(str(detail)) for detail in fields.get("details", [])]
+            fields[field] = strike(fields[field])
+    details = fields["details"] = [strike(str(detail)) for detail in fields.get("details", [])]
     if not details:
         del fields["details"]
     style = Style(on=wants_color(scene.stderr, scene.color, scene.environ))
@@ -174,9 +174,9 @@ def _one_line(text: str) -> str:
 def _traceback(error: BaseException) -> str:
     import traceback  # noqa: PLC0415 - only failures pay for it
 
-    from fourfold.storage.redact import redact  # noqa: PLC0415 - likewise
+    from fourfold.storage.secrets import strike  # noqa: PLC0415 - likewise
 
-    return redact("".join(traceback.format_exception(error)))
+    return strike("".join(traceback.format_exception(error)))
 
 
 def _show_bug(error: BaseException, scene: Scene) -> int:
@@ -197,13 +197,13 @@ def _write_report(error: BaseException, scene: Scene) -> str:
     import tempfile  # noqa: PLC0415
 
     from fourfold import __version__  # noqa: PLC0415
-    from fourfold.storage.redact import redact  # noqa: PLC0415
+    from fourfold.storage.secrets import strike  # noqa: PLC0415
 
     text = "\n".join(
         (
             f"ff {__version__}",
             f"Python {platform.python_version()} on {platform.platform()}",
-            f"command: {redact(shlex.join(('ff', *scene.argv)))}",
+            f"command: {strike(shlex.join(('ff', *scene.argv)))}",
             "",
             _traceback(error),
         )

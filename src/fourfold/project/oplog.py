@@ -190,13 +190,15 @@ class Operation:
             else:
                 break
         try_lock(self._journal)  # held until the end: what nobody holds and has no end was interrupted
+        from fourfold.storage.secrets import strike_arguments  # noqa: PLC0415 - only writers come here
+
         self._write(
             {
                 "version": 1,
                 "id": self._id,
                 "at": self._project.clock.now_ns(),
                 "command": self._command,
-                "arguments": _redacted(self._arguments),
+                "arguments": strike_arguments(self._arguments),
                 "pid": os.getpid(),
             }
         )
@@ -286,14 +288,3 @@ def move_path(source: str, target: str) -> None:
             shutil.move(source, target)
         except OSError as second:
             raise from_os_error(second, f"moving {source}") from second
-
-
-def _redacted(arguments: Sequence[str]) -> list[str]:
-    """The arguments without secrets: of URLs, and the value that follows the name of a secret option."""
-    from fourfold.storage.redact import HIDDEN, SECRET_OPTIONS, redact  # noqa: PLC0415 - only writers come here
-
-    shown = [redact(text) for text in arguments]
-    for at, text in enumerate(arguments[:-1]):
-        if text.rpartition(".")[2] in SECRET_OPTIONS:
-            shown[at + 1] = HIDDEN
-    return shown

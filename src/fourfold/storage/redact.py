@@ -42,7 +42,8 @@ _QUERY = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 #: ``scheme://user:password@``: the password goes, and a lone user that is long enough to be a token.
-_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^/\s@:'\"]*)(:[^/\s'\"]*)?@", re.IGNORECASE)
+#: It begins at ``://``, so that a long text without one is read once.
+_USERINFO = re.compile(r"(?<=[a-z0-9+.-])(://)([^/\s@:'\"]*)(:[^/\s'\"]*)?@", re.IGNORECASE)
 _HEADER = re.compile(
     r"(?im)\b(authorization|proxy-authorization|cookie|set-cookie|x-amz-security-token|x-ms-copy-source-authorization"
     r"|x-amz-server-side-encryption-customer-key|private-token|x-api-key)(['\"]?\s*[:=]\s*['\"]?)[^\r\n'\"]+"
@@ -52,7 +53,7 @@ _FIELD = re.compile(
     r"|client_?secret|password|passphrase|private_?key)(['\"]?\s*[:=]\s*)(['\"]?)[^\s;,'\"}&]+\3"
 )
 _XML = re.compile(
-    r"(?is)<(AWSAccessKeyId|SignatureProvided|StringToSign\w*|CanonicalRequest\w*|Token\w*|HostId)>.*?</\1>"
+    r"(?i)<(AWSAccessKeyId|SignatureProvided|StringToSign\w*|CanonicalRequest\w*|Token\w*|HostId)>[^<]*</\1>"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9+/=._~-]{8,}")
 

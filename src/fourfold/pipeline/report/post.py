@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fourfold.base.errors import UnavailableError, from_os_error
 from fourfold.pipeline.report.markdown import COMMENT_LIMIT, GITLAB_LIMIT, MARKER, SUMMARY_LIMIT
-from fourfold.storage.redact import redact
+from fourfold.storage.secrets import strike
 
 #: Seconds that one call of a platform's program may take.
 _PATIENCE = 120
@@ -127,7 +127,7 @@ class _Program:
             raise _FailedError(type(error).__name__) from None
         if done.returncode:
             told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise _FailedError(redact(told[0][:200]) if told else f"it ended with {done.returncode}")
+            raise _FailedError(strike(told[0][:200]) if told else f"it ended with {done.returncode}")
         return done.stdout.decode("utf-8", "replace")
 
     def ask(self, *args: str) -> Any:
