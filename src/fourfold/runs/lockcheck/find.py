@@ -1,0 +1,121 @@
+"""Which file says what the environment of a project should be; and its parsed form, remembered by content.
+
+Ranked: what the caller names, then locks from the most precise format down, then files that only declare.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from fourfold.base.errors import NotFoundError, from_os_error
+from fourfold.formats.locks.model import MAX_BYTES, BadLockFileError, Locked
+from fourfold.formats.locks.read import Companion, kind_of, parse
+
+#: Names the lock file, relative to the root; what `--lock` is for one command.
+VARIABLE = "FOURFOLD_ENV_LOCK"
+
+#: Locks, the most precise first; the folder of each is the root.
+LOCKS = (
+    "pylock.toml",
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "pixi.lock",
+    "conda-lock.yml",
+    "requirements.lock",
+    "requirements.txt",
+    "requirements/requirements.txt",
+)
+#: What only declares.
+DECLARED = ("environment.yml", "environment.yaml", "pyproject.toml")
+
+
+class NoLockFileError(NotFoundError):
+    """There is no file that says what the environment should be, or the one that was named does not exist."""
+
+    code = "no-lock-file"
+    default_hint = "write one from what is installed: ff env lock"
+
+
+class LockFile(NamedTuple):
+    """A lock file that was found.
+
+    Attributes:
+        path: Absolute.
+        kind: Its format.
+        data: Its bytes.
+    """
+
+    path: str
+    kind: str
+    data: bytes
+
+
+def find_lock(root: str, environ: Mapping[str, str] | None = None, *, named: str | None = None) -> str | None:
+    """The file that says what the environment of a project should be: its absolute path.
+
+    Args:
+        root: The project's root.
+        environ: Looked into for `VARIABLE`.
+        named: What the caller names, relative to the root or absolute.
+
+    Returns:
+        None when there is none.
+
+    Raises:
+        NoLockFileError: the one that was named does not exist.
+    """
+    name = named or (environ or {}).get(VARIABLE, "")
+    if name:
+        path = os.path.normpath(os.path.join(root, name))
+        if not os.path.isfile(path):
+            raise NoLockFileError(f"no such lock file: {name}", hint="name a file that exists")
+        return path
+    first = (os.path.join(root, name) for name in (*LOCKS, *DECLARED))
+    return next((path for path in first if os.path.isfile(path)), None)
+
+
+def read_lock(path: str) -> LockFile:
+    """Read a lock file's bytes.
+
+    Raises:
+        BadLockFileError: its format is not known, or it is too large.
+        NotFoundError, DeniedError: it cannot be read.
+    """
+    data = _bytes(path)
+    return LockFile(path, kind_of(os.path.basename(path), data), data)
+
+
+def parse_lock(file: LockFile, source: str) -> Locked:
+    """What a lock file says.
+
+    Raises:
+        BadLockFileError: it cannot be understood.
+    """
+    folder = os.path.dirname(file.path)
+    project = os.path.join(folder, "Pipfile" if file.kind == "Pipfile.lock" else "pyproject.toml")
+    beside = Companion(_reader(folder, source), _bytes(project) if os.path.isfile(project) else None)
+    return parse(os.path.basename(file.path), file.data, source, beside)
+
+
+def _reader(folder: str, source: str) -> Callable[[str], bytes]:
+    """Reads what a lock includes; ``source`` and the names are relative to the same place."""
+    base = source.rpartition("/")[0]
+
+    def read(name: str) -> bytes:
+        relative = name.removeprefix(base + "/") if base else name
+        with open(os.path.join(folder, relative), "rb") as file:
+            return file.read(MAX_BYTES + 1)
+
+    return read
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        if os.path.getsize(path) > MAX_BYTES:
+            raise BadLockFileError(f"{path} is larger than {MAX_BYTES} bytes")
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise from_os_error(error, f"reading {path}") from error

@@ -1,0 +1,88 @@
+"""The fact ``lock`` of a record: which file locks the environment, and whether what is installed is that.
+
+Names and versions, at every run; files are re-hashed by ``ff env check`` only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fourfold.base.errors import FourfoldError
+from fourfold.formats.locks.model import Locked, clean_url
+from fourfold.formats.native.canonical import digest
+from fourfold.formats.native.fact import Fact, absent, declared, observed
+from fourfold.runs.lockcheck.compare import (
+    Difference,
+    Installed,
+    Wanted,
+    compare,
+    marker_environment,
+    wanted,
+)
+from fourfold.runs.lockcheck.find import LockFile, find_lock, parse_lock, read_lock
+from fourfold.runs.place import Place
+
+#: So many differences stand in a record; the rest is a number.
+_SHOWN = 20
+
+
+def fact(
+    place: Place, distributions: Mapping[str, Mapping[str, Any]], interpreter: Mapping[str, Any]
+) -> Fact:
+    """What locks the environment, and whether it is what is installed.
+
+    Args:
+        place: Where the run happens; its root is where the lock is looked for.
+        distributions: What is installed: ``version`` (and ``editable``, ``direct_url``) by normalised name.
+        interpreter: ``version`` and ``implementation`` of the one that ran.
+
+    Returns:
+        Observed, with ``file``, ``kind``, ``digest`` (BLAKE3 of its bytes), ``verified`` (True when all
+        versions are the locked ones, None when that could not be said) and ``differences``; declared where
+        the file fixes no versions; absent without a file.
+    """
+    try:
+        path = find_lock(place.root, place.environ)
+        if path is None:
+            return absent("no lock file in the root")
+        file = read_lock(path)
+    except FourfoldError as error:
+        return absent(clean_url(error.message))
+    shown = place.shown(path)
+    value: dict[str, Any] = {"file": shown, "kind": file.kind, "digest": digest(file.data)}
+    try:
+        locked = parse_lock(file, shown)
+        found = _differences(file, locked, distributions, interpreter)
+    except FourfoldError as error:
+        return observed(
+            {**value, "verified": None, "differences": [error.message]}, "it cannot be understood"
+        )
+    texts = [str(item) for item in found]
+    if locked.stale:
+        texts.insert(0, locked.stale)
+    if len(texts) > _SHOWN:
+        texts = [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more"]
+    if locked.grade == "declared":
+        return declared({**value, "verified": None, "differences": texts}, "it fixes no versions")
+    return observed({**value, "verified": not texts, "differences": texts}, "names and versions")
+
+
+def _differences(
+    file: LockFile,
+    locked: Locked,
+    distributions: Mapping[str, Mapping[str, Any]],
+    interpreter: Mapping[str, Any],
+) -> list[Difference]:
+    del file
+    means: Wanted = wanted(locked, marker_environment(interpreter))
+    installed = {name: installed_of(name, row) for name, row in distributions.items()}
+    return compare(locked, means, installed)
+
+
+def installed_of(name: str, row: Mapping[str, Any]) -> Installed:
+    """One row of a listing of distributions."""
+    direct = row.get("direct_url")
+    local = isinstance(direct, Mapping) and "dir_info" in direct
+    editable = bool(row.get("editable")) or (
+        isinstance(direct, Mapping) and bool(dict(direct.get("dir_info") or {}).get("editable"))
+    )
+    return Installed(name, str(row.get("version", "")), editable, local or editable)
