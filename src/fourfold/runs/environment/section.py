@@ -1,0 +1,176 @@
+"""The third coordinate of a record: what a run found itself in. Facts: docs/design/006-run-records.md.
+
+What processes of Python told (`interpreter`, `numerics`) comes first; what they did not tell is looked up on
+the disk or the machine, or is absent and says why.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
+
+from fourfold.formats.native.canonical import canonical
+from fourfold.formats.native.fact import Fact, Section, absent, observed
+from fourfold.runs.environment import distributions as dists
+from fourfold.runs.environment import host, interpreter, libraries, numerics
+from fourfold.runs.environment.interpreter import Python, mapping
+from fourfold.runs.environment.libraries import Asked
+from fourfold.runs.environment.naming import Names, names_of
+from fourfold.runs.environment.remembered import remembered
+
+if TYPE_CHECKING:
+    from fourfold.runs.observation import Observation
+    from fourfold.runs.place import Place
+    from fourfold.runs.task import Task
+
+Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+_NO_PYTHON = "no process of Python told about itself"
+
+
+def section(task: "Task", place: "Place", observation: "Observation", parts: Keep) -> Section:
+    """The facts of the environment of a run.
+
+    Args:
+        task: What ran.
+        place: Where.
+        observation: What was seen of it.
+        parts: Keeps a long document and gives the reference to it.
+
+    Returns:
+        ``digest interpreter distributions libraries host limits locale threads blas simd frameworks
+        accelerators executables path``, and ``others`` when more than one Python ran.
+    """
+    files = remembered(place, "files")
+    asked = Asked(files, place.clock.now_ns())
+    pythons = interpreter.pythons(observation.reports)
+    main = pythons[0] if pythons else None
+    names = names_of(place.root, task.environ, main.first if main is not None else None)
+    facts: dict[str, Fact] = {}
+    if main is None:
+        facts |= {name: absent(_NO_PYTHON) for name in _OF_PYTHON}
+    else:
+        facts |= _of_python(main, place, names, asked, parts)
+        if pythons[1:]:
+            facts["others"] = observed([_other(python, place, task, asked, parts) for python in pythons[1:]])
+    facts["libraries"] = _libraries(pythons, observation, names, asked, parts)
+    facts["executables"] = _executables(observation, names, asked)
+    facts["host"] = observed({**host.machine(), **host.share()}, "of Fourfold's own look")
+    facts["limits"] = _limits(main)
+    facts["locale"] = _locale(main, task)
+    facts["path"] = observed(_path(task, names))
+    files.save(place)
+    return dict(sorted(facts.items()))
+
+
+#: Facts that only a process of Python can tell.
+_OF_PYTHON = ("digest", "interpreter", "distributions", "threads", "blas", "simd", "frameworks")
+
+
+def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: Keep) -> dict[str, Fact]:
+    described = interpreter.describe(main, names, asked)
+    listing = _distributions(main, place, names, asked)
+    blas = numerics.blas(main)
+    simd = numerics.simd(main)
+    return {
+        "interpreter": observed(described),
+        "distributions": observed(parts(listing)),
+        "digest": observed(environment_digest(described, listing)),
+        "threads": observed(numerics.threads(main)),
+        "blas": observed(blas)
+        if blas
+        else absent("no library of linear algebra that can be asked was loaded"),
+        "simd": observed(simd) if simd else absent("neither NumPy nor PyTorch was imported"),
+        "frameworks": observed(numerics.frameworks(main)),
+    }
+
+
+def environment_digest(described: Mapping[str, Any], listing: Mapping[str, Mapping[str, Any]]) -> str:
+    """What names the portable part of an environment: equal on two machines where all of it is equal.
+
+    Args:
+        described: The interpreter, as its fact says.
+        listing: The distributions, as their part says; what a run imported of them makes no difference.
+    """
+    portable = {
+        **interpreter.portable(described),
+        "distributions": {name: [entry["version"], entry["record"]] for name, entry in listing.items()},
+    }
+    return blake3(canonical(portable)).hexdigest()
+
+
+def _distributions(python: Python, place: "Place", names: Names, asked: Asked) -> dict[str, Any]:
+    known = remembered(place, "distributions")
+    path = [entry for entry in interpreter.listing(python.first, "path") if isinstance(entry, str)]
+    found = dists.installed(path, known, asked.now_ns)
+    known.save(place)
+    used = dists.imported(found, set(python.modules.values()))
+    return dists.document(found, used, names.shown)
+
+
+def _other(python: Python, place: "Place", task: "Task", asked: Asked, parts: Keep) -> dict[str, Any]:
+    names = names_of(place.root, task.environ, python.first)
+    described = interpreter.describe(python, names, asked)
+    listing = _distributions(python, place, names, asked)
+    return {
+        "interpreter": described,
+        "distributions": parts(listing),
+        "digest": environment_digest(described, listing),
+    }
+
+
+def _libraries(
+    pythons: tuple[Python, ...], observation: "Observation", names: Names, asked: Asked, parts: Keep
+) -> Fact:
+    """What Python had in memory at its end, and what any program opened."""
+    loaded = {path for python in pythons for path in python.loaded}
+    loaded |= {
+        access.path
+        for access in observation.trace.accesses
+        if access.how == "read" and access.found and libraries.is_shared(access.path)
+    }
+    outside = [path for path in loaded if not path.endswith(" (deleted)")]
+    if not outside:
+        why = observation.trace.coverage.why or "the way it was traced does not see them"
+        return absent(f"{_NO_PYTHON}, and no library was seen to be opened: {why}")
+    return observed(parts(libraries.document(outside, names.shown, asked)))
+
+
+def _executables(observation: "Observation", names: Names, asked: Asked) -> Fact:
+    programs = sorted({one.path for one in observation.trace.accesses if one.how == "exec" and one.found})
+    if not programs:
+        coverage = observation.trace.coverage
+        return absent(coverage.why or f"tracing by {coverage.method} saw no program being started")
+    found = {}
+    for path in programs:
+        told = libraries.content(path, asked)
+        found[names.shown(path)] = told if told is not None else {"gone": True}
+    return observed(found)
+
+
+def _limits(main: Python | None) -> Fact:
+    told = mapping(mapping(main.first, "process"), "limits") if main is not None else {}
+    if told:
+        return observed({str(name): told[name] for name in sorted(told)})
+    return observed(host.limits(), "of Fourfold's own process, which the run inherits")
+
+
+def _locale(main: Python | None, task: "Task") -> Fact:
+    found: dict[str, Any] = {"variables": host.locale_of(task.environ)}
+    if main is not None:
+        found |= {
+            key: value for key, value in mapping(main.first, "locale").items() if isinstance(value, str)
+        }
+        umask = mapping(main.first, "process").get("umask")
+        if isinstance(umask, str):
+            found["umask"] = umask
+    return observed(found)
+
+
+def _path(task: "Task", names: Names) -> list[str]:
+    return [
+        names.shown(entry) if os.path.isabs(entry) else entry
+        for entry in task.environ.get("PATH", "").split(os.pathsep)
+        if entry
+    ]
