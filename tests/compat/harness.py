@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tests.compat import deviations
 from tests.compat.bucket import Bucket
 from tests.compat.scenario import In, Scenario, Step
-from tests.compat.snapshot import Difference, Snapshot, compare, take
+from tests.compat.snapshot import OURS, Difference, Snapshot, compare, take
 from tests.fixtures.forked import ForkedTool, Worker
 from tests.fixtures.sandbox import Ran, Sandbox, Tool
 
@@ -164,7 +164,8 @@ def _git_view(box: Sandbox) -> str:
         return "no repository"
     index = box.git("ls-files", "--stage", check=False)
     tree = box.git("ls-tree", "-r", "HEAD", check=False)
-    return f"index:\n{index}HEAD:\n{tree}status:\n{box.git('status', '--porcelain', check=False)}"
+    view = f"index:\n{index}HEAD:\n{tree}status:\n{box.git('status', '--porcelain', check=False)}"
+    return "".join(line for line in view.splitlines(keepends=True) if not line.endswith(f"{OURS}\n"))
 
 
 def hand_over(stage: Stage, scenario: Scenario, writer: str, reader: str) -> list[Difference]:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 #: Folders that are not compared, wherever they stand in a path.
 LEFT_OUT = (".dvc/tmp", ".dvc/fourfold", ".git")
+#: A file of ours that DVC does not know: what runs were made of, beside ``dvc.lock``.
+OURS = "fourfold.lock"
 CACHE = ".dvc/cache"
 #: The name that DVC gives to a file that it is writing.
 TEMPORARY = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp$")
@@ -53,7 +55,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         relative = os.path.relpath(folder, root)
         prefix = "" if relative == "." else relative + "/"
         names[:] = sorted(n for n in names if not _left_out(prefix + n))
-        for name in sorted([*names, *files]):
+        for name in sorted([*names, *(name for name in files if name != OURS)]):
             yield prefix + name, os.lstat(os.path.join(folder, name))
 
 

@@ -7,7 +7,7 @@ but processes and the log. Everything else (store, lock file, what starts next) 
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -27,12 +27,19 @@ class Work(NamedTuple):
         cwd: Absolute folder to run in.
         environ: All of the environment.
         timeout: Seconds for all of them together; None for as long as they take.
+        prefixes: For each command, the words of what watches it (see `Process`); empty for no watching.
     """
 
     commands: tuple[str, ...]
     cwd: str
     environ: Mapping[str, str]
     timeout: float | None = None
+    prefixes: tuple[tuple[str, ...], ...] = ()
+
+    def watched(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each command with its prefix."""
+        for at, command in enumerate(self.commands):
+            yield command, self.prefixes[at] if at < len(self.prefixes) else ()
 
 
 class Verdict(NamedTuple):
@@ -79,7 +86,7 @@ def run_here(
         KeyboardInterrupt: somebody interrupted; the command has ended.
     """
     until = None if work.timeout is None else SYSTEM.monotonic() + work.timeout
-    for command in work.commands:
+    for command, prefix in work.watched():
         before(command)
         try:
             left = None if until is None else max(0.0, until - SYSTEM.monotonic())
@@ -91,6 +98,7 @@ def run_here(
                     output=ends.output,
                     errors=ends.errors,
                     timeout=left,
+                    prefix=prefix,
                 )
         except OSError as error:
             return Verdict(command, error=from_os_error(error, "starting the shell"))
@@ -153,11 +161,11 @@ class Crew:
 
     def _attempt(self, key: Key, work: Work, log: str) -> Verdict:
         until = None if work.timeout is None else SYSTEM.monotonic() + work.timeout
-        for command in work.commands:
+        for command, prefix in work.watched():
             try:
                 with open(log, "ab", buffering=0) as file:
                     file.write(heading(command))
-                    process = self._start(key, command, work, file.fileno())
+                    process = self._start(key, command, prefix, work, file.fileno())
             except OSError as error:
                 return Verdict(command, error=from_os_error(error, "starting the shell"))
             if process is None:
@@ -174,7 +182,7 @@ class Crew:
                 return Verdict(command, code)
         return Verdict()
 
-    def _start(self, key: Key, command: str, work: Work, fd: int) -> Process | None:
+    def _start(self, key: Key, command: str, prefix: tuple[str, ...], work: Work, fd: int) -> Process | None:
         """Start a command, unless everything is being ended."""
         with self._lock:
             if self._closed:
@@ -186,6 +194,7 @@ class Crew:
                 stdin=subprocess.DEVNULL,
                 stdout=fd,
                 stderr=fd,
+                prefix=prefix,
                 session=True,
             )
             self._processes[key] = process

@@ -40,6 +40,10 @@ def shell_arguments(command: str, environ: Mapping[str, str]) -> Sequence[str] |
     return [shell, *options, "-c", command]
 
 
+def _words(prefix: Sequence[str], words: Sequence[str] | str) -> Sequence[str] | str:
+    return words if isinstance(words, str) else [*prefix, *words]
+
+
 class Process:
     """A command under way.
 
@@ -50,6 +54,8 @@ class Process:
         stdin: Where it reads; None for where we do.
         stdout: Where it writes; None for where we do.
         stderr: Where its errors go; None for where ours go.
+        prefix: Words that go before those of the shell: a program that watches what it runs, and ends as that
+            does. Not on Windows.
         group: Whether it leads a group of processes, which signals reach as one.
         session: Whether it has no terminal either: it must not wait for one that others use.
 
@@ -66,6 +72,7 @@ class Process:
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
+        prefix: Sequence[str] = (),
         group: bool = True,
         session: bool = False,
     ) -> None:
@@ -76,7 +83,7 @@ class Process:
         elif self._group:
             options["process_group"] = 0
         self._popen: subprocess.Popen[bytes] = subprocess.Popen(
-            shell_arguments(command, environ),
+            _words(prefix, shell_arguments(command, environ)),
             cwd=cwd,
             env=dict(environ),
             stdin=stdin,
@@ -163,6 +170,7 @@ def run_command(
     output: int | None = None,
     errors: int | None = None,
     timeout: float | None = None,
+    prefix: Sequence[str] = (),
 ) -> int:
     """Run one command to its end and return its exit code; negative for the signal that ended it.
 
@@ -175,6 +183,7 @@ def run_command(
         output: Where its standard output goes: a file descriptor; by default where ours goes.
         errors: Where its standard error goes, likewise.
         timeout: Seconds that it may take; one that is limited has no terminal to read from.
+        prefix: See `Process`.
 
     Raises:
         OSError: the shell cannot be started.
@@ -186,7 +195,14 @@ def run_command(
     stdin = subprocess.DEVNULL if ours and group else None
     with ending_on_request():
         process = Process(
-            command, cwd=cwd, environ=environ, stdin=stdin, stdout=output, stderr=errors, group=group
+            command,
+            cwd=cwd,
+            environ=environ,
+            stdin=stdin,
+            stdout=output,
+            stderr=errors,
+            prefix=prefix,
+            group=group,
         )
         try:
             code = process.wait(timeout)

@@ -335,3 +335,15 @@ def _check_owners(
                     f"({out.owner.addressing})",
                     hint="move that file out of the tracked directory",
                 )
+
+
+def tracked_paths(owners: Sequence[Owner]) -> tuple[str, ...]:
+    """What a project tracks or makes: absolute paths of outputs and of pointer files, sorted."""
+    found = {owner.file for owner in owners if not owner.is_stage}
+    for owner in owners:
+        found.update(
+            os.path.normpath(os.path.join(owner.wdir, out.path))
+            for out in owner.outs
+            if not is_external(out.path)
+        )
+    return tuple(sorted(found))

@@ -6,6 +6,8 @@ digest of stored bytes; nothing has to be written again to be checked.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
@@ -23,17 +25,37 @@ class BadDocumentError(InvalidFileError):
 
 
 def canonical(value: Any) -> bytes:
-    """The bytes of a value.
-
-    Raises:
-        ValueError, TypeError: JSON cannot hold it.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """The bytes of a value. What JSON has no word for (a date, an infinity) stands there as text."""
+    try:
+        text = _text(value, ensure_ascii=False)
+    except (ValueError, TypeError):
+        value = _speakable(value)
+        text = _text(value, ensure_ascii=False)
     # A name that is not UTF-8 (a path of a file) keeps its bytes as lone surrogates, which JSON escapes.
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+        return _text(value, ensure_ascii=True).encode()
+
+
+def _text(value: Any, *, ensure_ascii: bool) -> str:
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=ensure_ascii, allow_nan=False
+    )
+
+
+def _speakable(value: Any) -> Any:
+    """A value of YAML as one of JSON: keys are text, and so is what JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _speakable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_speakable(item) for item in value]
+        return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return str(value)
 
 
 def digest(data: bytes) -> str:
