@@ -1,0 +1,172 @@
+"""Numbers of the kernel's interface: system calls of the two architectures that we know, and our filter.
+
+Source: ``include/uapi/linux/seccomp.h``, ``filter.h``, ``landlock.h``, ``audit.h`` and Linux's tables of
+system calls. Nothing here calls the kernel (`kernel` does), and little is imported: this loads before each
+command.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+#: What the supervisor answers with, and what it reads.
+NOTIF_RECV = 0xC0502100
+NOTIF_SEND = 0xC0182101
+NOTIF_ADDFD = 0x40182103
+NOTIF_SET_FLAGS = 0x40082104
+NOTIF = struct.Struct("=QIIiIQ6Q")
+ANSWER = struct.Struct("=QqiI")
+ADDFD = struct.Struct("=QIIII")
+FLAG_CONTINUE = 1
+ADDFD_SEND = 2
+
+FILTER_NEW_LISTENER = 1 << 3
+FILTER_WAIT_KILLABLE = 1 << 5
+
+_ALLOW, _NOTIFY, _ERRNO = 0x7FFF0000, 0x7FC00000, 0x00050000
+_LD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_ENOSYS = 38
+#: Calls of 64-bit programs by the x32 convention carry this bit.
+_X32 = 0x40000000
+#: ``CLONE_NEWNS``: another view of the file system.
+_NEW_MOUNTS = 0x20000
+#: Offsets in ``struct seccomp_data``.
+_NR, _ARCH, _ARGS = 0, 4, 16
+
+
+class Machine(NamedTuple):
+    """One architecture.
+
+    Attributes:
+        audit: What the kernel calls it (``AUDIT_ARCH_*``).
+        seccomp: Number of ``seccomp``.
+        calls: Name to number of every call that is looked at.
+    """
+
+    audit: int
+    seccomp: int
+    calls: Mapping[str, int]
+
+
+_X86_64 = Machine(
+    0xC000003E,
+    317,
+    {
+        "open": 2,
+        "creat": 85,
+        "openat": 257,
+        "openat2": 437,
+        "execve": 59,
+        "execveat": 322,
+        "connect": 42,
+        "sendto": 44,
+        "socket": 41,
+        "rename": 82,
+        "renameat": 264,
+        "renameat2": 316,
+        "link": 86,
+        "linkat": 265,
+        "symlink": 88,
+        "symlinkat": 266,
+        "unlink": 87,
+        "unlinkat": 263,
+        "truncate": 76,
+        "chroot": 161,
+        "pivot_root": 155,
+        "setns": 308,
+        "unshare": 272,
+        "clone": 56,
+        "io_uring_setup": 425,
+    },
+)
+_AARCH64 = Machine(
+    0xC00000B7,
+    277,
+    {
+        "openat": 56,
+        "openat2": 437,
+        "execve": 221,
+        "execveat": 281,
+        "connect": 203,
+        "sendto": 206,
+        "socket": 198,
+        "renameat": 38,
+        "renameat2": 276,
+        "linkat": 37,
+        "symlinkat": 36,
+        "unlinkat": 35,
+        "truncate": 45,
+        "chroot": 51,
+        "pivot_root": 41,
+        "setns": 268,
+        "unshare": 97,
+        "clone": 220,
+        "io_uring_setup": 425,
+    },
+)
+#: By the name that ``uname`` gives.
+MACHINES: Mapping[str, Machine] = {"x86_64": _X86_64, "aarch64": _AARCH64}
+
+#: Calls whose argument decides whether they are told: a value that is not zero, or bits of it.
+_WHEN_SET = {
+    "sendto": (4, 0xFFFFFFFF, True),
+    "unshare": (0, _NEW_MOUNTS, False),
+    "clone": (0, _NEW_MOUNTS, False),
+}
+
+
+def _step(code: int, value: int, when: int = 0, other: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, when, other, value)
+
+
+def program(machine: Machine, *, deny_network: bool = False) -> bytes:
+    """The filter: which calls wait for an answer, which are refused, all others as ever.
+
+    Args:
+        machine: Whose calls.
+        deny_network: Ask about sockets of the Internet too, and refuse calls by other conventions, whose
+            arguments nobody would look at.
+    """
+    foreign = _step(_RET, _ERRNO | _ENOSYS if deny_network else _ALLOW)
+    steps: list[bytes] = [
+        _step(_LD, _ARCH),
+        _step(_JEQ, machine.audit, 1, 0),
+        foreign,
+        _step(_LD, _NR),
+        _step(_JGE, _X32, 0, 1),
+        foreign,
+    ]
+    for name, number in machine.calls.items():
+        answer = [_step(_RET, _NOTIFY)]
+        if (
+            name == "io_uring_setup"
+        ):  # reads through a ring are seen by nobody: libraries fall back to plain ones
+            answer = [_step(_RET, _ERRNO | _ENOSYS)]
+        elif name == "socket":
+            if not deny_network:
+                continue
+            answer = [*_when(0, (2, 10, 17)), _step(_RET, _NOTIFY)]
+        elif name in _WHEN_SET:
+            at, bits, wide = _WHEN_SET[name]
+            answer = _when_set(at, bits, wide=wide)
+        steps += [_step(_JEQ, number, 0, len(answer)), *answer]
+    steps.append(_step(_RET, _ALLOW))
+    return b"".join(steps)
+
+
+def _when(at: int, values: Sequence[int]) -> list[bytes]:
+    """Allowed unless an argument is one of some values; what follows is for those."""
+    tests = [_step(_JEQ, value, len(values) - index, 0) for index, value in enumerate(values)]
+    return [_step(_LD, _ARGS + 8 * at), *tests, _step(_RET, _ALLOW)]
+
+
+def _when_set(at: int, bits: int, *, wide: bool) -> list[bytes]:
+    """Told where bits of an argument are set, allowed otherwise; `wide` looks at its upper half too."""
+    upper = [_step(_LD, _ARGS + 8 * at + 4), _step(_JSET, bits, 3, 0)] if wide else []
+    return [
+        *upper,
+        _step(_LD, _ARGS + 8 * at),
+        _step(_JSET, bits, 1, 0),
+        _step(_RET, _ALLOW),
+        _step(_RET, _NOTIFY),
+    ]

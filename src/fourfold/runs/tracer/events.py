@@ -1,0 +1,258 @@
+"""What each call that the filter asks about says: which path, used how; noted, then let through.
+
+A call is seen as it begins: whether it succeeds is not known, so what is there is looked up when a path is
+first seen. The caller waits meanwhile; its memory is read before it is let go, and that fails where it died.
+"""
+
+import fcntl
+import os
+import struct
+from collections.abc import Callable
+
+from fourfold.runs.tracer import abi, kernel
+from fourfold.runs.tracer.ledger import Ledger
+
+_INET_NTOP_FAMILIES = {2: b"inet", 10: b"inet6"}
+_ACCESS = os.O_WRONLY | os.O_RDWR
+_WRITING = _ACCESS | os.O_CREAT | os.O_TRUNC
+_PATH_ONLY = 0o10000000
+_UNNAMED = 0o20000000
+_PLAIN = _WRITING | os.O_DIRECTORY | _PATH_ONLY | _UNNAMED
+_HERE = 0xFFFFFF9C  # AT_FDCWD
+_BY_NUMBER = (b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/")
+_EXCHANGE = 2
+_LONGEST_ADDRESS = 128
+_REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
+
+Call = tuple[int, int, int, int, int, int]
+
+
+class Events:
+    """Serves the notifications of one listener.
+
+    Args:
+        listener: The descriptor on which the kernel asks.
+        ledger: Where uses are noted.
+    """
+
+    def __init__(self, listener: int, ledger: Ledger) -> None:
+        self._listener = listener
+        self._ledger = ledger
+        self._text = kernel.reader()
+        calls = abi.MACHINES[os.uname().machine].calls
+        by_name: dict[str, Callable[[int, Call], None]] = {
+            "open": self._open,
+            "creat": self._creat,
+            "openat": self._openat,
+            "openat2": self._openat2,
+            "execve": self._execve,
+            "execveat": self._execveat,
+            "connect": self._connect,
+            "sendto": self._sendto,
+            "rename": self._rename,
+            "renameat": self._renameat,
+            "renameat2": self._renameat,
+            "link": self._link,
+            "linkat": self._linkat,
+            "symlink": self._symlink,
+            "symlinkat": self._symlinkat,
+            "unlink": self._unlink,
+            "unlinkat": self._unlinkat,
+            "truncate": self._truncate,
+            "chroot": self._elsewhere,
+            "pivot_root": self._elsewhere,
+            "setns": self._elsewhere,
+            "unshare": self._elsewhere,
+            "clone": self._elsewhere,
+        }
+        self._handlers = {number: by_name[name] for name, number in calls.items() if name in by_name}
+        #: Opens, by number: where the folder, the path and the flags stand among the arguments.
+        self._opens = {calls["openat"]: (6, 7, 8)}
+        if "open" in calls:
+            self._opens[calls["open"]] = (-1, 6, 7)
+
+    def serve(self) -> None:
+        """Answer until a signal interrupts, or nobody is left to ask."""
+        ioctl, listener, text, absolute = fcntl.ioctl, self._listener, self._text, self._absolute
+        receive, send, blank = abi.NOTIF_RECV, abi.NOTIF_SEND, bytes(abi.NOTIF.size)
+        unpack, pack, go_on = abi.NOTIF.unpack, abi.ANSWER.pack, abi.FLAG_CONTINUE
+        opens, handlers, reads, ledger = self._opens.get, self._handlers.get, self._ledger.reads, self._ledger
+        while True:
+            try:
+                told = unpack(ioctl(listener, receive, blank))
+            except OSError:
+                return
+            number = told[3]
+            times = None
+            try:
+                if (where := opens(number)) is not None:
+                    process, flags = told[1], told[where[2]]
+                    path = text(process, told[where[1]])
+                    if path[:1] != b"/" or path.startswith(_BY_NUMBER):
+                        path = absolute(process, told[6] if where[0] == 6 else _HERE, path)
+                    if flags & _PLAIN or (times := reads.get(path)) is None:
+                        self._opened(path, flags)
+                elif (handler := handlers(number)) is not None:
+                    handler(told[1], told[6:])
+            except OSError:
+                ledger.lost += 1
+            try:
+                ioctl(listener, send, pack(told[0], 0, 0, go_on))
+            except OSError:
+                continue  # whoever asked is gone
+            if times is not None:
+                reads[path] = times + 1
+
+    # --- paths --------------------------------------------------------------------------------------------
+
+    def _absolute(self, process: int, folder: int, path: bytes) -> bytes:
+        """A path as seen from a folder of a process.
+
+        Raises:
+            OSError: the process, or its descriptor, is gone.
+        """
+        if path[:1] == b"/":
+            if path.startswith(_BY_NUMBER):
+                name = path.rpartition(b"/")[2]
+                if name.isdigit():
+                    opened = os.readlink(b"/proc/%d/fd/%s" % (process, name))
+                    return opened if opened[:1] == b"/" else path
+            return path
+        folder &= 0xFFFFFFFF
+        base = os.readlink(
+            b"/proc/%d/cwd" % process if folder == _HERE else b"/proc/%d/fd/%d" % (process, folder)
+        )
+        return base + b"/" + path if path else base
+
+    def _at(self, process: int, folder: int, address: int) -> bytes:
+        return self._absolute(process, folder, self._text(process, address))
+
+    # --- opens --------------------------------------------------------------------------------------------
+
+    def _open(self, process: int, call: Call) -> None:
+        self._opened(self._at(process, _HERE, call[0]), call[1])
+
+    def _creat(self, process: int, call: Call) -> None:
+        self._opened(self._at(process, _HERE, call[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    def _openat(self, process: int, call: Call) -> None:
+        self._opened(self._at(process, call[0], call[1]), call[2])
+
+    def _openat2(self, process: int, call: Call) -> None:
+        flags = struct.unpack("=Q", kernel.read_memory(process, call[2], 8))[0]
+        self._opened(self._at(process, call[0], call[1]), flags)
+
+    def _opened(self, path: bytes, flags: int) -> None:
+        """Note an open; one that reads and writes is both, where there is something to read."""
+        ledger = self._ledger
+        if flags & (_PATH_ONLY | _UNNAMED) & ~os.O_DIRECTORY:
+            return
+        if flags & os.O_DIRECTORY:
+            known = path in ledger.lists
+            ledger.add(b"l", path, found=known or _kind(path) == _FOLDER)
+            return
+        if not flags & _WRITING:
+            kind = _kind(path)
+            ledger.add(b"l" if kind == _FOLDER else b"r", path, found=kind >= 0)
+            return
+        if not flags & (os.O_TRUNC | os.O_WRONLY) and path not in ledger.writes:
+            kind = _kind(path)
+            if kind == _REGULAR or (kind >= 0 and not flags & _ACCESS):
+                ledger.add(b"r", path)
+                if not flags & _ACCESS:
+                    return
+        ledger.add(b"w", path)
+
+    # --- names --------------------------------------------------------------------------------------------
+
+    def _moved(self, before: bytes, after: bytes, *, exchanged: bool = False) -> None:
+        ledger = self._ledger
+        kind = _kind(before)
+        if kind == _REGULAR and before not in ledger.writes:
+            ledger.add(b"r", before)  # what is put in another's place is used
+        elif kind == _FOLDER:
+            ledger.moved.append((before, after))
+        ledger.add(b"w" if exchanged else b"d", before)
+        ledger.add(b"w", after)
+
+    def _rename(self, process: int, call: Call) -> None:
+        self._moved(self._at(process, _HERE, call[0]), self._at(process, _HERE, call[1]))
+
+    def _renameat(self, process: int, call: Call) -> None:
+        before, after = self._at(process, call[0], call[1]), self._at(process, call[2], call[3])
+        self._moved(before, after, exchanged=bool(call[4] & _EXCHANGE))
+
+    def _linked(self, before: bytes, after: bytes) -> None:
+        if before not in self._ledger.writes and _kind(before) == _REGULAR:
+            self._ledger.add(b"r", before)
+        self._ledger.add(b"w", after)
+
+    def _link(self, process: int, call: Call) -> None:
+        self._linked(self._at(process, _HERE, call[0]), self._at(process, _HERE, call[1]))
+
+    def _linkat(self, process: int, call: Call) -> None:
+        self._linked(self._at(process, call[0], call[1]), self._at(process, call[2], call[3]))
+
+    def _symlink(self, process: int, call: Call) -> None:
+        self._ledger.add(b"w", self._at(process, _HERE, call[1]))
+
+    def _symlinkat(self, process: int, call: Call) -> None:
+        self._ledger.add(b"w", self._at(process, call[1], call[2]))
+
+    def _unlink(self, process: int, call: Call) -> None:
+        self._ledger.add(b"d", self._at(process, _HERE, call[0]))
+
+    def _unlinkat(self, process: int, call: Call) -> None:
+        self._ledger.add(b"d", self._at(process, call[0], call[1]))
+
+    def _truncate(self, process: int, call: Call) -> None:
+        self._ledger.add(b"w", self._at(process, _HERE, call[0]))
+
+    # --- programs and the network -------------------------------------------------------------------------
+
+    def _execve(self, process: int, call: Call) -> None:
+        self._executed(self._at(process, _HERE, call[0]))
+
+    def _execveat(self, process: int, call: Call) -> None:
+        self._executed(self._at(process, call[0], call[1]))
+
+    def _executed(self, path: bytes) -> None:
+        known = path in self._ledger.execs
+        self._ledger.add(b"x", path, found=known or os.access(path, os.X_OK))
+
+    def _connect(self, process: int, call: Call) -> None:
+        self._contacted(process, call[1], call[2])
+
+    def _sendto(self, process: int, call: Call) -> None:
+        self._contacted(process, call[4], call[5])
+
+    def _contacted(self, process: int, address: int, size: int) -> None:
+        from _socket import inet_ntop  # noqa: PLC0415 - most runs connect to nothing
+
+        size &= 0xFFFFFFFF
+        data = kernel.read_memory(process, address, min(size, _LONGEST_ADDRESS))
+        family = struct.unpack_from("=H", data)[0] if len(data) >= 2 else 0
+        if family == 1:
+            name = data[2:]
+            if name[:1] == b"\0":
+                self._ledger.add_connection(b"unix", b"@" + name[1:].replace(b"\0", b"@"), 0)
+            elif name:
+                name = name.partition(b"\0")[0]
+                self._ledger.add_connection(b"unix", self._absolute(process, _HERE, name), 0)
+        elif family in _INET_NTOP_FAMILIES:
+            at, length = (4, 4) if family == 2 else (8, 16)
+            if len(data) >= at + length:
+                port = int.from_bytes(data[2:4], "big")
+                host = inet_ntop(family, data[at : at + length]).encode()
+                self._ledger.add_connection(_INET_NTOP_FAMILIES[family], host, port)
+
+    def _elsewhere(self, _process: int, _call: Call) -> None:
+        self._ledger.blind.add(b"what other views of the file system call a path (chroot, mount namespaces)")
+
+
+def _kind(path: bytes) -> int:
+    """What a path leads to: `_REGULAR`, `_FOLDER`, another kind, or -1 where nothing is there."""
+    try:
+        return os.stat(path).st_mode & _KIND
+    except OSError:
+        return -1

@@ -1,0 +1,145 @@
+"""The few calls of the kernel that Python has no name for: filters, walls, the memory of another process.
+
+Linux only. Nothing here decides anything; nothing is imported that a start of a command need not pay for.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable
+
+from fourfold.runs.tracer import abi
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_syscall = _LIBC.syscall
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 1, 1, 38
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_PAGE = 4096
+#: Longest path that the kernel takes, with its end.
+_LONGEST = 4096
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def control(option: int, value: int = 0) -> None:
+    """``prctl``.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    zero = ctypes.c_ulong(0)
+    if _LIBC.prctl(option, ctypes.c_ulong(value), zero, zero, zero):
+        raise _failure()
+
+
+def _failure() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+def die_with_parent(number: int) -> None:
+    """Be sent a signal when the process that started us ends."""
+    control(_PR_SET_PDEATHSIG, number)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of what our descendants leave behind: only an ancestor may read their memory."""
+    control(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def leave_no_core() -> None:
+    """Write no core file: the one that counts is the command's."""
+    control(_PR_SET_DUMPABLE, 0)
+
+
+def give_up_privileges() -> None:
+    """No program that we start may give us more rights: what lets the unprivileged filter themselves."""
+    control(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def listen(steps: bytes) -> int:
+    """Put ourselves, and all that we start, behind a filter; the descriptor on which it asks.
+
+    Raises:
+        OSError: EACCES (rights must be given up first), EBUSY (somebody listens already), ENOSYS, EINVAL.
+    """
+    number = abi.MACHINES[os.uname().machine].seccomp
+    program = _Program(len(steps) // 8, steps)
+    for flags in (abi.FILTER_NEW_LISTENER | abi.FILTER_WAIT_KILLABLE, abi.FILTER_NEW_LISTENER):
+        listener = int(_syscall(number, ctypes.c_uint(1), ctypes.c_uint(flags), ctypes.byref(program)))
+        if listener >= 0:
+            return listener
+        if (failure := _failure()).errno != 22:  # EINVAL: a flag that this kernel does not know
+            raise failure
+    raise failure
+
+
+def reader() -> Callable[[int, int], bytes]:
+    """A function that reads the text at an address of a process, to its end.
+
+    It raises OSError where the memory cannot be read. It is made once, so that a read makes no objects but
+    its answer.
+    """
+    space = ctypes.create_string_buffer(_LONGEST + 1)
+    ours = _Vector(ctypes.addressof(space), 0)
+    theirs = _Vector(0, 0)
+    ours_at, theirs_at, one, none = ctypes.byref(ours), ctypes.byref(theirs), 1, 0
+    call = _LIBC.process_vm_readv
+    call.restype = ctypes.c_ssize_t
+    call.argtypes = (
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_ulong,
+        ctypes.c_void_p,
+        ctypes.c_ulong,
+        ctypes.c_ulong,
+    )
+    start = ctypes.addressof(space)
+
+    def text(process: int, address: int) -> bytes:
+        # To the end of the page, which is there if the text is; then page by page.
+        size = _PAGE - (address & (_PAGE - 1))
+        ours.base = start
+        ours.length = theirs.length = size
+        theirs.base = address
+        got = call(process, ours_at, one, theirs_at, one, none)
+        if got != size:
+            raise _failure()
+        space[size] = b"\0"
+        found = space.value
+        if len(found) < size or size == _PAGE:
+            return found
+        ours.length = theirs.length = _PAGE - size
+        ours.base = start + size
+        theirs.base = address + size
+        if call(process, ours_at, one, theirs_at, one, none) != _PAGE - size:
+            raise _failure()
+        return space.value
+
+    return text
+
+
+def read_memory(process: int, address: int, size: int) -> bytes:
+    """Some bytes of a process.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    space = ctypes.create_string_buffer(size)
+    ours = _Vector(ctypes.addressof(space), size)
+    theirs = _Vector(address, size)
+    got = _LIBC.process_vm_readv(process, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0)
+    if got < 0:
+        raise _failure()
+    return space.raw[:got]
+
+
+def landlock_version() -> int:
+    """The version of Landlock's interface; 0 where there is none."""
+    return max(0, int(_syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(1))))

@@ -1,0 +1,125 @@
+"""From what supervisors, strace and hooks left in scratch to one `Trace`, in the words of `runs.observation`.
+
+Commands of a run come in turn: what one wrote and a later one read is no input of the run.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
+from fourfold.runs.tracer import ledger
+from fourfold.runs.tracer.ledger import HOWS, Contact, Use
+
+#: Name of the file of the supervisor of one command.
+SEEN = "seen-{}.trace"
+#: What every way that looks from outside does not see.
+_BLIND = (
+    "clock reads",
+    "environment variables that are read",
+    "looks at what is there without opening it (stat)",
+    "the interpreter that the kernel starts for a script or a program (#!, ld.so)",
+    "network messages whose address is given with each (sendmsg)",
+)
+_OF_PROCESS = re.compile(r"^/proc/(?:\d+|self|thread-self)(?:/task/\d+)?(?=/|$)")
+_GONE = " (deleted)"
+
+
+def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
+    """Read what was left: for each command its method, why not a better one, and its number."""
+    gathered = _Gathered()
+    method, why, lost = "", "", 0
+    blind: set[str] = set()
+    for asked, reason, number in commands:
+        used, said = asked, reason
+        if asked == "seccomp":
+            try:
+                with open(os.path.join(scratch, SEEN.format(number)), "rb") as file:
+                    seen = ledger.parse(file.read(ledger.MOST_BYTES))
+            except OSError:
+                continue  # never started
+            if seen.why:
+                used, said = "none", seen.why
+            elif not seen.complete:
+                lost += 1
+                said = "the supervisor was ended before it could tell what it saw"
+            gathered.add(seen.uses, seen.contacts)
+            lost += seen.lost
+            blind |= {*_BLIND, *seen.blind}
+        if not method or _worse(used, method):
+            method, why = used, said
+        why = why or said
+    if not commands:
+        method, why = "none", "nothing ran"
+    accesses = gathered.accesses()
+    events = sum(access.times for access in accesses) + sum(one.times for one in gathered.contacts())
+    coverage = Coverage(method or "none", why, tuple(sorted(blind)), events, lost)
+    return Trace(coverage, accesses, gathered.contacts())
+
+
+_ORDER = ("seccomp", "strace", "audit", "none")
+
+
+def _worse(one: str, other: str) -> bool:
+    return _ORDER.index(one) > _ORDER.index(other)
+
+
+class _Gathered:
+    """Uses of all commands, by what is the same path."""
+
+    def __init__(self) -> None:
+        self._uses: dict[tuple[str, str], Access] = {}
+        self._used: set[str] = set()
+        self._contacts: dict[tuple[str, str, int], int] = {}
+
+    def add(self, uses: Iterable[Use], contacts: Iterable[Contact]) -> None:
+        """Take in what was seen of the next command."""
+        for use in uses:
+            path = _normal(os.fsdecode(use.path))
+            if path is None:
+                continue
+            key = (path, use.how)
+            earlier = self._uses.get(key)
+            if earlier is None:
+                self._uses[key] = Access(path, _how(use.how), use.found, use.times, path not in self._used)
+                self._used.add(path)
+            else:  # the first look at a path says what was there
+                self._uses[key] = earlier._replace(times=earlier.times + use.times)
+        for one in contacts:
+            key3 = (one.family, one.address, one.port)
+            self._contacts[key3] = self._contacts.get(key3, 0) + one.times
+
+    def accesses(self) -> tuple[Access, ...]:
+        """Each path and way once, sorted; what was written is looked for now."""
+        return tuple(self._ended())
+
+    def _ended(self) -> Iterator[Access]:
+        for key in sorted(self._uses):
+            access = self._uses[key]
+            if access.how == "write":
+                access = access._replace(found=os.path.lexists(access.path))
+            yield access
+
+    def contacts(self) -> tuple[Connection, ...]:
+        """Each address once, sorted."""
+        return tuple(Connection(*key, times=self._contacts[key]) for key in sorted(self._contacts))
+
+
+def _how(name: str) -> How:
+    if name not in HOWS:
+        raise ValueError(name)
+    return name  # type: ignore[return-value]
+
+
+def _normal(path: str) -> str | None:
+    """A path as a trace names it; None for what has no name (pipes, memory)."""
+    if not path.startswith("/"):
+        return None
+    path = path.removesuffix(_GONE)
+    head, parent, rest = path.rpartition("/..")
+    if parent and (not rest or rest[0] == "/"):  # what lies above a link is not what stands before it
+        path = os.path.realpath(head + parent) + rest
+    path = os.path.normpath(path)
+    if path.startswith("//"):
+        path = path[1:]
+    return _OF_PROCESS.sub("/proc/self", path)

@@ -1,0 +1,127 @@
+"""The way in to tracing: what goes before a command, and what was seen when all commands have ended.
+
+Which way of looking works here is decided from what the system says of itself, without a process; where the
+supervisor then finds that it may not listen, it falls back by itself and says so (`watch`).
+"""
+
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fourfold.base.errors import UnsupportedError
+from fourfold.runs.observation import Trace
+from fourfold.runs.task import Task
+from fourfold.runs.tracer import merge
+from fourfold.runs.tracer.abi import MACHINES
+
+_SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
+_ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+#: Earlier kernels do not say when nobody is left to watch.
+_OLDEST = (5, 9)
+
+
+class TraceUnavailableError(UnsupportedError):
+    """The way of tracing that was asked for by name does not work here."""
+
+    code = "trace-unavailable"
+    default_hint = "leave out trace (auto takes the best that works), or see why: ff doctor"
+
+
+class Launch(NamedTuple):
+    """How one command is started.
+
+    Attributes:
+        prefix: What its line begins with; empty to start it as it is.
+        environ: What its environment has besides.
+        method: ``seccomp`` | ``strace`` | ``audit`` | ``none``.
+        why: Why not a better one; "" for the best.
+        scratch: Where what was seen is left.
+        number: Which of the commands of its run.
+    """
+
+    prefix: tuple[str, ...]
+    environ: Mapping[str, str]
+    method: str
+    why: str
+    scratch: str
+    number: int = 0
+
+
+def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
+    """What goes before a command of a task.
+
+    Args:
+        task: What runs; its ``declared.trace`` chooses the way.
+        scratch: A folder of this run, there and absolute.
+        number: Which of its commands.
+
+    Raises:
+        TraceUnavailableError: a way was asked for by name, and does not work here.
+    """
+    mode = task.declared.trace
+    if mode == "off":
+        return Launch((), {}, "none", "turned off", scratch, number)
+    why = ""
+    if mode in {"auto", "seccomp"}:
+        why = seccomp_works() if mode == "seccomp" else seccomp_offered()
+        if not why:
+            return _supervised(scratch, number)
+        if mode == "seccomp":
+            raise TraceUnavailableError(f"tracing by seccomp does not work here: {why}")
+    return Launch((), {"FOURFOLD_AUDIT": "1"}, "audit", why, scratch, number)
+
+
+def collect(launches: Sequence[Launch], scratch: str) -> Trace:
+    """What was seen of all commands of a run, in their order; those that never started add nothing."""
+    return merge.collect([(launch.method, launch.why, launch.number) for launch in launches], scratch)
+
+
+def _supervised(scratch: str, number: int) -> Launch:
+    spec = os.path.join(scratch, f"watch-{number}.spec")
+    fields = [os.path.join(scratch, merge.SEEN.format(number))]
+    with open(spec, "wb") as file:
+        file.write(b"".join(os.fsencode(field) + b"\0" for field in fields))
+    prefix = (sys.executable, "-I", "-S", _SUPERVISOR, spec, "--")
+    return Launch(prefix, {}, "seccomp", "", scratch, number)
+
+
+def seccomp_offered() -> str:
+    """Why the kernel offers no supervision by seccomp, by what it says of itself; "" where it does."""
+    if sys.platform != "linux":
+        return "only Linux has it"
+    system = os.uname()
+    if system.machine not in MACHINES:
+        return f"its calls are not known for {system.machine}"
+    if not sys.executable:
+        return "the interpreter does not know its own name"
+    try:
+        version = tuple(int(part) for part in system.release.split(".")[:2])
+    except ValueError:
+        version = _OLDEST
+    if version < _OLDEST:
+        return f"Linux {system.release} is older than 5.9"
+    try:
+        with open(_ACTIONS, encoding="ascii") as file:
+            offered = file.read().split()
+    except OSError:
+        return "the kernel does not tell what seccomp can do"
+    return "" if "user_notif" in offered else "the kernel has no user notification"
+
+
+@functools.cache
+def seccomp_works() -> str:
+    """Why supervision by seccomp does not work here, by trying it once in this process; "" where it does."""
+    if why := seccomp_offered():
+        return why
+    with tempfile.TemporaryDirectory(prefix="ff-probe-") as scratch:
+        launch = _supervised(scratch, 0)
+        words = [*launch.prefix, "/bin/sh", "-c", ":"]
+        try:
+            subprocess.run(words, check=True, timeout=20, capture_output=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"the supervisor does not start: {error}"
+        return merge.collect([("seccomp", "", 0)], scratch).coverage.why

@@ -1,0 +1,233 @@
+"""The supervisor: starts a command behind a filter, answers what the kernel asks, ends as the command ends.
+
+It is a process of its own, an ancestor of all that it watches. It changes nothing that a command could tell:
+not the session, group, terminal, input or output, nor the environment. It never keeps a command from running:
+where it cannot listen, it says why in its file, and the command runs all the same.
+
+The file names come in as fields that end with a zero byte (`read_spec`). What was seen goes to a `Ledger`.
+"""
+
+import _signal  # type: ignore[import-not-found]  # half of `signal`, without the enums that take longer to load
+import _socket
+import fcntl
+import gc
+import os
+import select
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple, NoReturn
+
+from fourfold.runs.tracer import abi, kernel
+from fourfold.runs.tracer.events import Events
+from fourfold.runs.tracer.ledger import HEADER, Ledger
+
+#: Seconds between two looks at whether the command has ended: a safety net, for its end interrupts us.
+_LOOK = 0.25
+#: Signals whose default is not to end a process, or that none can ignore.
+_LEFT_ALONE = frozenset(
+    {
+        _signal.SIGKILL,
+        _signal.SIGSTOP,
+        _signal.SIGTSTP,
+        _signal.SIGTTIN,
+        _signal.SIGTTOU,
+        _signal.SIGCONT,
+        _signal.SIGCHLD,
+        _signal.SIGALRM,
+        _signal.SIGSEGV,
+        _signal.SIGBUS,
+        _signal.SIGFPE,
+        _signal.SIGILL,
+        _signal.SIGABRT,
+    }
+)
+_BUSY, _NO_ENTRY, _INTERRUPTED = 16, 2, 4
+
+
+class Spec(NamedTuple):
+    """What the supervisor is told.
+
+    Attributes:
+        file: Where it leaves what it saw.
+    """
+
+    file: bytes
+
+
+def read_spec(path: str) -> Spec:
+    """Read the file that `start` wrote."""
+    with open(path, "rb") as file:
+        fields = file.read().split(b"\0")
+    return Spec(fields[0])
+
+
+def main(words: Sequence[str]) -> NoReturn:
+    """Run the command after ``--``, watched; never returns."""
+    gc.disable()
+    spec = read_spec(words[0])
+    command = list(words[2:])
+    out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.write(out, HEADER + b"\0")
+    ours, theirs = _socket.socketpair()
+    supervisor = os.getpid()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        _become(command, theirs, supervisor)
+    _stand_aside(child)
+    kernel.adopt_orphans()
+    theirs.close()
+    listener, why = _receive(ours)
+    ours.close()
+    ledger = Ledger()
+    if listener is None:
+        os.write(out, b"y\0%s\0E\0" % why)
+        _end_like(_wait(child))
+    status = _answer(listener, child, ledger)
+    os.write(out, b"".join(ledger.render()) + b"E\0")
+    os.close(out)
+    _leave_successor(listener)
+    _end_like(status)
+
+
+def _become(command: list[str], channel: _socket.socket, supervisor: int) -> NoReturn:
+    """In the child: go behind the filter, hand over its descriptor, and turn into the command."""
+    kernel.die_with_parent(_signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(1)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores for itself
+        _signal.signal(number, _signal.SIG_DFL)
+    _forget_locale()
+    program = abi.program(abi.MACHINES[os.uname().machine])
+    try:
+        try:
+            listener = kernel.listen(program)
+        except PermissionError:
+            kernel.give_up_privileges()
+            listener = kernel.listen(program)
+    except (OSError, KeyError) as error:
+        channel.send(b"%d" % (getattr(error, "errno", 0) or 0))
+    else:
+        channel.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
+        os.close(listener)
+    channel.close()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - the words came from us
+    except OSError as error:
+        os.write(2, os.fsencode(f"ff: cannot start '{command[0]}': {error.strerror}\n"))
+        os._exit(127 if error.errno == _NO_ENTRY else 126)
+
+
+def _forget_locale() -> None:
+    """Take back what Python added to its environment (PEP 538): the command shall not inherit it."""
+    if "LC_CTYPE" in os.environ:
+        with open("/proc/self/environ", "rb") as file:
+            given = b"\0" + file.read()
+        if b"\0LC_CTYPE=" not in given:
+            del os.environ["LC_CTYPE"]
+
+
+def _receive(channel: _socket.socket) -> tuple[int | None, bytes]:
+    """The descriptor to listen on, or why there is none."""
+    data, extra, _flags, _address = channel.recvmsg(16, _socket.CMSG_SPACE(4))
+    if extra:
+        return int(struct.unpack("i", extra[0][2][:4])[0]), b""
+    number = int(data or b"0")
+    if number == _BUSY:
+        return None, b"another program watches already"
+    return None, b"the kernel does not let us listen (%s)" % os.fsencode(
+        os.strerror(number) if number else "?"
+    )
+
+
+def _stand_aside(child: int) -> None:
+    """Take no signal for ourselves: those for a group reach the command, those for us alone are passed on."""
+    for number in range(1, 65):
+        if number not in _LEFT_ALONE:
+            try:
+                _signal.signal(number, _signal.SIG_IGN)
+            except (OSError, ValueError):  # kept by the C library
+                continue
+    if os.getpgrp() != os.getpid():
+
+        def pass_on(number: int, _frame: object) -> None:
+            os.kill(child, number)
+
+        _signal.signal(_signal.SIGTERM, pass_on)
+    # Handlers that do nothing: they interrupt a wait.
+    _signal.signal(_signal.SIGCHLD, _notice)
+    _signal.signal(_signal.SIGALRM, _notice)
+
+
+def _notice(_number: int, _frame: object) -> None:
+    """Be interrupted."""
+
+
+def _wait(child: int) -> int:
+    """The status of the command, once it has ended; all other children are reaped as they end."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == child:
+            return status
+
+
+def _reap(child: int) -> int | None:
+    """The status of the command if it has ended."""
+    while True:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 0
+        if ended == child:
+            return status
+        if ended == 0:
+            return None
+
+
+def _answer(listener: int, child: int, ledger: Ledger) -> int:
+    """Answer until the command has ended; its status."""
+    with suppress(OSError):  # before Linux 6.6
+        fcntl.ioctl(listener, abi.NOTIF_SET_FLAGS, 1)  # wake the other side on this very core
+    _signal.setitimer(_signal.ITIMER_REAL, _LOOK, _LOOK)
+    serve = Events(listener, ledger).serve
+    while True:
+        serve()
+        if (status := _reap(child)) is not None:
+            _signal.setitimer(_signal.ITIMER_REAL, 0)
+            return status
+
+
+def _leave_successor(listener: int) -> None:
+    """Go on answering, in another process, for what the command left in the background.
+
+    Without somebody who answers, every call that the filter asks about would fail there.
+    """
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    if any(event & select.POLLHUP for _fd, event in poll.poll(0)) or os.fork():
+        return
+    os.setsid()  # what is sent to the group is not for it
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    blank = bytes(abi.NOTIF.size)
+    while True:
+        if any(event & select.POLLHUP for _fd, event in poll.poll()):
+            os._exit(0)
+        try:
+            told = abi.NOTIF.unpack(fcntl.ioctl(listener, abi.NOTIF_RECV, blank))
+            fcntl.ioctl(listener, abi.NOTIF_SEND, abi.ANSWER.pack(told[0], 0, 0, abi.FLAG_CONTINUE))
+        except OSError:
+            continue  # whoever asked is gone
+
+
+def _end_like(status: int) -> NoReturn:
+    """End as the command did: with its code, or by the signal that ended it."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        kernel.leave_no_core()
+        if number not in {_signal.SIGKILL, _signal.SIGSTOP}:
+            _signal.signal(number, _signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
