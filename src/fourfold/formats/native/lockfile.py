@@ -1,0 +1,233 @@
+"""``fourfold.lock``: what each stage's result was made with, for people to review and for Git to keep.
+
+YAML, sorted by stage, written the same way by everybody; documented in ``docs/formats/fourfold-lock.md``.
+Keys that this version does not know are kept where nothing new is said. Where the file is, and who writes
+it, is `fourfold.runs.lockfile`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from fourfold.base.errors import InvalidFileError
+from fourfold.formats.dvc import yamlio
+
+#: The file's name; it lies beside ``dvc.lock``.
+LOCK_NAME = "fourfold.lock"
+SCHEMA = "fourfold.lock/1"
+#: No such file is larger, in bytes, and none has more stages.
+MOST = 16 * 1024 * 1024
+MOST_STAGES = 100_000
+_RUN = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]{4,128}", re.ASCII)
+#: A text of the file is one line, and no longer.
+_LONGEST = 1000
+
+
+class BadLockFileError(InvalidFileError):
+    """A ``fourfold.lock`` cannot be understood."""
+
+    code = "bad-fourfold-lock"
+    default_hint = "restore it from Git, or remove it: the next run of a stage writes it again"
+
+
+class LockStage(NamedTuple):
+    """What one stage's result was made with; None, and empty, for what is not known.
+
+    Attributes:
+        run: The id of the run that made it.
+        tree: The Git tree of the code.
+        environment: The digest of what can be the same on two machines.
+        lock: The lock file of the environment, and its digest.
+        verified: Whether what is installed was found to be what that lock file says.
+        image: The container image, by digest.
+        seed: The seed of the run.
+        determinism: How far chance was taken out.
+        numerics: What was set of the numerics profile.
+        env: Declared environment variables: the keyed hash of each value.
+        extra: Keys that this version does not know, by the mapping that they stand in ("" for the stage's
+            own).
+    """
+
+    run: str
+    tree: str | None = None
+    environment: str | None = None
+    lock: str | None = None
+    verified: bool | None = None
+    image: str | None = None
+    seed: int | None = None
+    determinism: str | None = None
+    numerics: Mapping[str, Any] = {}
+    env: Mapping[str, str] = {}
+    extra: Mapping[str, Mapping[str, Any]] = {}
+
+
+class LockDocument(NamedTuple):
+    """A whole ``fourfold.lock``.
+
+    Attributes:
+        stages: By name.
+        extra: Keys of the file that this version does not know.
+    """
+
+    stages: Mapping[str, LockStage]
+    extra: Mapping[str, Any] = {}
+
+
+def parse(data: bytes, source: str = LOCK_NAME) -> LockDocument:
+    """Read a ``fourfold.lock``; an empty one has no stages.
+
+    Raises:
+        BadYamlError: it is not YAML.
+        BadLockFileError: it is too large, of a later schema, or not what it must be.
+    """
+    if len(data) > MOST:
+        raise BadLockFileError(f"{source} is larger than {MOST} bytes")
+    value = yamlio.load(data, source) if data.strip() else None
+    if value is None:
+        return LockDocument({})
+    if not isinstance(value, dict):
+        raise BadLockFileError(f"{source} is no mapping")
+    schema = value.get("schema")
+    if schema != SCHEMA:
+        raise BadLockFileError(
+            f"{source} has schema {str(schema)[:40]!r}, not {SCHEMA!r}",
+            hint="if a later version of Fourfold wrote it, upgrade this one; else restore it from Git",
+        )
+    stages = {} if value.get("stages") is None else value["stages"]
+    if not isinstance(stages, dict) or len(stages) > MOST_STAGES:
+        raise BadLockFileError(f"{source}: 'stages' is no mapping of stages")
+    found = {}
+    for name, entry in stages.items():
+        if not isinstance(name, str):
+            raise BadLockFileError(f"{source}: {str(name)[:80]!r} is no name of a stage")
+        found[name] = _stage(entry, f"{source}: stages.{name[:80]}")
+    return LockDocument(
+        found, {str(key): inner for key, inner in value.items() if key not in {"schema", "stages"}}
+    )
+
+
+def _stage(value: object, source: str) -> LockStage:
+    entry = _mapping(value, source)
+    code = _inner(entry, "code", f"{source}.code")
+    environment = _inner(entry, "environment", f"{source}.environment")
+    randomness = _inner(entry, "randomness", f"{source}.randomness")
+    env = _inner(entry, "env", f"{source}.env")
+    numerics = _inner(randomness, "numerics", f"{source}.randomness.numerics")
+    for name, digest in env.items():
+        if not isinstance(digest, str) or len(digest) > _LONGEST:
+            raise BadLockFileError(f"{source}.env.{name[:80]} is no hash")
+    run = entry.get("run")
+    if not isinstance(run, str) or not _RUN.fullmatch(run):
+        raise BadLockFileError(f"{source}.run is no id of a run: {str(run)[:80]!r}")
+    known = {
+        "": (entry, {"run", "code", "environment", "randomness", "env"}),
+        "code": (code, {"tree"}),
+        "environment": (environment, {"digest", "lock", "verified", "image"}),
+        "randomness": (randomness, {"seed", "determinism", "numerics"}),
+    }
+    unknown = {
+        place: rest
+        for place, (mapping, names) in known.items()
+        if (rest := {key: inner for key, inner in mapping.items() if key not in names})
+    }
+    return LockStage(
+        run,
+        _take(code, "tree", source, _is_hex),
+        _take(environment, "digest", source, _is_hex),
+        _take(environment, "lock", source, _is_line),
+        _take(environment, "verified", source, lambda found: isinstance(found, bool)),
+        _take(environment, "image", source, _is_line),
+        _take(randomness, "seed", source, lambda found: type(found) is int),
+        _take(randomness, "determinism", source, _is_line),
+        numerics,
+        env,
+        unknown,
+    )
+
+
+def _mapping(value: object, source: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise BadLockFileError(f"{source} is no mapping")
+    return value
+
+
+def _inner(mapping: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:
+    value = mapping.get(key)
+    return {} if value is None else _mapping(value, source)
+
+
+def _take(mapping: Mapping[str, Any], key: str, source: str, fits: Callable[[Any], bool]) -> Any:
+    value = mapping.get(key)
+    if value is not None and not fits(value):
+        raise BadLockFileError(f"{source}: '{key}' is not what it must be: {str(value)[:80]!r}")
+    return value
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST and "\n" not in value
+
+
+def _is_hex(value: object) -> bool:
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def stage_document(stage: LockStage) -> dict[str, Any]:
+    """A stage as the file holds it: keys in their fixed order, what is not known left out."""
+    sections: dict[str, dict[str, Any]] = {
+        "code": {"tree": stage.tree},
+        "environment": {
+            "digest": stage.environment,
+            "lock": stage.lock,
+            "verified": stage.verified,
+            "image": stage.image,
+        },
+        "randomness": {
+            "seed": stage.seed,
+            "determinism": stage.determinism,
+            "numerics": _sorted(stage.numerics),
+        },
+    }
+    found: dict[str, Any] = {"run": stage.run}
+    for name, section in sections.items():
+        said = {key: value for key, value in section.items() if value is not None and value != {}}
+        said |= _sorted(stage.extra.get(name, {}))
+        if said:
+            found[name] = said
+    if stage.env:
+        found["env"] = _sorted(stage.env)
+    return found | _sorted(stage.extra.get("", {}))
+
+
+def _sorted(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy by the order of keys: values that two stages share must not become YAML anchors."""
+    from copy import deepcopy  # noqa: PLC0415 - what only reads never writes
+
+    return {key: deepcopy(mapping[key]) for key in sorted(mapping)}
+
+
+def render(document: LockDocument) -> bytes:
+    """The bytes of a ``fourfold.lock``; equal documents have equal bytes."""
+    stages = {name: stage_document(document.stages[name]) for name in sorted(document.stages)}
+    return yamlio.dump({"schema": SCHEMA, **_sorted(document.extra), "stages": stages})
+
+
+def updated(old: bytes, changes: Mapping[str, LockStage | None], source: str = LOCK_NAME) -> bytes | None:
+    """The bytes of the file that said ``old``, once these stages are said anew, or with None are gone.
+
+    Returns:
+        None when no stage is left, and nothing that this version does not know.
+
+    Raises:
+        BadYamlError, BadLockFileError: ``old`` cannot be understood.
+    """
+    document = parse(old, source)
+    stages = dict(document.stages)
+    for name, entry in changes.items():
+        if entry is None:
+            stages.pop(name, None)
+        else:
+            stages[name] = entry
+    if not stages and not document.extra:
+        return None
+    return render(document._replace(stages=stages))

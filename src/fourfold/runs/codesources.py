@@ -1,0 +1,123 @@
+"""Which source files a run really used: modules that Python imported, files of the code tree that were read.
+
+A file of the code tree is as the snapshot has it. A file that Git ignores, or that is in no repository,
+counts when it was imported, or read and named like code; its content is kept, because nothing else has it.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.runs.codestate import LARGEST, CodeState, is_secret
+from fourfold.runs.codetree import Outputs, is_written
+from fourfold.scm.worktree import COMMIT, blob_id
+
+if TYPE_CHECKING:
+    from fourfold.runs.observation import Observation
+    from fourfold.runs.task import Task
+
+#: Ends of names that are code whoever reads them.
+_CODE = re.compile(
+    r"\.(?:py[xdi]?|ipynb|[rR]|[rRq]md|jl|sh|bash|zsh|fish|sql|m?js|ts|lua|pl|rb|m|scala|java|kt|go|rs|c|h|cc|cpp|hpp"
+    r"|cuh?|f90|awk|sed|do|sas|stan|mk)\Z"
+)
+#: Folders whose files are an environment, or a tool's own.
+_ELSEWHERE = frozenset(
+    {"site-packages", "dist-packages", "node_modules", ".git", ".dvc", ".fourfold", "__pycache__"}
+)
+
+
+class Sources(NamedTuple):
+    """What was used.
+
+    Attributes:
+        files: Id of the content by path; None where it may hold secrets, or is too large.
+        ignored: Those that the code tree lacks.
+        blobs: The contents of these, by id.
+    """
+
+    files: dict[str, str | None]
+    ignored: set[str]
+    blobs: dict[str, bytes]
+
+
+def sources(root: str, state: CodeState | None, task: "Task", observation: "Observation") -> Sources:
+    """The source files below a folder that a run used.
+
+    Args:
+        root: Of the repository, or of the place.
+        state: The code tree; None without one.
+        task: What ran.
+        observation: What was seen of it.
+    """
+    found = Sources({}, set(), {})
+    prefix = root.rstrip(os.sep) + os.sep
+    data = state.outputs if state is not None else Outputs(_data(task, prefix))
+    prefixes = _environments(observation, prefix)
+    for path, imported in _used(observation):
+        if not path.startswith(prefix):
+            continue
+        name = path[len(prefix) :].replace(os.sep, "/")
+        if name in found.files or name in data or is_written(name):
+            continue
+        entry = state.entry(name) if state is not None else None
+        if entry is not None:
+            if entry.mode != COMMIT:
+                found.files[name] = entry.oid
+            continue
+        if not imported and _CODE.search(name) is None:
+            continue
+        if _ELSEWHERE.isdisjoint(name.split("/")) and not path.startswith(prefixes):
+            _keep(found, path, name, long=state is not None and len(state.tree) > 40)
+    return found
+
+
+def _data(task: "Task", prefix: str) -> Iterator[str]:
+    for path in (*task.tracked, *(item.path for item in task.outputs)):
+        if path.startswith(prefix):
+            yield path[len(prefix) :].replace(os.sep, "/")
+
+
+def _used(observation: "Observation") -> Iterator[tuple[str, bool]]:
+    """Paths, and whether Python imported them."""
+    for report in observation.reports:
+        modules = report.get("modules")
+        if isinstance(modules, dict):
+            for path in modules.values():
+                if isinstance(path, str):
+                    yield os.path.normpath(path), True
+    for access in observation.trace.accesses:
+        if access.how in {"read", "exec"} and access.found and access.first:
+            yield access.path, False
+
+
+def _environments(observation: "Observation", prefix: str) -> tuple[str, ...]:
+    """Environments of Python that stand below a folder."""
+    found = set()
+    for report in observation.reports:
+        for key in ("prefix", "base_prefix"):
+            path = report.get(key)
+            if isinstance(path, str) and path.startswith(prefix):
+                found.add(path.rstrip(os.sep) + os.sep)
+    return tuple(sorted(found))
+
+
+def _keep(found: Sources, path: str, name: str, *, long: bool) -> None:
+    """Take the content of a file that the code tree lacks."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                return
+            found.ignored.add(name)
+            found.files[name] = None
+            if about.st_size > LARGEST or is_secret(name):
+                return
+            content = file.read(LARGEST + 1)
+    except OSError:
+        return
+    oid = blob_id(content, long=long)
+    found.files[name] = oid
+    found.blobs[oid] = content
