@@ -4,13 +4,18 @@ A call is seen as it begins: whether it succeeds is not known, so what is there 
 first seen. The caller waits meanwhile; its memory is read before it is let go, and that fails where it died.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
 import struct
-from collections.abc import Callable
 
 from fourfold.runs.tracer import abi, kernel
 from fourfold.runs.tracer.ledger import Ledger
+
+TYPE_CHECKING = False  # see `abi`
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _INET_NTOP_FAMILIES = {2: b"inet", 10: b"inet6"}
 _ACCESS = os.O_WRONLY | os.O_RDWR
@@ -24,7 +29,8 @@ _EXCHANGE = 2
 _LONGEST_ADDRESS = 128
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 
-Call = tuple[int, int, int, int, int, int]
+if TYPE_CHECKING:
+    Call = tuple[int, int, int, int, int, int]
 
 
 class Events:
@@ -38,7 +44,11 @@ class Events:
     def __init__(self, listener: int, ledger: Ledger) -> None:
         self._listener = listener
         self._ledger = ledger
-        self._text = kernel.reader()
+        self._read = kernel.reader()
+        self._asker = 0
+        #: Working folders by thread, and threads that were about to change theirs when last seen.
+        self._folders: dict[int, bytes] = {}
+        self._leaving: set[int] = set()
         calls = abi.MACHINES[os.uname().machine].calls
         by_name: dict[str, Callable[[int, Call], None]] = {
             "open": self._open,
@@ -59,6 +69,8 @@ class Events:
             "unlink": self._unlink,
             "unlinkat": self._unlinkat,
             "truncate": self._truncate,
+            "chdir": self._moving,
+            "fchdir": self._moving,
             "chroot": self._elsewhere,
             "pivot_root": self._elsewhere,
             "setns": self._elsewhere,
@@ -73,7 +85,7 @@ class Events:
 
     def serve(self) -> None:
         """Answer until a signal interrupts, or nobody is left to ask."""
-        ioctl, listener, text, absolute = fcntl.ioctl, self._listener, self._text, self._absolute
+        ioctl, listener, text, absolute = fcntl.ioctl, self._listener, self._read, self._absolute
         receive, send, blank = abi.NOTIF_RECV, abi.NOTIF_SEND, bytes(abi.NOTIF.size)
         unpack, pack, go_on = abi.NOTIF.unpack, abi.ANSWER.pack, abi.FLAG_CONTINUE
         opens, handlers, reads, ledger = self._opens.get, self._handlers.get, self._ledger.reads, self._ledger
@@ -91,8 +103,11 @@ class Events:
                     if path[:1] != b"/" or path.startswith(_BY_NUMBER):
                         path = absolute(process, told[6] if where[0] == 6 else _HERE, path)
                     if flags & _PLAIN or (times := reads.get(path)) is None:
+                        self._asker = told[0]
+                        self._check()
                         self._opened(path, flags)
                 elif (handler := handlers(number)) is not None:
+                    self._asker = told[0]
                     handler(told[1], told[6:])
             except OSError:
                 ledger.lost += 1
@@ -119,13 +134,45 @@ class Events:
                     return opened if opened[:1] == b"/" else path
             return path
         folder &= 0xFFFFFFFF
-        base = os.readlink(
-            b"/proc/%d/cwd" % process if folder == _HERE else b"/proc/%d/fd/%d" % (process, folder)
-        )
+        if folder == _HERE:
+            base = self._folders.get(process) or self._folder(process)
+        else:
+            base = os.readlink(b"/proc/%d/fd/%d" % (process, folder))
         return base + b"/" + path if path else base
 
+    def _folder(self, process: int) -> bytes:
+        """The working folder of a thread, kept while nothing can change it unseen.
+
+        A change is told as it begins. Until the thread that makes it is seen again, its threads may be in the
+        old folder or in the new one.
+        """
+        base = os.readlink(b"/proc/%d/cwd" % process)
+        self._leaving.discard(process)
+        if not any(os.path.exists(b"/proc/%d/task/%d" % (process, one)) for one in self._leaving):
+            self._folders[process] = base
+        return base
+
+    def forget_folders(self, _number: int = 0, _frame: object = None) -> None:
+        """Ask again for working folders: numbers of threads that ended are given to others, in time."""
+        self._folders.clear()
+        self._leaving = {one for one in self._leaving if os.path.exists(b"/proc/%d" % one)}
+
+    def _moving(self, process: int, _call: Call) -> None:
+        self._folders.clear()
+        self._leaving.add(process)
+
     def _at(self, process: int, folder: int, address: int) -> bytes:
-        return self._absolute(process, folder, self._text(process, address))
+        path = self._read(process, address)
+        self._check()
+        return self._absolute(process, folder, path)
+
+    def _check(self) -> None:
+        """Make sure that whoever asks still waits: else what we read is of another, with the same number.
+
+        Raises:
+            OSError: it is gone.
+        """
+        fcntl.ioctl(self._listener, abi.NOTIF_ID_VALID, struct.pack("=Q", self._asker))
 
     # --- opens --------------------------------------------------------------------------------------------
 
@@ -231,6 +278,7 @@ class Events:
 
         size &= 0xFFFFFFFF
         data = kernel.read_memory(process, address, min(size, _LONGEST_ADDRESS))
+        self._check()
         family = struct.unpack_from("=H", data)[0] if len(data) >= 2 else 0
         if family == 1:
             name = data[2:]

@@ -3,11 +3,16 @@
 Linux only. Nothing here decides anything; nothing is imported that a start of a command need not pay for.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
-from collections.abc import Callable
 
 from fourfold.runs.tracer import abi
+
+TYPE_CHECKING = False  # see `abi`
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _syscall = _LIBC.syscall

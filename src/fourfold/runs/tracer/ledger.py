@@ -1,23 +1,23 @@
-"""What a supervisor saw, kept small while it grows, and the file in which it leaves that.
+"""What a supervisor saw, kept small while it grows, and the file in which it leaves that (`seen` reads it).
 
 The file: fields that end with a zero byte, so that any path fits. First ``fourfold-trace 1``; then records,
 each a letter and its fields; the last is ``E`` (complete): without it, the supervisor was killed.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from __future__ import annotations
+
+TYPE_CHECKING = False  # see `abi`
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEADER = b"fourfold-trace 1"
 #: Different paths of one way of use that are kept; further ones are counted as lost.
 MOST_PATHS = 1_000_000
 TIMES = 40
 _MASK = (1 << TIMES) - 1
-#: Longest file that is read back: what a run left there is not to be trusted.
-MOST_BYTES = 1 << 30
 
-#: How a path was used, in the words of `Access.how`, each with its letter in the file.
-HOWS = {"read": b"r", "write": b"w", "list": b"l", "exec": b"x", "delete": b"d"}
-_LETTERS = {letter: how for how, letter in HOWS.items()}
+#: How a path was used, by its letter in the file, in the words of `Access.how`.
+HOWS = {b"r": "read", b"w": "write", b"l": "list", b"x": "exec", b"d": "delete"}
 
 
 class Ledger:
@@ -88,81 +88,3 @@ class Ledger:
             yield b"b\0%s\0" % phrase
         if self.lost:
             yield b"n\0%d\0" % self.lost
-
-
-class Use(NamedTuple):
-    """One path, used in one way; `order` grows with the time of its first use."""
-
-    order: int
-    how: str
-    path: bytes
-    times: int
-    found: bool
-
-
-class Contact(NamedTuple):
-    """One address that something connected to."""
-
-    family: str
-    address: str
-    port: int
-    denied: bool
-    times: int
-
-
-class Read(NamedTuple):
-    """A file of a supervisor, read back.
-
-    Attributes:
-        complete: Whether the supervisor came to its end.
-        why: Why it could not look; "" when it did.
-    """
-
-    uses: tuple[Use, ...] = ()
-    contacts: tuple[Contact, ...] = ()
-    moved: tuple[tuple[bytes, bytes], ...] = ()
-    blind: tuple[str, ...] = ()
-    lost: int = 0
-    complete: bool = False
-    why: str = ""
-
-
-def parse(data: bytes) -> Read:
-    """Read what a supervisor left; what is cut off, or is not ours, is simply not there."""
-    fields = iter(data.split(b"\0"))
-    if next(fields, b"") != HEADER:
-        return Read()
-    uses: list[Use] = []
-    contacts: list[Contact] = []
-    moved: list[tuple[bytes, bytes]] = []
-    blind: list[str] = []
-    lost, complete, why = 0, False, ""
-    try:
-        for letter in fields:
-            if letter in _LETTERS:
-                order, times, found = int(next(fields)), int(next(fields)), next(fields) == b"1"
-                uses.append(Use(order, _LETTERS[letter], next(fields), times, found))
-            elif letter == b"c":
-                times, family = int(next(fields)), _text(next(fields))
-                port, denied, address = int(next(fields)), next(fields) == b"1", _text(next(fields))
-                contacts.append(Contact(family, address, port, denied, times))
-            elif letter == b"m":
-                moved.append((next(fields), next(fields)))
-            elif letter == b"b":
-                blind.append(_text(next(fields)))
-            elif letter == b"n":
-                lost += int(next(fields))
-            elif letter == b"y":
-                why = _text(next(fields))
-            elif letter == b"E":
-                complete = True
-            else:
-                break
-    except (StopIteration, ValueError):
-        complete = False
-    uses.sort()
-    return Read(tuple(uses), tuple(contacts), tuple(moved), tuple(blind), lost, complete, why)
-
-
-def _text(field: bytes) -> str:
-    return field.decode("utf-8", "surrogateescape")

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
-from fourfold.runs.tracer import ledger
-from fourfold.runs.tracer.ledger import HOWS, Contact, Use
+from fourfold.runs.tracer import seen as seen_file
+from fourfold.runs.tracer.ledger import HOWS
+from fourfold.runs.tracer.seen import Contact, Use
 
 #: Name of the file of the supervisor of one command.
 SEEN = "seen-{}.trace"
@@ -35,7 +36,7 @@ def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
         if asked == "seccomp":
             try:
                 with open(os.path.join(scratch, SEEN.format(number)), "rb") as file:
-                    seen = ledger.parse(file.read(ledger.MOST_BYTES))
+                    seen = seen_file.parse(file.read(seen_file.MOST_BYTES))
             except OSError:
                 continue  # never started
             if seen.why:
@@ -106,7 +107,7 @@ class _Gathered:
 
 
 def _how(name: str) -> How:
-    if name not in HOWS:
+    if name not in HOWS.values():
         raise ValueError(name)
     return name  # type: ignore[return-value]
 

@@ -7,6 +7,8 @@ where it cannot listen, it says why in its file, and the command runs all the sa
 The file names come in as fields that end with a zero byte (`read_spec`). What was seen goes to a `Ledger`.
 """
 
+from __future__ import annotations
+
 import _signal  # type: ignore[import-not-found]  # half of `signal`, without the enums that take longer to load
 import _socket
 import fcntl
@@ -14,13 +16,15 @@ import gc
 import os
 import select
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple, NoReturn
 
 from fourfold.runs.tracer import abi, kernel
 from fourfold.runs.tracer.events import Events
 from fourfold.runs.tracer.ledger import HEADER, Ledger
+
+TYPE_CHECKING = False  # see `abi`
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 #: Seconds between two looks at whether the command has ended: a safety net, for its end interrupts us.
 _LOOK = 0.25
@@ -45,14 +49,15 @@ _LEFT_ALONE = frozenset(
 _BUSY, _NO_ENTRY, _INTERRUPTED = 16, 2, 4
 
 
-class Spec(NamedTuple):
+class Spec:
     """What the supervisor is told.
 
     Attributes:
         file: Where it leaves what it saw.
     """
 
-    file: bytes
+    def __init__(self, file: bytes) -> None:
+        self.file = file
 
 
 def read_spec(path: str) -> Spec:
@@ -155,9 +160,7 @@ def _stand_aside(child: int) -> None:
             os.kill(child, number)
 
         _signal.signal(_signal.SIGTERM, pass_on)
-    # Handlers that do nothing: they interrupt a wait.
     _signal.signal(_signal.SIGCHLD, _notice)
-    _signal.signal(_signal.SIGALRM, _notice)
 
 
 def _notice(_number: int, _frame: object) -> None:
@@ -187,12 +190,15 @@ def _reap(child: int) -> int | None:
 
 def _answer(listener: int, child: int, ledger: Ledger) -> int:
     """Answer until the command has ended; its status."""
-    with suppress(OSError):  # before Linux 6.6
+    try:
         fcntl.ioctl(listener, abi.NOTIF_SET_FLAGS, 1)  # wake the other side on this very core
+    except OSError:  # before Linux 6.6
+        fcntl.ioctl  # noqa: B018
+    events = Events(listener, ledger)
+    _signal.signal(_signal.SIGALRM, events.forget_folders)
     _signal.setitimer(_signal.ITIMER_REAL, _LOOK, _LOOK)
-    serve = Events(listener, ledger).serve
     while True:
-        serve()
+        events.serve()
         if (status := _reap(child)) is not None:
             _signal.setitimer(_signal.ITIMER_REAL, 0)
             return status
