@@ -1,126 +1,14 @@
 """What a record says of the environment, from real processes of real interpreters."""
 
-import base64
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import venv
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from zipfile import ZipFile
 
-import pytest
-
-from fourfold.base.clock import SYSTEM
-from fourfold.formats.native.canonical import canonical, digest
-from fourfold.formats.native.fact import Section
-from fourfold.runs import reports
-from fourfold.runs.environment import section
-from fourfold.runs.observation import Access, Coverage, Observation, Trace
-from fourfold.runs.place import Place
-from fourfold.runs.task import Task
-
-INJECT = str(Path(reports.__file__).parent / "inject")
-#: Starts what tells of itself, as the engine has it started.
-START = (
-    "import os, sys; sys.path.insert(0, {0!r}); import _fourfold_report; del sys.path[0]\n"
-    "_fourfold_report.install(os.environ['FOURFOLD_RUN_DIR'])\n"
-)
-
-
-class Stage:
-    """A folder in which programs run and tell of themselves."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root / "project"
-        self.root.mkdir()
-        self.parts: dict[str, Mapping[str, Any]] = {}
-        self.hook = root / "hook"
-        self.hook.mkdir()
-        (self.hook / "sitecustomize.py").write_text(START.format(INJECT))
-        self.home = root / "home"
-        self.home.mkdir()
-        self.reports = root / "reports"
-
-    def keep(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        data = canonical(document)
-        self.parts[digest(data)] = document
-        return {"part": digest(data), "size": len(data)}
-
-    def run(
-        self,
-        code: str,
-        *options: str,
-        python: str = sys.executable,
-        accesses: Sequence[Access] = (),
-        environ: Mapping[str, str] | None = None,
-    ) -> Section:
-        """Run a script, and give the section of it."""
-        shutil.rmtree(self.reports, ignore_errors=True)
-        self.reports.mkdir()
-        (self.root / "script.py").write_text(code)
-        base = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8", **(environ or {})}
-        injected = {**base, "PYTHONPATH": str(self.hook), "FOURFOLD_RUN_DIR": str(self.reports)}
-        subprocess.run([python, *options, "script.py"], cwd=self.root, env=injected, check=True)
-        return self.section(base, accesses)
-
-    def section(self, environ: Mapping[str, str], accesses: Sequence[Access] = ()) -> Section:
-        trace = Trace(Coverage("none", "nobody looked"), tuple(accesses))
-        task = Task("stage", "train", ("python script.py",), str(self.root), str(self.root), environ)
-        place = Place(str(self.root), str(self.root / ".own"), str(self.root), environ, SYSTEM, None, None)
-        told = reports.read(str(self.reports)) if self.reports.exists() else ()
-        return section(task, place, Observation(trace, told), self.keep)
-
-    def part(self, found: Section, name: str) -> Mapping[str, Any]:
-        return self.parts[found[name].value["part"]]
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
-
-
-@pytest.fixture
-def make_python(tmp_path: Path) -> Callable[..., str]:
-    """Makes a virtual environment with wheels of one module each, by name and version."""
-
-    def make(name: str, **versions: str) -> str:
-        folder = tmp_path / name
-        venv.create(folder, with_pip=False, symlinks=True)
-        wheels = [str(wheel(tmp_path, package, version)) for package, version in versions.items()]
-        if wheels:
-            install(folder, *wheels)
-        return str(folder / "bin" / "python")
-
-    return make
-
-
-def install(folder: Path, *what: str) -> None:
-    """Install into a virtual environment by the pip of the tests."""
-    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
-    subprocess.run([*command, "-q", "--no-index", "--no-deps", "--no-compile", *what], check=True)
-
-
-def wheel(folder: Path, name: str, version: str) -> Path:
-    """A wheel of one module."""
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = []
-    with ZipFile(path, "w") as archive:
-        for file, text in files.items():
-            archive.writestr(file, text)
-            proof = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows.append(f"{file},sha256={proof},{len(text)}")
-        archive.writestr(f"{info}/RECORD", "\n".join([*rows, f"{info}/RECORD,,", ""]))
-    return path
+from fourfold.runs.observation import Access
+from tests.runs.environment.conftest import Stage, editable, site_of
 
 
 def test_section_of_a_python_names_interpreter_distributions_and_what_was_imported(
@@ -129,7 +17,7 @@ def test_section_of_a_python_names_interpreter_distributions_and_what_was_import
     python = make_python("env", apple="1.0", pear="2.0")
     found = stage.run("import apple\n", python=python)
     told = found["interpreter"].value
-    assert told["name"] == "cpython"
+    assert told["implementation"] == "cpython"
     assert told["version"] == ".".join(map(str, sys.version_info[:3]))
     assert told["executable"] == "{prefix}/bin/python"
     assert told["virtual"] is True
@@ -165,3 +53,137 @@ def test_section_of_a_stage_without_python_says_why_and_names_its_programs(stage
     assert "Python" in found["interpreter"].why
     assert found["executables"].value["/bin/sh"]["size"] == os.stat("/bin/sh").st_size
     assert found["host"].value["kernel"] == os.uname().release
+
+
+def test_section_names_an_editable_install_a_stray_pth_and_what_was_imported_from_outside(
+    stage: Stage, make_python: Callable[..., str], tmp_path: Path
+) -> None:
+    python = make_python("env")
+    sources, stray = tmp_path / "sources", tmp_path / "stray"
+    (sources / "src" / "plum").mkdir(parents=True)
+    stray.mkdir()
+    (sources / "src" / "plum" / "__init__.py").write_text("")
+    (stray / "fig.py").write_text("SIZE = 1\n")
+    editable(tmp_path / "env", "plum", sources / "src")
+    site = site_of(tmp_path / "env")
+    (site / "own.pth").write_text(f"{stray}\n")
+    found = stage.run("import plum, fig\n", python=python)
+    told = found["flags"].value
+    assert told["editable"]["plum"]["imported"] == 1
+    assert told["editable"]["plum"]["source"] == str(sources / "src")
+    assert told["pth"][f"{{prefix}}/{site.relative_to(tmp_path / 'env')}/own.pth"]["owner"] is None
+    assert (
+        told["pth"][f"{{prefix}}/{site.relative_to(tmp_path / 'env')}/__editable__.plum.pth"]["owner"]
+        == "plum"
+    )
+    before = told["outside"][str(stray)]
+    (stray / "fig.py").write_text("SIZE = 2\n")
+    after = stage.run("import plum, fig\n", python=python)["flags"].value["outside"][str(stray)]
+    assert before["imported"] == after["imported"] == 1
+    assert before["digest"] != after["digest"]
+    listed = stage.part(found, "distributions")
+    assert listed["plum"]["direct"] == "editable"
+    assert listed["plum"]["imported"] is True
+
+
+def test_section_names_the_commit_of_a_repository_that_is_imported_from(
+    stage: Stage, make_python: Callable[..., str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "fig.py").write_text("")
+    git = ["git", "-C", str(other), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    code = f"import sys; sys.path.append({str(other)!r}); import fig\n"
+    told = stage.run(code, python=make_python("env"))["flags"].value
+    assert told["outside"][str(other)]["commit"] == head.stdout.strip()
+
+
+def test_children_of_multiprocessing_tell_of_themselves_however_they_are_started(
+    stage: Stage, make_python: Callable[..., str]
+) -> None:
+    python = make_python("env", apple="1.0", pear="1.0", plum="1.0")
+    code = """
+import multiprocessing
+
+def fork():
+    import apple
+
+def spawn():
+    import pear
+
+def server():
+    import plum
+
+if __name__ == "__main__":
+    for how, work in (("fork", fork), ("spawn", spawn), ("forkserver", server)):
+        process = multiprocessing.get_context(how).Process(target=work)
+        process.start()
+        process.join()
+"""
+    listed = stage.part(stage.run(code, python=python), "distributions")
+    assert {name for name in listed if listed[name]["imported"]} == {"apple", "pear", "plum"}
+
+
+def test_child_of_os_fork_that_exits_as_usual_tells_of_itself(
+    stage: Stage, make_python: Callable[..., str]
+) -> None:
+    code = "import os\nif os.fork() == 0:\n    import apple\nelse:\n    os.wait()\n"
+    listed = stage.part(stage.run(code, python=make_python("env", apple="1.0")), "distributions")
+    assert listed["apple"]["imported"] is True
+
+
+def test_section_of_an_isolated_python_says_that_none_told(
+    stage: Stage, make_python: Callable[..., str]
+) -> None:
+    found = stage.run("", "-I", python=make_python("env"))
+    assert found["interpreter"].grade == found["distributions"].grade == found["digest"].grade == "absent"
+
+
+def test_section_of_two_pythons_is_about_the_first_and_tells_of_the_other(
+    stage: Stage, make_python: Callable[..., str]
+) -> None:
+    inner = make_python("inner", apple="2.0")
+    code = f"import subprocess, apple\nsubprocess.run([{inner!r}, '-c', 'import apple'], check=True)\n"
+    found = stage.run(code, python=make_python("outer", apple="1.0"))
+    assert stage.part(found, "distributions")["apple"]["version"] == "1.0"
+    (other,) = found["others"].value
+    assert stage.parts[other["distributions"]["part"]]["apple"]["version"] == "2.0"
+
+
+def test_report_that_cannot_be_written_leaves_the_stage_as_it_is(stage: Stage) -> None:
+    code = "import os, shutil; shutil.rmtree(os.environ['FOURFOLD_RUN_DIR']); print('done')\n"
+    assert stage.run(code)["interpreter"].grade == "absent"
+
+
+def test_section_holds_no_value_of_an_environment_variable_or_argument(stage: Stage) -> None:
+    code = "import os; os.environ['API_TOKEN']\n"
+    found = stage.run(code, environ={"API_TOKEN": "hunter2-secret", "PATH": "/usr/bin:/bin"})
+    assert "hunter2" not in str(found)
+    assert "hunter2" not in str(stage.parts)
+    assert not any("hunter2" in file.read_text() for file in stage.reports.iterdir())
+
+
+def test_section_tells_threads_blas_and_simd_of_the_numpy_that_was_imported(stage: Stage) -> None:
+    one = stage.run("import numpy\n", environ={"PATH": "/bin", "OPENBLAS_NUM_THREADS": "1"})
+    (blas,) = one["blas"].value
+    assert blas["api"] == "openblas"
+    assert blas["version"]
+    assert one["threads"].value["libraries"] == {blas["file"]: 1}
+    assert one["threads"].value["switches"] == {"OPENBLAS_NUM_THREADS": "1"}
+    assert one["simd"].value["numpy"]["baseline"]
+    assert stage.part(one, "distributions")["numpy"]["imported"] is True
+    assert any("numpy.libs" in name for name in stage.part(one, "libraries"))
+
+
+def test_section_after_the_first_is_quick(stage: Stage) -> None:
+    stage.run("import numpy, scipy.linalg\n")
+    stage.section({"PATH": "/bin", "HOME": str(stage.home)})
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        stage.section({"PATH": "/bin", "HOME": str(stage.home)})
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.05  # some ms; the bound leaves room for a busy machine

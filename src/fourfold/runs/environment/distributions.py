@@ -37,7 +37,7 @@ class Distribution(NamedTuple):
         source: That place, without secrets; a local path is absolute.
         commit: Of the repository that it was installed from; "".
         installer: Who installed it, as INSTALLER says.
-        tops: First parts of the paths that it installs, sorted: modules and packages.
+        tops: First parts of the paths that it installs, sorted: modules, packages, ``.pth`` files.
     """
 
     name: str
@@ -200,13 +200,13 @@ def _direct(text: str | None) -> tuple[str, str, str]:
 
 
 def _tops(text: str) -> tuple[str, ...]:
-    """First parts of what a RECORD, or a list of modules, names; what is not a module left out."""
+    """First parts of what a RECORD, or a list of modules, names: modules, and ``.pth`` files."""
     tops = {line.partition(",")[0].partition("/")[0].strip('"') for line in text.splitlines()}
     return tuple(
         sorted(
             top
             for top in tops
-            if top and not top.endswith((".dist-info", ".egg-info", ".data", ".pyc", ".pth")) and top != ".."
+            if top and not top.endswith((".dist-info", ".egg-info", ".data", ".pyc")) and top != ".."
         )
     )
 

@@ -92,9 +92,10 @@ def describe(python: Python, names: Names, asked: Asked) -> dict[str, Any]:
     facts = mapping(first, "implementation")
     found: dict[str, Any] = {
         key: facts[key]
-        for key in ("name", "version", "cache_tag", "abi", "abiflags", "gil", "platform", "machine", "bits")
+        for key in ("version", "cache_tag", "abi", "abiflags", "gil", "platform", "machine", "bits")
         if isinstance(facts.get(key), str | bool | int)
     }
+    found["implementation"] = str(facts.get("name", ""))
     match = _VERSION.match(text(first, "version"))
     if match is not None:
         found["build"] = " ".join(match[2].split())
@@ -117,7 +118,7 @@ def describe(python: Python, names: Names, asked: Asked) -> dict[str, Any]:
 def portable(facts: Mapping[str, Any]) -> dict[str, str]:
     """Of an interpreter, what can be the same on two machines: what `environment.digest` names."""
     return {
-        "implementation": str(facts.get("name", "")),
+        "implementation": str(facts.get("implementation", "")),
         "version": str(facts.get("version", "")),
         "platform": f"{facts.get('platform', '')}-{facts.get('machine', '')}",
     }

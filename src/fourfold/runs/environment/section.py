@@ -12,8 +12,9 @@ from blake3 import blake3
 
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Fact, Section, absent, observed
+from fourfold.runs.environment import accelerators, host, interpreter, libraries, numerics
 from fourfold.runs.environment import distributions as dists
-from fourfold.runs.environment import host, interpreter, libraries, numerics
+from fourfold.runs.environment.flags import flags
 from fourfold.runs.environment.interpreter import Python, mapping
 from fourfold.runs.environment.libraries import Asked
 from fourfold.runs.environment.naming import Names, names_of
@@ -54,6 +55,8 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
         facts |= _of_python(main, place, names, asked, parts)
         if pythons[1:]:
             facts["others"] = observed([_other(python, place, task, asked, parts) for python in pythons[1:]])
+    facts["accelerators"] = _accelerators(main)
+    facts["image"] = _image(task, place)
     facts["libraries"] = _libraries(pythons, observation, names, asked, parts)
     facts["executables"] = _executables(observation, names, asked)
     facts["host"] = observed({**host.machine(), **host.share()}, "of Fourfold's own look")
@@ -65,17 +68,30 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
 
 
 #: Facts that only a process of Python can tell.
-_OF_PYTHON = ("digest", "interpreter", "distributions", "threads", "blas", "simd", "frameworks")
+_OF_PYTHON = (
+    "digest",
+    "interpreter",
+    "distributions",
+    "flags",
+    "lock",
+    "threads",
+    "blas",
+    "simd",
+    "frameworks",
+)
 
 
 def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: Keep) -> dict[str, Fact]:
     described = interpreter.describe(main, names, asked)
-    listing = _distributions(main, place, names, asked)
+    found = _installed(main, place, asked)
+    listing = _listing(main, found, names)
     blas = numerics.blas(main)
     simd = numerics.simd(main)
     return {
         "interpreter": observed(described),
         "distributions": observed(parts(listing)),
+        "flags": observed(flags(main, found, place, names, asked)),
+        "lock": _lock(place, listing, described),
         "digest": observed(environment_digest(described, listing)),
         "threads": observed(numerics.threads(main)),
         "blas": observed(blas)
@@ -100,19 +116,48 @@ def environment_digest(described: Mapping[str, Any], listing: Mapping[str, Mappi
     return blake3(canonical(portable)).hexdigest()
 
 
-def _distributions(python: Python, place: "Place", names: Names, asked: Asked) -> dict[str, Any]:
+def _installed(python: Python, place: "Place", asked: Asked) -> dict[str, dists.Distribution]:
     known = remembered(place, "distributions")
     path = [entry for entry in interpreter.listing(python.first, "path") if isinstance(entry, str)]
     found = dists.installed(path, known, asked.now_ns)
     known.save(place)
-    used = dists.imported(found, set(python.modules.values()))
-    return dists.document(found, used, names.shown)
+    return found
+
+
+def _listing(python: Python, found: Mapping[str, dists.Distribution], names: Names) -> dict[str, Any]:
+    return dists.document(found, dists.imported(found, set(python.modules.values())), names.shown)
+
+
+def _lock(place: "Place", listing: Mapping[str, Any], described: Mapping[str, Any]) -> Fact:
+    from fourfold.runs import lockcheck  # noqa: PLC0415 - only where a Python ran
+
+    return lockcheck.fact(place, listing, described)
+
+
+def _image(task: "Task", place: "Place") -> Fact:
+    from fourfold.runs import image  # noqa: PLC0415 - not needed to understand an environment
+
+    return image.fact(task, place.environ)
+
+
+def _accelerators(main: Python | None) -> Fact:
+    found: dict[str, Any] = {}
+    why = []
+    for name, (told, missing) in (("nvidia", accelerators.nvidia()), ("amd", accelerators.amd())):
+        if told is not None:
+            found[name] = told
+        else:
+            why.append(missing)
+    used = numerics.devices(main) if main is not None else {}
+    if used:
+        found["used"] = used
+    return observed(found) if found else absent("; ".join(why))
 
 
 def _other(python: Python, place: "Place", task: "Task", asked: Asked, parts: Keep) -> dict[str, Any]:
     names = names_of(place.root, task.environ, python.first)
     described = interpreter.describe(python, names, asked)
-    listing = _distributions(python, place, names, asked)
+    listing = _listing(python, _installed(python, place, asked), names)
     return {
         "interpreter": described,
         "distributions": parts(listing),

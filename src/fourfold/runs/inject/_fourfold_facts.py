@@ -70,6 +70,7 @@ def collect(own: str) -> "dict[str, object]":
         ("prefix", lambda: sys.prefix),
         ("base_prefix", lambda: sys.base_prefix),
         ("path", lambda: [entry for entry in sys.path if os.path.abspath(entry) != own]),
+        ("pythonpath", lambda: _pythonpath(own)),
         ("flags", lambda: {n: int(getattr(sys.flags, n)) for n in _FLAGS if hasattr(sys.flags, n)}),
         ("modules", lambda: _modules(own)),
         ("locale", _locale),
@@ -107,6 +108,11 @@ _FLAGS = (
     "utf8_mode",
     "safe_path",
 )
+
+
+def _pythonpath(own: str) -> "list[str]":
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [entry for entry in entries if entry and os.path.abspath(entry) != own]
 
 
 def _argv() -> "list[str]":
