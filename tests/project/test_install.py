@@ -24,7 +24,9 @@ def test_attributes_of_others_stay(work: Workplace) -> None:
     attributes.parent.mkdir(exist_ok=True)
     attributes.write_bytes(b"*.bin binary\n*.dvc merge=dvc\n\xff odd\n")
     install(work.open())
-    assert attributes.read_bytes() == b"*.bin binary\n*.dvc merge=dvc\n\xff odd\ndvc.lock merge=dvc\n"
+    assert attributes.read_bytes() == (
+        b"*.bin binary\n*.dvc merge=dvc\n\xff odd\ndvc.lock merge=dvc\nfourfold.lock merge=fourfold\n"
+    )
 
 
 @pytest.mark.parametrize("name", HOOKS)

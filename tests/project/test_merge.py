@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fourfold.formats.native.lockfile import LockDocument, LockStage, parse, render
 from fourfold.project.merge import MergeConflictError, merge_file
 from tests.fixtures.sandbox import Sandbox, Tool
 from tests.project.workplace import Workplace
@@ -244,3 +245,42 @@ def test_a_side_that_cannot_be_read_is_a_conflict_and_changes_nothing(ff_repo: S
     assert ran.code == 1
     assert "warning: dvc.lock" in ran.stderr
     assert (ff_repo.path / "ours").read_bytes() == _lock("a:x")
+
+
+RUN = "ab" * 32
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workplace:
+    return Workplace(tmp_path / "place")
+
+
+def _native(**seeds: int) -> bytes:
+    return render(LockDocument({name: LockStage(RUN, seed=seed) for name, seed in seeds.items()}))
+
+
+def test_fourfold_lock_merges_by_stage(work: Workplace) -> None:
+    merged = merge_file(
+        work.open(), _native(a=1, b=1, c=1), _native(a=2, b=1, c=1, z=1), _native(a=1, b=3, new=1), name="x"
+    )
+    assert merged.data == _native(a=2, b=3, new=1, z=1)
+
+
+def test_a_stage_that_both_sides_ran_is_a_conflict_told_by_name_and_the_rest_is_merged(
+    work: Workplace,
+) -> None:
+    with pytest.raises(MergeConflictError) as caught:
+        merge_file(work.open(), _native(a=1, b=1), _native(a=2, b=1), _native(a=3, b=4), name="fourfold.lock")
+    assert caught.value.details == ("a",)
+    assert caught.value.partial == _native(a=2, b=4)
+
+
+def test_git_merges_fourfold_lock_by_stage_with_the_driver_installed(ff_repo: Sandbox) -> None:
+    ff_repo.run("install")
+    for name, content in (("main", _native(a=1)), ("left", _native(a=1, b=1)), ("right", _native(a=1, c=1))):
+        if name != "main":
+            ff_repo.git("checkout", "-q", "-b", name, "main")
+        (ff_repo.path / "fourfold.lock").write_bytes(content)
+        ff_repo.commit(name)
+    _merge(ff_repo, "right")
+    assert sorted(parse(ff_repo.read("fourfold.lock")).stages) == ["a", "b", "c"]

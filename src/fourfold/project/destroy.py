@@ -14,6 +14,7 @@ from fourfold.base.errors import from_os_error
 from fourfold.base.events import Sink, silent
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
+from fourfold.project.nativelock import lock_path
 from fourfold.project.outs import LOCK_FILE
 from fourfold.project.unprotect import detach
 
@@ -45,7 +46,7 @@ def destroy(project: "Project", *, events: Sink = silent) -> DestroyResult:
         files = {owner.file for owner in tracking.owners}
         for owner in tracking.owners:
             if owner.is_stage:
-                files.add(os.path.join(os.path.dirname(owner.file), LOCK_FILE))
+                files |= {os.path.join(os.path.dirname(owner.file), LOCK_FILE), lock_path(owner.file)}
         files.add(os.path.join(project.root, ".dvcignore"))
         removed = [path for path in sorted(files) if os.path.lexists(path)]
         try:

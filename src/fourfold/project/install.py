@@ -2,6 +2,7 @@
 
 Hooks call ``ff git-hook ...``. The driver has the name that DVC gives to its own, so that the attributes of a
 repository made for DVC work; here it is also switched on for this clone, in ``.git/info/attributes``.
+``fourfold.lock`` has a driver of its own name, so that installing DVC later does not hand the file to it.
 """
 
 import os
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 HOOKS = ("post-checkout", "pre-commit", "pre-push")
 _DRIVER = "ff git-hook merge-driver --ancestor %O --our %A --their %B --path %P"
-_ATTRIBUTES = ("*.dvc merge=dvc", "dvc.lock merge=dvc")
+_ATTRIBUTES = ("*.dvc merge=dvc", "dvc.lock merge=dvc", "fourfold.lock merge=fourfold")
 _PRE_COMMIT = ".pre-commit-config.yaml"
 
 
@@ -51,6 +52,8 @@ def install(project: "Project", *, use_pre_commit_tool: bool = False) -> Install
         _refuse_foreign(hooks)
     git.config_set("merge.dvc.name", "DVC merge driver")
     git.config_set("merge.dvc.driver", _DRIVER)
+    git.config_set("merge.fourfold.name", "Fourfold merge driver")
+    git.config_set("merge.fourfold.driver", _DRIVER)
     files.append(_switch_on(os.path.join(git.common_dir, "info", "attributes")))
     try:
         if use_pre_commit_tool:

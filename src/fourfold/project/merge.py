@@ -1,8 +1,8 @@
 """Merging pointer files and lock files three ways: what ``ff install`` teaches Git.
 
-A directory merges file by file, a lock file stage by stage; what both sides changed differently is a
-conflict, and is told by name. Pure over bytes, but for the manifests that it reads from and adds to the
-cache.
+A directory merges file by file, a lock file (``dvc.lock``, ``fourfold.lock``) stage by stage; what both
+sides changed differently is a conflict, and is told by name. Pure over bytes, but for the manifests that it
+reads from and adds to the cache.
 """
 
 import os
@@ -16,6 +16,7 @@ from fourfold.content.tree import Tree
 from fourfold.formats.dvc import lock, pointer, yamlio
 from fourfold.formats.dvc.lock import LockEntry, LockFile
 from fourfold.formats.dvc.pointer import Output, Pointer
+from fourfold.formats.native import lockfile as native
 from fourfold.project.desk import intake_of
 from fourfold.project.versioned import listed_tree
 
@@ -43,7 +44,7 @@ class Merged(NamedTuple):
 
 
 def merge_file(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, *, name: str) -> Merged:
-    """Merge one ``.dvc`` file or ``dvc.lock``.
+    """Merge one ``.dvc`` file, ``dvc.lock`` or ``fourfold.lock``.
 
     Args:
         project: Whose cache has the manifests.
@@ -62,6 +63,8 @@ def merge_file(project: "Project", ancestor: bytes, ours: bytes, theirs: bytes, 
         return Merged(ours)
     if ours == ancestor:
         return Merged(theirs)
+    if native.is_lock(ours) or native.is_lock(theirs):
+        return Merged(_merge_native(ancestor, ours, theirs, name))
     if _is_lock(ours) or _is_lock(theirs):
         return Merged(_merge_locks(ancestor, ours, theirs, name))
     return Merged(_merge_pointers(project, ancestor, ours, theirs, name))
@@ -104,16 +107,30 @@ def _merge_locks(ancestor: bytes, ours: bytes, theirs: bytes, name: str) -> byte
     known = _by_name(mine.datasets)
     kept = data_sets | {key: known[key] for key in contested if key in known}
     data_sets = {key: kept[key] for key in (*known, *kept) if key in kept}
-    merged = _written(ours, mine, other, stages, data_sets, name)
-    if named:
-        error = MergeConflictError(
-            f"{len(named)} entr{'y' if len(named) == 1 else 'ies'} of {name} differ on both sides",
-            hint="it has our entries there and all else merged; to bring it up to date, run: ff repro",
-            details=named,
-        )
-        error.partial = merged
-        raise error
-    return merged
+    return _told(_written(ours, mine, other, stages, data_sets, name), named, name)
+
+
+def _told(merged: bytes, named: list[str], name: str) -> bytes:
+    """What was merged, unless both sides differ somewhere: then it goes along with the error."""
+    if not named:
+        return merged
+    error = MergeConflictError(
+        f"{len(named)} entr{'y' if len(named) == 1 else 'ies'} of {name} differ on both sides",
+        hint="it has our entries there and all else merged; to bring it up to date, run: ff repro",
+        details=named,
+    )
+    error.partial = merged
+    raise error
+
+
+def _merge_native(ancestor: bytes, ours: bytes, theirs: bytes, name: str) -> bytes:
+    """``fourfold.lock``, stage by stage, and by what else a later version says."""
+    base, mine, other = (native.parse(side, name) for side in (ancestor, ours, theirs))
+    stages, conflicts = _merge_maps(base.stages, mine.stages, other.stages)
+    extra, contested = _merge_maps(base.extra, mine.extra, other.extra)
+    stages |= {key: mine.stages[key] for key in conflicts if key in mine.stages}
+    extra |= {key: mine.extra[key] for key in contested if key in mine.extra}
+    return _told(native.render(native.LockDocument(stages, extra)), [*conflicts, *contested], name)
 
 
 def _read_lock(data: bytes, name: str) -> LockFile:

@@ -123,7 +123,7 @@ def drop_from_gitignore(project: "Project", op: Operation, out: Tracked) -> list
 
 
 def drop_owner(project: "Project", op: Operation, owner: Owner) -> list[str]:
-    """Remove a pointer file, or a stage from its ``dvc.yaml`` and ``dvc.lock``; the files that changed.
+    """Remove a pointer file, or a stage from its ``dvc.yaml`` and lock files; the files that changed.
 
     Raises:
         OwnerGoneError: the file is not there any more.
@@ -135,6 +135,7 @@ def drop_owner(project: "Project", op: Operation, owner: Owner) -> list[str]:
         return [owner.file]
     from fourfold.formats.dvc import lock as locks  # noqa: PLC0415 - only pipelines need it
     from fourfold.formats.dvc import stages  # noqa: PLC0415 - likewise
+    from fourfold.project.nativelock import change_lock, lock_path  # noqa: PLC0415 - likewise
 
     name = owner.name or ""
     changed = []
@@ -144,6 +145,9 @@ def drop_owner(project: "Project", op: Operation, owner: Owner) -> list[str]:
         op.will_write(lock_file)
         _write_or_unlink(lock_file, locks.remove(data, name, project.relpath(lock_file)))
         changed.append(lock_file)
+    if os.path.lexists(lock_path(owner.file)):
+        native = change_lock(project, op, owner.file, {name: None})
+        changed += [native] if native is not None else []
     data = read_owner_file(project.root, owner.file)
     if data is None:
         raise OwnerGoneError(f"'{owner.relpath}' is not there any more")

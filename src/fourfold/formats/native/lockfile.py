@@ -74,6 +74,11 @@ class LockDocument(NamedTuple):
     extra: Mapping[str, Any] = {}
 
 
+def is_lock(data: bytes) -> bool:
+    """Whether these bytes begin as such a file does, of whatever version."""
+    return data.startswith(b"schema: fourfold.lock/") or b"\nschema: fourfold.lock/" in data
+
+
 def parse(data: bytes, source: str = LOCK_NAME) -> LockDocument:
     """Read a ``fourfold.lock``; an empty one has no stages.
 
