@@ -26,12 +26,16 @@ def used(source: Source) -> set[tuple[str, int]]:
     return found
 
 
+def engine() -> list[Source]:
+    """What runs in our own process: all but what is sent into those of stages, which knows only itself."""
+    return [source for source in sources() if not source.module.startswith("fourfold.runs.inject.")]
+
+
 def offences(names: set[str], rooms_allowed: set[str]) -> list[str]:
-    """Where the engine uses names; what runs inside of a stage (`runs/inject`) has a process of its own."""
     return [
         f"{source.path}:{line}: {name}"
-        for source in sources()
-        if source.room not in rooms_allowed and not source.module.startswith("fourfold.runs.inject.")
+        for source in engine()
+        if source.room not in rooms_allowed
         for name, line in sorted(used(source))
         if name in names
     ]
@@ -74,7 +78,7 @@ def test_only_one_module_knows_how_this_system_opens_and_locks_files() -> None:
     home = "base/fs/platform.py"
     found = [
         f"{source.path}:{line}: {name}"
-        for source in sources()
+        for source in engine()
         for name, line in sorted(used(source))
         if (name.startswith("os.O_") and name != "os.O_APPEND") or name.startswith(("fcntl.", "msvcrt."))
     ]
