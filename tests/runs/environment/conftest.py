@@ -104,14 +104,15 @@ def install(folder: Path, *what: str) -> None:
     subprocess.run([*command, "-q", "--no-index", "--no-deps", "--no-compile", *what], check=True)
 
 
-def wheel(folder: Path, name: str, version: str) -> Path:
-    """A wheel of one module."""
+def wheel(folder: Path, name: str, version: str, more: Mapping[str, str] | None = None) -> Path:
+    """A wheel of one module, and more files by their names in it."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **(more or {}),
     }
     rows = []
     with ZipFile(path, "w") as archive:

@@ -37,7 +37,7 @@ def build_id(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return _build_id(file)
-    except (OSError, struct.error):
+    except (OSError, ValueError, struct.error):
         return ""
 
 

@@ -4,13 +4,13 @@ One JSON file for each kind below ``own/runs/facts``. A file whose size, times, 
 looked at again.
 """
 
-import json
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.formats.native.canonical import canonical, parse
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -38,9 +38,9 @@ class Remembered:
         self._asked: set[str] = set()
         self._moved = False
         if file:
-            with suppress(OSError, ValueError, RecursionError):
+            with suppress(OSError, FourfoldError):
                 with open(file, "rb") as source:
-                    document = json.loads(source.read())
+                    document = parse(source.read(), file)
                 if document.get("version") == VERSION and isinstance(document.get("files"), dict):
                     self._held = document["files"]
 
@@ -68,7 +68,7 @@ class Remembered:
         with suppress(OSError, FourfoldError):
             place.make(*_FOLDER)
             document = {"version": VERSION, "files": self._held}
-            write_atomic(self._file, json.dumps(document, separators=(",", ":")).encode(), durable=False)
+            write_atomic(self._file, canonical(document), durable=False)
             self._moved = False
 
 
