@@ -1,0 +1,493 @@
+"""What a trace means: each path that was used gets exactly one class, and what nothing declares is a finding.
+
+Classes, the first that fits:
+
+- ``input``, ``output``: declared; a folder that is declared covers what is below it.
+- ``own``: Fourfold's, DVC's, Git's own; ``metadata``: files that describe the project (``dvc.yaml``, pointer
+  files), which `dvc.api` reads.
+- ``scratch``: made by the run, and gone at its end. ``made``: made by the run, and there at its end.
+- In the repository: ``environment`` (a virtual environment), ``cache``, ``folder`` (only listed), ``code``,
+  ``tracked``, ``untracked``.
+- Elsewhere: the zones (`zones`), else ``outside``; ``unknown`` for what is no path.
+
+Facts: Python opens the bytecode of a module and only looks at its source, so that reading
+``__pycache__/x.*.pyc`` is reading ``x.py``. A path that a run first writes and then reads is no input.
+Names that are drawn anew in each run (temporary, scratch, caches) are classed and not listed.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from fourfold.base.ids import Oid
+from fourfold.runs.findings import Finding, Findings, Kind, section
+from fourfold.runs.observation import Access, Connection, Trace
+from fourfold.runs.task import Item, Task
+from fourfold.runs.zones import Machine, below, bundle, is_cache
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+
+__all__ = ["PathClass", "classify", "section"]
+
+PathClass = Literal[
+    "input",
+    "output",
+    "own",
+    "metadata",
+    "scratch",
+    "made",
+    "environment",
+    "cache",
+    "folder",
+    "code",
+    "tracked",
+    "untracked",
+    "temporary",
+    "system",
+    "home",
+    "outside",
+    "unknown",
+]
+#: Classes whose names differ from run to run, or say nothing.
+_UNLISTED = frozenset({"own", "scratch", "temporary", "cache"})
+_KINDS: Mapping[str, Kind] = {
+    "code": "code",
+    "tracked": "tracked",
+    "untracked": "untracked",
+    "made": "untracked",
+    "outside": "outside",
+    "unknown": "unknown",
+}
+_CODE = (
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".ipynb",
+    ".r",
+    ".jl",
+    ".sh",
+    ".bash",
+    ".sql",
+    ".js",
+    ".ts",
+    ".c",
+    ".cpp",
+    ".h",
+)
+_METADATA = frozenset(
+    {"dvc.yaml", "dvc.lock", "fourfold.lock", ".dvcignore", ".gitignore", ".gitattributes", ".gitmodules"}
+)
+#: What is looked at of a run's inputs to name their content: files and bytes, together.
+_MOST_FILES = 2000
+_MOST_BYTES = 256 * 1024 * 1024
+#: Ports from here on are drawn by the system.
+_DRAWN = 32768
+#: Sockets that say nothing: of look-ups of names, and those with names of the day.
+_PASSING = re.compile(r"nscd|/systemd/|^/(?:private/|var/)?tmp/|/pymp-")
+
+
+def classify(
+    task: Task,
+    place: "Place",
+    trace: Trace,
+    reports: Sequence[Mapping[str, Any]] = (),
+    *,
+    since_ns: int | None = None,
+) -> Findings:
+    """Say what a trace means.
+
+    Args:
+        task: What ran, and what it declares.
+        place: Where.
+        trace: What it did.
+        reports: What its processes of Python told (`Observation.reports`).
+        since_ns: When the run began, in nanoseconds of the clock of the file system; what was written since
+            gets no digest, as nobody knows what was read. None compares nothing.
+
+    Raises:
+        FourfoldError: Git cannot say what it tracks.
+    """
+    machine = Machine(task.environ, reports)
+    ground = _Ground(task, place, machine)
+    uses = _uses(trace.accesses, reports, machine, ground)
+    classes = ground.classes(uses)
+    reads: dict[str, Finding] = {}
+    writes: dict[str, Finding] = {}
+    executed: set[str] = set()
+    missing: set[str] = set()
+    listed: dict[str, set[str]] = {}
+    for path, use in uses.items():
+        cls, shown = classes[path], ground.shown(path)
+        if "exec" in use.ways and use.found:
+            executed.add(shown)
+        if not use.found and not use.wrote and not use.deleted:
+            if cls in {"input", "code", "tracked", "untracked"}:
+                missing.add(shown)
+            continue
+        if cls not in _UNLISTED:
+            listed.setdefault(cls, set()).add(bundle(shown) if cls == "environment" else shown)
+        if use.is_input and cls in _KINDS:
+            how = "read" if "read" in use.ways else "exec"
+            if not (how == "exec" and cls == "outside"):
+                reads[shown] = Finding(shown, _KINDS[cls], how)
+        if use.is_result and cls in {*_KINDS, "input"}:
+            kind = _KINDS.get(cls) or ground.kind_of_input(path)
+            writes[shown] = Finding(shown, kind, "write" if use.remains else "delete")
+    found = _with_content(reads, ground, uses, since_ns)
+    return Findings(
+        found,
+        tuple(writes[name] for name in sorted(writes)),
+        _network(trace.connections),
+        _env_read(reports),
+        _declared_env(task, place),
+        tuple(sorted(executed)),
+        {name: tuple(sorted(paths)) for name, paths in sorted(listed.items())},
+        tuple(sorted(missing)),
+        told=bool(reports),
+    )
+
+
+def _declared_env(task: Task, place: "Place") -> Mapping[str, str]:
+    if not task.declared.env:
+        return {}
+    from fourfold.runs.envdeps import digests  # noqa: PLC0415 - only where variables are declared
+
+    return digests(place, task.declared.env, task.environ)
+
+
+# --- how each path was used -------------------------------------------------------------------------------
+
+
+class _Use(NamedTuple):
+    """All ways in which one path was used.
+
+    Attributes:
+        ways: How.
+        found: Whether it was there when it was read or run.
+        wrote: Whether it was written.
+        deleted: Whether it was deleted.
+        made: Whether it was written before it was anything else.
+        remains: Whether it is there at the end.
+    """
+
+    ways: frozenset[str]
+    found: bool
+    wrote: bool
+    deleted: bool
+    made: bool
+    remains: bool
+
+    @property
+    def is_input(self) -> bool:
+        """Whether its content of before the run was used."""
+        return self.found and not self.made and bool(self.ways & {"read", "exec"})
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it is otherwise than before: written and there, or there before and deleted."""
+        return (self.wrote and self.remains) or (self.deleted and not self.remains and not self.made)
+
+
+def _uses(
+    accesses: Iterable[Access],
+    reports: Iterable[Mapping[str, Any]],
+    machine: Machine,
+    ground: "_Ground",
+) -> dict[str, _Use]:
+    by_path: dict[str, list[Access]] = {}
+    for access in accesses:
+        path = access.path
+        if access.how == "read":
+            source = machine.source_of(path)
+            if source is not None:
+                if not access.found or not os.path.lexists(source):
+                    continue  # bytecode that is not there yet: its source is read next
+                path = source
+        by_path.setdefault(path, []).append(access)
+    for path in _imported(reports, ground):
+        by_path.setdefault(path, [Access(path, "read")])
+    found = {}
+    for path, uses in by_path.items():
+        real = [use for use in uses if use.how != "list"]
+        if real or any(use.found for use in uses):
+            found[path] = _use(path, uses)
+    return dict(sorted(found.items()))
+
+
+def _use(path: str, uses: list[Access]) -> _Use:
+    ways = frozenset(use.how for use in uses)
+    wrote = "write" in ways
+    remains = wrote and any(use.found for use in uses if use.how == "write")
+    if "delete" in ways and not wrote:
+        remains = os.path.isabs(path) and os.path.lexists(path)
+    return _Use(
+        ways,
+        any(use.found for use in uses if use.how in {"read", "exec", "list"}),
+        wrote,
+        "delete" in ways,
+        any(use.how == "write" and use.first for use in uses),
+        remains,
+    )
+
+
+def _imported(reports: Iterable[Mapping[str, Any]], ground: "_Ground") -> Iterable[str]:
+    """Modules of the repository that were imported, however their code came in."""
+    for report in reports:
+        modules = report.get("modules")
+        for file in modules.values() if isinstance(modules, Mapping) else ():
+            if isinstance(file, str) and os.path.isabs(file):
+                path = os.path.normpath(file)
+                if path.endswith(".py") and ground.is_inside(path) and os.path.isfile(path):
+                    yield path
+
+
+# --- the ground: what is declared, tracked, ours ----------------------------------------------------------
+
+
+class _Ground:
+    """What the repository and the task say of paths."""
+
+    def __init__(self, task: Task, place: "Place", machine: Machine) -> None:
+        self._place = place
+        self._machine = machine
+        self._root = task.root
+        git_root = place.git.root if place.git is not None else ""
+        #: The repository: Git's where the root lies in it.
+        self._repository = git_root if git_root and below(task.root, git_root) else task.root
+        self._fold = _folds_names(task.root)
+        self._real_folders: dict[str, str] = {}
+        self._aliases = self._aliases_of_root()
+        self._tracked = self._both(task.tracked)
+        own = [place.own, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+        for folder in {task.root, self._repository}:
+            own += [os.path.join(folder, name) for name in (".dvc", ".git", ".fourfold")]
+        if place.project is not None:
+            own.append(place.project.cache_dir)
+        if place.git is not None:
+            own.append(place.git.git_dir)
+        self._named: tuple[tuple[PathClass, frozenset[str]], ...] = (
+            ("input", self._names(task.inputs)),
+            ("output", self._names(task.outputs)),
+            ("own", self._both(own)),
+        )
+
+    def _aliases_of_root(self) -> tuple[tuple[str, str], ...]:
+        """Other spellings of the repository's folder, and the one that everything else uses."""
+        real = os.path.realpath(self._repository)
+        return ((real, self._repository),) if real != self._repository else ()
+
+    def _names(self, items: Iterable[Item]) -> frozenset[str]:
+        return self._both(item.path for item in items if "://" not in item.path)
+
+    def _both(self, paths: Iterable[str]) -> frozenset[str]:
+        """Paths as they are named, and where they really are."""
+        found = set()
+        for path in paths:
+            found.add(self._key(path))
+            found.add(self._key(os.path.realpath(path)))
+        return frozenset(found)
+
+    def _key(self, path: str) -> str:
+        return path.casefold() if self._fold else path
+
+    def local(self, path: str) -> str:
+        """A path by the name that the task has for the repository."""
+        for alias, name in self._aliases:
+            if below(path, alias):
+                return name + path[len(alias) :]
+        return path
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path lies in the repository."""
+        return below(self.local(path), self._repository)
+
+    def real(self, path: str) -> str:
+        """Where a path of the repository really is."""
+        folder = os.path.dirname(path)
+        found = self._real_folders.get(folder)
+        if found is None:
+            found = self._real_folders[folder] = os.path.realpath(folder)
+        whole = os.path.join(found, os.path.basename(path))
+        return os.path.realpath(whole) if os.path.islink(whole) else whole
+
+    def shown(self, path: str) -> str:
+        """A path as the record names it."""
+        local = self.local(path)
+        if below(local, self._root):
+            return (
+                self._place.shown(local)
+                if self._place.root == self._root
+                else os.path.relpath(local, self._root)
+            )
+        if below(local, self._repository):
+            return os.path.relpath(local, self._root).replace(os.sep, "/")
+        return self._machine.shown(path)
+
+    def absolute(self, shown: str) -> str:
+        """The path behind a name of the repository."""
+        return os.path.normpath(os.path.join(self._root, shown))
+
+    def classes(self, uses: Mapping[str, _Use]) -> dict[str, PathClass]:
+        """The class of each path, and no path without one."""
+        found: dict[str, PathClass] = {}
+        asked: list[str] = []
+        for path, use in uses.items():
+            cls = self._early(path, use)
+            if cls is None:
+                asked.append(path)
+            else:
+                found[path] = cls
+        in_git = self._in_git(asked)
+        for path in asked:
+            local = self.local(path)
+            if local in in_git:
+                found[path] = "code" if local.lower().endswith(_CODE) else "tracked"
+            elif self._covered(path, self._tracked):
+                found[path] = "tracked"
+            else:
+                found[path] = "made" if uses[path].made else "untracked"
+        return found
+
+    def _early(self, path: str, use: _Use) -> PathClass | None:
+        """The class of a path as far as neither Git nor the project has to be asked."""
+        if not os.path.isabs(path):
+            return "system" if self._machine.zone(path) == "system" else "unknown"
+        local = self.local(path)
+        for cls, names in self._named:
+            if self._covered(path, names):
+                return cls
+        scratch: PathClass | None = "scratch" if use.made and not use.remains else None
+        if not below(local, self._repository):
+            return self._machine.zone(path) or scratch or "outside"
+        return self._by_name(local) or scratch or ("folder" if use.ways == {"list"} else None)
+
+    def _by_name(self, path: str) -> PathClass | None:
+        """The class of a path of the repository, where its name says it."""
+        name = os.path.basename(path)
+        found: PathClass | None = None
+        if name in _METADATA or (name.endswith(".dvc") and name != ".dvc"):
+            found = "metadata"
+        elif self._machine.installed(path, self._repository):
+            found = "environment"
+        elif is_cache(path[len(self._repository) :]):
+            found = "cache"
+        return found
+
+    def _covered(self, path: str, names: frozenset[str]) -> bool:
+        """Whether a path, or a folder above it, is one of some names; also by where it really is."""
+        if not names:
+            return False
+        local = self.local(path)
+        if _is_below_any(self._key(local), names):
+            return True
+        return self.is_inside(path) and _is_below_any(self._key(self.real(local)), names)
+
+    def _in_git(self, paths: Iterable[str]) -> set[str]:
+        git = self._place.git
+        local = [self.local(path) for path in paths]
+        if git is None or not local:
+            return set()
+        return git.tracked(local)
+
+    def kind_of_input(self, path: str) -> Kind:
+        """What a declared input is that was written all the same."""
+        local = self.local(path)
+        if not below(local, self._repository):
+            return "outside"
+        if self._in_git([path]):
+            return "code" if local.lower().endswith(_CODE) else "tracked"
+        return "tracked" if self._covered(path, self._tracked) else "untracked"
+
+
+def _is_below_any(path: str, names: frozenset[str]) -> bool:
+    while True:
+        if path in names:
+            return True
+        above = os.path.dirname(path)
+        if above == path or not above:
+            return False
+        path = above
+
+
+def _folds_names(root: str) -> bool:
+    """Whether the file system of a folder takes letters of either case for the same."""
+    other = os.path.join(os.path.dirname(root), os.path.basename(root).swapcase())
+    if other == root:
+        return False
+    try:
+        return os.path.samefile(root, other)
+    except OSError:
+        return False
+
+
+# --- what stands in the findings besides ------------------------------------------------------------------
+
+
+def _with_content(
+    reads: Mapping[str, Finding], ground: _Ground, uses: Mapping[str, _Use], since_ns: int | None
+) -> tuple[Finding, ...]:
+    """The undeclared inputs, those of the repository with their content."""
+    written = {ground.local(path) for path, use in uses.items() if use.wrote or use.deleted}
+    found = []
+    files = size = 0
+    for name in sorted(reads):
+        finding = reads[name]
+        path = ground.absolute(name)
+        if finding.kind in {"outside", "unknown"} or path in written or files >= _MOST_FILES:
+            found.append(finding)
+            continue
+        content = _content(path, since_ns, _MOST_BYTES - size)
+        if content is not None:
+            files, size = files + 1, size + content[1]
+            finding = finding._replace(oid=content[0], size=content[1])
+        found.append(finding)
+    return tuple(found)
+
+
+def _content(path: str, since_ns: int | None, most: int) -> tuple[Oid, int] | None:
+    """MD5 and size of a file that is what it was when the run began; None where that is not known."""
+    from fourfold.content.hashing import digest_stream  # noqa: PLC0415 - only where something is undeclared
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return None
+    try:
+        before = os.fstat(descriptor)
+        changed = since_ns is not None and max(before.st_mtime_ns, before.st_ctime_ns) >= since_ns
+        if changed or before.st_size > most or not os.path.isfile(path):
+            return None
+        digests = digest_stream(descriptor)
+        return Oid(digests.name.hex()), digests.size
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _network(connections: Iterable[Connection]) -> tuple[tuple[str, int], ...]:
+    """Whom a run connected to, less what every look-up of a name does."""
+    found = set()
+    for connection in connections:
+        address, port = connection.address, connection.port
+        if connection.family == "unix":
+            if address.startswith("/") and not _PASSING.search(address):
+                found.add((address, 0))
+            continue
+        if port in {0, 53}:
+            continue
+        local = address in {"::1", "localhost"} or address.startswith("127.")
+        found.add((address, 0 if local and port >= _DRAWN else port))
+    return tuple(sorted(found))
+
+
+def _env_read(reports: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    names: set[str] = set()
+    for report in reports:
+        read = report.get("env_read")
+        names.update(
+            name for name in (read if isinstance(read, list | tuple) else ()) if isinstance(name, str)
+        )
+    return tuple(sorted(names))
