@@ -48,9 +48,10 @@ envs:
 	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP)
 
 # The fault tests trace and kill; without strace they fail and say so. The shells run their completions; the
-# browser opens the pages that we write.
+# browser opens the pages that we write; the registry holds images that skopeo pushes; the compiler makes a
+# program without libraries.
 programs:
-	@.ci/need strace zsh fish chromium
+	@.ci/need strace zsh fish chromium docker-registry skopeo gcc
 
 # --- checks -----------------------------------------------------------------------------------------------
 

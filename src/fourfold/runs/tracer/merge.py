@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
 from fourfold.runs.tracer import seen as seen_file
+from fourfold.runs.tracer import strace
 from fourfold.runs.tracer.ledger import HOWS
 from fourfold.runs.tracer.seen import Contact, Use
 
 #: Name of the file of the supervisor of one command.
 SEEN = "seen-{}.trace"
+#: Name of the file of strace for one command.
+LINES = "strace-{}.log"
 #: What every way that looks from outside does not see.
 _BLIND = (
     "clock reads",
@@ -22,6 +25,7 @@ _BLIND = (
     "the interpreter that the kernel starts for a script or a program (#!, ld.so)",
     "network messages whose address is given with each (sendmsg)",
 )
+_RINGS = "files that are opened through io_uring"
 _OF_PROCESS = re.compile(r"^/proc/(?:\d+|self|thread-self)(?:/task/\d+)?(?=/|$)")
 _GONE = " (deleted)"
 
@@ -33,7 +37,17 @@ def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
     blind: set[str] = set()
     for asked, reason, number in commands:
         used, said = asked, reason
-        if asked == "seccomp":
+        if asked == "strace":
+            seen = strace.read(os.path.join(scratch, LINES.format(number)))
+            if not seen.complete and not seen.uses:
+                continue
+            if not seen.complete:
+                lost += 1
+                said = "strace was ended before it could tell all that it saw"
+            gathered.add(seen.uses, seen.contacts)
+            lost += seen.lost
+            blind |= {*_BLIND, _RINGS}
+        elif asked == "seccomp":
             try:
                 with open(os.path.join(scratch, SEEN.format(number)), "rb") as file:
                     seen = seen_file.parse(file.read(seen_file.MOST_BYTES))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fourfold.base.errors import UnsupportedError
 from fourfold.runs.observation import Trace
 from fourfold.runs.task import Task
-from fourfold.runs.tracer import merge
+from fourfold.runs.tracer import merge, strace
 from fourfold.runs.tracer.abi import MACHINES
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
@@ -72,6 +72,14 @@ def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
             return _supervised(scratch, number)
         if mode == "seccomp":
             raise TraceUnavailableError(f"tracing by seccomp does not work here: {why}")
+    if mode in {"auto", "strace"} and os.name == "posix":
+        program, reason = strace.works(task.environ)
+        if program:
+            file = os.path.join(scratch, merge.LINES.format(number))
+            return Launch(strace.prefix(program, file), {}, "strace", why, scratch, number)
+        if mode == "strace":
+            raise TraceUnavailableError(f"tracing by strace does not work here: {reason}")
+        why = f"{why}; {reason}"
     return Launch((), {"FOURFOLD_AUDIT": "1"}, "audit", why, scratch, number)
 
 
