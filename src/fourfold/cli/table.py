@@ -51,7 +51,9 @@ FAMILIES = {
     "cache": "The cache: where it is, and its layout",
     "data": "The state of the tracked data",
     "dataset": "Data from elsewhere that stages name as ds://",
+    "env": "The environment: what is installed, and what locks it",
     "git-hook": "What the installed Git hooks call",
+    "image": "Container images",
     "metrics": "Metrics of the pipeline",
     "op": "The log of operations",
     "params": "Parameters of the pipeline",
@@ -90,6 +92,9 @@ COMMANDS: dict[str, Command] = {
         "doctor", "Show versions and file systems, and what is wrong", "start", aliases=("version",)
     ),
     "du": Command("du", "Show how much space tracked data takes", "look"),
+    "env check": Command(
+        "env_check", "Compare every installed file with what was installed and what is locked", "pipeline"
+    ),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),
@@ -106,6 +111,9 @@ COMMANDS: dict[str, Command] = {
         "git_hook_pre_commit", "Run as the pre-commit hook", "settings", 1, hidden=True
     ),
     "git-hook pre-push": Command("git_hook_pre_push", "Run as the pre-push hook", "settings", 1, hidden=True),
+    "image resolve": Command(
+        "image_resolve", "Say which image the name of a container image stands for now", "pipeline"
+    ),
     "import": Command("import_", "Download from a repository, and remember the source", "elsewhere", 1),
     "import-url": Command("import_url", "Download from a URL, and remember the source", "elsewhere", 1),
     "init": Command("init", "Begin a project", "start", 1),
@@ -135,6 +143,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command("report", "Tell reviewers what a change does to stages, results and data", "pipeline"),
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
+    "run": Command("run", "Run any command, and record what made its result", "pipeline"),
     "stage add": Command("stage_add", "Write a new stage into 'dvc.yaml'", "pipeline"),
     "stage list": Command("stage_list", "List stages", "pipeline"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),

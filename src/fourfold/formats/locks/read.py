@@ -30,6 +30,9 @@ ALONE = Companion()
 _NAMES = {
     "pylock.toml": "pylock.toml",
     "uv.lock": "uv.lock",
+    "pyproject.toml": "pyproject.toml",
+    "environment.yml": "environment.yml",
+    "environment.yaml": "environment.yml",
 }
 _PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
 _REQUIREMENTS = re.compile(r".*(?:requirements|constraints).*\.(?:txt|in|lock)|.*\.txt")
@@ -74,6 +77,11 @@ def parse(name: str, data: bytes, source: str = "", beside: Companion = ALONE) -
         from fourfold.formats.locks import requirements  # noqa: PLC0415 - likewise
 
         return requirements.parse(data, source, beside.read)
+    if kind in {"pyproject.toml", "environment.yml"}:
+        from fourfold.formats.locks import declared  # noqa: PLC0415 - likewise
+
+        reader = declared.parse_pyproject if kind == "pyproject.toml" else declared.parse_environment
+        return reader(data, source)
     raise BadLockFileError(
         f"{source} is no lock file that is known",
         hint="known are pylock.toml, uv.lock, requirements with hashes, poetry.lock, pdm.lock, Pipfile.lock, "

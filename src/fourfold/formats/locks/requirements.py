@@ -178,6 +178,15 @@ def _requirement(line: str, where: str, *, constraint: bool) -> Package:
     )
 
 
+def requirement(text: str, source: str) -> Package:
+    """One requirement, as a list in another file has it (``alpha[x]>=1; python_version < "3.12"``).
+
+    Raises:
+        BadLockFileError: it is none.
+    """
+    return _requirement(_COMMENT.sub("", text).strip(), source, constraint=False)
+
+
 def _wish(text: str) -> "Requirement":
     from packaging.requirements import Requirement  # noqa: PLC0415 - only requirements need the grammar
 

@@ -32,7 +32,8 @@ def fact(
 
     Args:
         place: Where the run happens; its root is where the lock is looked for.
-        distributions: What is installed: ``version`` (and ``editable``, ``direct_url``) by normalised name.
+        distributions: What is installed, as `fourfold.runs.environment` lists it: by normalised name,
+            ``version`` and ``direct`` (``editable`` | ``dir`` | ...).
         interpreter: ``version`` and ``implementation`` of the one that ran.
 
     Returns:
@@ -80,9 +81,5 @@ def _differences(
 
 def installed_of(name: str, row: Mapping[str, Any]) -> Installed:
     """One row of a listing of distributions."""
-    direct = row.get("direct_url")
-    local = isinstance(direct, Mapping) and "dir_info" in direct
-    editable = bool(row.get("editable")) or (
-        isinstance(direct, Mapping) and bool(dict(direct.get("dir_info") or {}).get("editable"))
-    )
-    return Installed(name, str(row.get("version", "")), editable, local or editable)
+    direct = row.get("direct")
+    return Installed(name, str(row.get("version", "")), direct == "editable", direct in {"editable", "dir"})

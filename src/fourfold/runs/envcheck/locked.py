@@ -1,0 +1,146 @@
+"""What is installed against the lock: versions, and hashes as far as something proves them."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.formats.locks.model import Locked
+from fourfold.runs.envcheck.findings import Finding, reinstall
+from fourfold.runs.envcheck.interpreter import Interpreter
+from fourfold.runs.envcheck.oracle import Oracle
+from fourfold.runs.environment.distributions import Distribution
+from fourfold.runs.lockcheck.compare import (
+    Difference,
+    Installed,
+    compare,
+    marker_environment,
+    same_version,
+    wanted,
+)
+from fourfold.runs.lockcheck.find import find_lock, parse_lock, read_lock
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+
+
+class LockReport(NamedTuple):
+    """What a lock says of an environment.
+
+    Attributes:
+        path: Absolute.
+        kind: Its format.
+        grade: ``lock`` or ``declared``.
+        packages: How many it wants of this interpreter.
+        proven: Installed distributions whose files are those of a locked hash.
+        unproven: Installed distributions of the lock of which that is not known.
+    """
+
+    path: str
+    kind: str
+    grade: str
+    packages: int
+    proven: int
+    unproven: int
+
+
+def against_lock(
+    place: "Place",
+    interpreter: Interpreter,
+    listing: Mapping[str, Distribution],
+    *,
+    named: str | None,
+    wheels: Sequence[str],
+    prove: bool,
+    keep: bool,
+) -> tuple[LockReport | None, list[Finding]]:
+    """Compare.
+
+    Args:
+        place: Where the lock is looked for.
+        interpreter: The one that is compared.
+        listing: What is installed.
+        named: The lock, relative to where the user stands; None for the best one.
+        wheels: Wheels and folders of wheels that prove what a locked hash contains.
+        prove: Whether caches of installers are searched for wheels too.
+        keep: Whether what is learned of wheels is kept.
+
+    Raises:
+        NoLockFileError: the lock that was named does not exist.
+        BadLockFileError: it cannot be understood.
+    """
+    path = find_lock(place.root, place.environ, named=os.path.join(place.cwd, named) if named else None)
+    if path is None:
+        return None, []
+    file = read_lock(path)
+    locked = parse_lock(file, place.shown(path))
+    means = wanted(locked, marker_environment(interpreter.facts()))
+    here = {
+        name: Installed(name, one.version, one.direct == "editable", one.direct in {"editable", "dir"})
+        for name, one in listing.items()
+    }
+    differences = compare(locked, means, here)
+    findings = list(_findings(locked, differences, interpreter))
+    wrong = {item.name for item in differences}
+    oracle = Oracle(place, keep=keep, wheels=wheels, search=prove)
+    proven = unproven = 0
+    for name, one in listing.items():
+        packages = [
+            package for package in means.allowed.get(name, ()) if same_version(package.version, one.version)
+        ]
+        if name in wrong or not packages or locked.grade != "lock" or one.direct == "editable":
+            continue
+        proof = oracle.ask(one, packages, os.path.dirname(path))
+        proven += proof == "proven"
+        unproven += proof == "unknown"
+        if proof == "other":
+            findings.append(
+                Finding(
+                    "hash-not-locked",
+                    "differs",
+                    f"{name} {one.version} was not installed from a locked file: its RECORD is another",
+                    reinstall(one),
+                    name,
+                    one.folder,
+                )
+            )
+    oracle.save()
+    report = LockReport(path, file.kind, locked.grade, len(means.required), proven, unproven)
+    return report, findings
+
+
+def _findings(
+    locked: Locked, differences: Sequence[Difference], interpreter: Interpreter
+) -> Iterator[Finding]:
+    # What only declares is a wish: an environment that differs from it is told as much.
+    if locked.stale:
+        yield Finding("stale-lock", "differs", locked.stale, "lock again with the tool that wrote it")
+    if locked.python and not _admits(locked.python, interpreter.version):
+        yield Finding(
+            "wrong-python",
+            "differs",
+            f"Python is {interpreter.version}, the lock is for {locked.python}",
+            "use an interpreter that it names",
+        )
+    tool = "uv pip" if interpreter.made_by == "uv" else "pip"
+    for item in differences:
+        if item.code == "missing":
+            what = (
+                f"{item.name}=={item.locked}" if item.locked[:1].isdigit() else f"'{item.name}{item.locked}'"
+            )
+            yield Finding("missing", "differs", str(item), f"{tool} install --no-deps {what}", item.name)
+        elif item.code == "extra":
+            yield Finding("extra", "differs", str(item), f"{tool} uninstall {item.name}", item.name)
+        else:
+            exact = item.locked[:1].isdigit() and " " not in item.locked
+            what = f"{item.name}=={item.locked}" if exact else f"'{item.name}{item.locked}'"
+            yield Finding("not-locked", "differs", str(item), f"{tool} install --no-deps {what}", item.name)
+
+
+def _admits(specifier: str, version: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - only where a lock says so
+    from packaging.version import InvalidVersion  # noqa: PLC0415 - likewise
+
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
