@@ -43,6 +43,11 @@ class Sources(NamedTuple):
     blobs: dict[str, bytes]
 
 
+def is_code(path: str) -> bool:
+    """Whether a name is that of code, whoever reads it."""
+    return _CODE.search(path) is not None
+
+
 def sources(root: str, state: CodeState | None, task: "Task", observation: "Observation") -> Sources:
     """The source files below a folder that a run used.
 
@@ -67,7 +72,7 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
             if entry.mode != COMMIT:
                 found.files[name] = entry.oid
             continue
-        if not imported and _CODE.search(name) is None:
+        if not imported and not is_code(name):
             continue
         if _ELSEWHERE.isdisjoint(name.split("/")) and not path.startswith(prefixes):
             _keep(found, path, name, long=state is not None and len(state.tree) > 40)

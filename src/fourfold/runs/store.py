@@ -205,6 +205,8 @@ class Records:
             RecordCorruptError: its bytes are not those that its name says.
         """
         what = "run" if kind == "records" else "part"
+        if not is_id(name):  # a record may come from elsewhere, and name anything as its part
+            raise RunNotFoundError(f"no {what} is called {name[:80]!r}")
         try:
             with open(self._path(kind, name), "rb") as file:
                 data = file.read()

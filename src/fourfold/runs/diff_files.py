@@ -1,0 +1,296 @@
+"""What moved among the files of two runs: code, data, and what was used without being declared.
+
+Each file is told of once: a script that is a declared input is code, a table that Git tracks is data, a
+parameter speaks for its file. What changed and was not read is told apart. Pure: values to changes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fourfold.base.errors import FourfoldError
+from fourfold.formats.native.record import RunRecord
+from fourfold.runs.changes import (
+    Change,
+    Kind,
+    Part,
+    by_path,
+    content_of,
+    coverage_of,
+    differing,
+    mapping,
+    opened,
+    params_of,
+    rows_of,
+    value_of,
+)
+from fourfold.runs.codesources import is_code
+
+#: Paths, relative to the root of the repository, in which two Git trees differ.
+TreeDiff = Callable[[str, str], Iterable[str]]
+
+#: Ways of watching that see every reading.
+_WHOLE = frozenset({"seccomp", "strace"})
+#: What describes a pipeline; what it says of a run stands in the record itself.
+_DESCRIPTIONS = ("dvc.yaml", ".dvcignore", ".gitattributes", "config")
+#: Facts about the moment of the code, told only aside.
+_CODE_ASIDE = ("commit", "branch", "remote")
+_CODE_KNOWN = frozenset(
+    {"tree", "changed", "left_out", "dirty", "sources", "outputs", "objects", "folder", *_CODE_ASIDE}
+)
+_DATA_KNOWN = frozenset({"inputs", "outputs", "params", "summaries", "entry", "elsewhere", "missing"})
+_DATA_ASIDE = frozenset({"unread", "changed_during"})
+#: So many changes of a table are told.
+_MOST_SAID = 5
+
+
+def compare_files(a: RunRecord, b: RunRecord, part: Part, trees: TreeDiff | None = None) -> Iterable[Change]:
+    """What moved in the first two coordinates, declared or not."""
+    files = _Files(a, b, part)
+    yield from _code(a, b, part, files)
+    yield from _trees(a, b, files, trees)
+    yield from _data(a, b, part, files)
+    yield from _undeclared(a, b, part)
+
+
+class _Files:
+    """Which files of two runs are code, which are data, and which were read."""
+
+    def __init__(self, a: RunRecord, b: RunRecord, part: Part) -> None:
+        self.first, self.second = (_sources(record, part) for record in (a, b))
+        #: Whether both runs tell which source files they read.
+        self.known = self.first is not None and self.second is not None
+        self._sources = {*(self.first or {}), *(self.second or {})}
+        folder = str(value_of(b.code, "folder") or ".")
+        self._above = "" if folder == "." else folder + "/"
+        self._inputs = {row["path"] for record in (a, b) for row in rows_of(record, "inputs")}
+        self._inputs |= {file for record in (a, b) for file in params_of(record, part)}
+        self._outputs = {row["path"] for record in (a, b) for row in rows_of(record, "outputs")}
+        self._read = [_inputs_read(record, part) for record in (a, b)]
+
+    def _shown(self, path: str) -> str:
+        """A path of the repository as data are named: relative to the root of the project."""
+        return path.removeprefix(self._above)
+
+    def is_data(self, path: str) -> bool:
+        """Whether a path of the repository is data of the runs, and told of as such."""
+        shown = self._shown(path)
+        return shown in self._outputs or (shown in self._inputs and not is_code(path))
+
+    def is_unknown(self, path: str) -> bool:
+        """Whether neither sources nor data tell of a path of the repository."""
+        return path not in self._sources and self._shown(path) not in {*self._inputs, *self._outputs}
+
+    def is_source(self, path: str) -> bool:
+        """Whether a declared input is a source file that was read, and told of as such."""
+        return is_code(path) and self.known and self._above + path in self._sources
+
+    def is_unread(self, path: str) -> bool:
+        """Whether a declared input is known to have been read by neither run."""
+        below = path + "/"
+        return all(
+            read is not None and path not in read and not any(each.startswith(below) for each in read)
+            for read in self._read
+        )
+
+
+def _sources(record: RunRecord, part: Part) -> Mapping[str, Any] | None:
+    """The source files that a run read, with their contents; None where that is not known."""
+    value = value_of(record.code, "sources")
+    if not isinstance(value, Mapping):
+        return None
+    if "files" not in value:
+        return {}
+    files = mapping(opened(value["files"], part)).get("files")
+    return files if isinstance(files, Mapping) else None
+
+
+def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
+    """The declared inputs, or files in them, that a run read; None where not all reading was seen."""
+    if coverage_of(record) not in _WHOLE:
+        return None
+    listing = mapping(value_of(record.trace, "paths")).get("listing")
+    read = mapping(mapping(opened(listing, part)).get("classes"))
+    found = read.get("input", ())
+    return frozenset(str(path) for path in found) if read and isinstance(found, list | tuple) else None
+
+
+# --- code -------------------------------------------------------------------------------------------------
+
+
+def _code(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Change]:
+    if a.command != b.command:
+        yield Change("code", "command", "\n".join(a.command), "\n".join(b.command))
+    if files.first is not None and files.second is not None:
+        for path in sorted({*files.first, *files.second}):
+            before, after = files.first.get(path), files.second.get(path)
+            if files.is_data(path) or (before == after and (path in files.first) == (path in files.second)):
+                continue
+            note = "now read" if path not in files.first else ""
+            note = "no longer read" if path not in files.second else note
+            yield Change("code", path, before, after, "moved", note)
+    for name in _CODE_ASIDE:
+        before, after = value_of(a.code, name), value_of(b.code, name)
+        if before != after:
+            yield Change("code", name, before, after, "aside")
+    for name in sorted({*a.code, *b.code} - _CODE_KNOWN):
+        yield from differing("code", name, a.code.get(name), b.code.get(name), part)
+
+
+def _trees(a: RunRecord, b: RunRecord, files: _Files, trees: TreeDiff | None) -> Iterable[Change]:
+    """What changed in the code beside the files that are known to have been read."""
+    before, after = value_of(a.code, "tree"), value_of(b.code, "tree")
+    if before == after or before is None or after is None:
+        return
+    try:
+        changed = sorted(trees(str(before), str(after))) if trees is not None else None
+    except FourfoldError:
+        changed = None
+    if changed is None:
+        note = "which files is not known: their tree is not here"
+        yield Change("code", "tree", before, after, "unread" if files.known else "moved", note)
+        return
+    for path in changed:
+        if not files.is_unknown(path):
+            continue
+        if path.endswith(".dvc") or path.rpartition("/")[2] in _DESCRIPTIONS:
+            yield Change("code", path, None, None, "aside", "describes the pipeline")
+        elif files.known:
+            yield Change("code", path, None, None, "unread", "changed, not read")
+        else:
+            yield Change("code", path, None, None, "moved", "whether it was read is not known")
+
+
+# --- data -------------------------------------------------------------------------------------------------
+
+
+def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Change]:
+    params = list(_params(a, b, part))
+    tables = _Tables(a, b, part)
+    for change, role in _inputs(a, b, "inputs", tables):
+        path = change.name
+        if files.is_source(path):
+            continue
+        coordinate = "code" if is_code(path) else "data"
+        if role == "params":
+            if not any(each.name.startswith(path + ":") for each in params):
+                yield change._replace(kind="unread", note="changed, but no parameter of this run")
+        elif files.is_unread(path):
+            note = ", ".join(each for each in (change.note, "declared, not read") if each)
+            yield change._replace(coordinate=coordinate, kind="unread", note=note)
+        else:
+            yield change._replace(coordinate=coordinate)
+    yield from params
+    yield from (change for change, _ in _inputs(a, b, "elsewhere", tables))
+    for name in sorted({*a.data, *b.data} - _DATA_KNOWN):
+        kind: Kind = "aside" if name in _DATA_ASIDE else "moved"
+        yield from differing("data", name, a.data.get(name), b.data.get(name), part, kind)
+
+
+def _inputs(a: RunRecord, b: RunRecord, fact: str, tables: "_Tables") -> Iterable[tuple[Change, str]]:
+    """The files of a fact that differ, each with its role."""
+    first = {(row["path"], str(row.get("role"))): row for row in rows_of(a, fact)}
+    second = {(row["path"], str(row.get("role"))): row for row in rows_of(b, fact)}
+    for path, role in sorted({*first, *second}):
+        old, new = first.get((path, role)), second.get((path, role))
+        before, after = content_of(old, new), content_of(new, old)
+        if before == after and (old is None) == (new is None):
+            continue
+        note = tables.told(path)
+        if old is None or new is None:
+            note = "now declared" if old is None else "no longer declared"
+        elif before is None or after is None:
+            note = "was not there" if before is None else "is not there"
+        yield Change("data", path, before, after, "moved", note), role
+
+
+def _params(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
+    first, second = (params_of(record, part) for record in (a, b))
+    for file in sorted({*first, *second}):
+        old, new = first.get(file, {}), second.get(file, {})
+        for key in sorted({*old, *new}):
+            if key in old and key in new and old[key] == new[key] and type(old[key]) is type(new[key]):
+                continue
+            note = "" if key in old and key in new else ("new" if key in new else "gone")
+            yield Change("data", f"{file}:{key}", old.get(key), new.get(key), "moved", note)
+
+
+class _Tables:
+    """What two runs say about the tables among their data."""
+
+    def __init__(self, a: RunRecord, b: RunRecord, part: Part) -> None:
+        self._first, self._second = (
+            mapping(mapping(opened(value_of(record.data, "summaries"), part)).get("tables"))
+            for record in (a, b)
+        )
+
+    def told(self, path: str) -> str:
+        """How a table changed, in words; "" where nothing is known."""
+        a, b = self._first.get(path), self._second.get(path)
+        if not isinstance(a, Mapping) or not isinstance(b, Mapping):
+            return ""
+        said = []
+        rows, more = a.get("rows"), b.get("rows")
+        if isinstance(rows, int) and isinstance(more, int) and rows != more:
+            said.append(f"{more - rows:+,} row{'' if abs(more - rows) == 1 else 's'}")
+        first, second = _columns(a), _columns(b)
+        said += [f"new column {name}" for name in second if name not in first]
+        said += [f"column {name} is gone" for name in first if name not in second]
+        for name in first:
+            if name in second:
+                said += _column_changes(name, first[name], second[name])
+        if len(said) > _MOST_SAID:
+            said = [*said[:_MOST_SAID], f"and {len(said) - _MOST_SAID} more"]
+        return ", ".join(said)
+
+
+def _columns(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    columns = table.get("columns")
+    rows = columns if isinstance(columns, list) else []
+    return {str(row.get("name")): row for row in rows if isinstance(row, Mapping)}
+
+
+def _column_changes(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    if a.get("kind") != b.get("kind"):
+        return [f"column {name}: {a.get('kind')} -> {b.get('kind')}"]
+    if a.get("nulls") != b.get("nulls"):
+        return [f"empty in {name}: {a.get('nulls')} -> {b.get('nulls')}"]
+    return []
+
+
+# --- what was used and is not declared --------------------------------------------------------------------
+
+
+def _undeclared(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
+    # Only where both were watched alike, what one of them lacks means anything.
+    kind: Kind = "moved" if coverage_of(a) == coverage_of(b) else "aside"
+    first, second = (_reads(record, part) for record in (a, b))
+    for path in sorted({*first, *second}):
+        old, new = first.get(path), second.get(path)
+        before, after = content_of(old, new), content_of(new, old)
+        if old is not None and new is not None:
+            if before != after and before is not None and after is not None:
+                yield Change("data", path, before, after, "moved", "undeclared")
+            continue
+        note = "undeclared, now read" if old is None else "undeclared, no longer read"
+        yield Change("data", path, before, after, kind, note)
+    hosts = [_hosts(record) for record in (a, b)]
+    for host in sorted(hosts[0] ^ hosts[1]):
+        note = "no longer connected to" if host in hosts[0] else "now connected to"
+        yield Change("data", f"network: {host}", None, None, kind, note)
+
+
+def _reads(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
+    value = mapping(value_of(record.trace, "undeclared_reads"))
+    rows = by_path(value.get("files"))
+    if len(rows) != value.get("count", 0):
+        listing = mapping(value_of(record.trace, "paths")).get("listing")
+        whole = mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")
+        rows = by_path(whole) or rows
+    # Source files are among those of the code.
+    return {path: row for path, row in rows.items() if row.get("kind") != "code"}
+
+
+def _hosts(record: RunRecord) -> set[str]:
+    pairs = value_of(record.trace, "network")
+    rows = pairs if isinstance(pairs, list) else ()
+    return {str(pair[0]) for pair in rows if isinstance(pair, list) and pair}

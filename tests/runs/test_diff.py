@@ -1,0 +1,205 @@
+"""What moved between two runs is named, once, and nothing else."""
+
+from typing import Any
+
+from fourfold.formats.native.fact import absent, observed
+from fourfold.formats.native.record import Outcome
+from fourfold.runs.changes import Change
+from fourfold.runs.diff import compare
+from tests.runs.recordmaking import Parts, blake, distributions, library, make
+
+
+def changes(first: dict[str, Any], second: dict[str, Any], trees: Any = None) -> tuple[Change, ...]:
+    parts = Parts()
+    return compare(make(parts, **first), make(parts, **second), parts.read, trees)
+
+
+def told(found: tuple[Change, ...], kind: str = "moved") -> list[tuple[str, str, Any, Any]]:
+    return [(each.coordinate, each.name, each.before, each.after) for each in found if each.kind == kind]
+
+
+def test_runs_that_differ_in_times_and_previous_only_do_not_differ() -> None:
+    later = {"started": "2027-01-02T03:04:05.000000Z", "previous": "f" * 64}
+    assert changes({}, later) == ()
+
+
+def test_another_library_version_is_named_and_what_comes_with_it_is_not() -> None:
+    site = "{prefix}/lib/python3.11/site-packages"
+    first = {
+        "libraries": library(f"{site}/numpy.libs/libopenblas-aaaaaaaa.so", "1")
+        | library(f"{site}/numpy/_core.so", "1"),
+        "environment": {"blas": observed([{"file": "libopenblas-aaaaaaaa.so", "version": "0.3.23"}])},
+    }
+    second = {
+        "packages": {"numpy": "2.0.1", "pandas": "2.2.0"},
+        "libraries": library(f"{site}/numpy.libs/libopenblas-bbbbbbbb.so", "2")
+        | library(f"{site}/numpy/_core.so", "2"),
+        "environment": {"blas": observed([{"file": "libopenblas-bbbbbbbb.so", "version": "0.3.27"}])},
+        "model": "another",
+    }
+    found = changes(first, second)
+    assert told(found) == [("environment", "numpy", "1.26.4", "2.0.1")]
+    assert told(found, "result") == [("outcome", "model.pkl", blake("model"), blake("another"))]
+
+
+def test_a_library_that_changed_under_the_same_distributions_is_named() -> None:
+    site = "{prefix}/lib/python3.11/site-packages/numpy/_core.so"
+    found = changes({"libraries": library(site, "1")}, {"libraries": library(site, "2")})
+    assert told(found) == [("environment", "_core.so", "1", "2")]
+
+
+def test_another_seed_is_named_and_what_is_derived_from_it_is_not() -> None:
+    assert told(changes({"seed": 1}, {"seed": 2})) == [("randomness", "seed", 1, 2)]
+
+
+def test_another_number_of_threads_is_named_once_whoever_set_it() -> None:
+    by_profile = changes({"threads": 2}, {"threads": 1})
+    assert told(by_profile) == [("randomness", "threads", 2, 1)]
+
+    def switched(number: int) -> dict[str, Any]:
+        value = {"libraries": {"libopenblas.so": number}, "switches": {"OMP_NUM_THREADS": str(number)}}
+        return {"environment": {"threads": observed(value)}}
+
+    assert [row[:2] for row in told(changes(switched(2), switched(1)))] == [("environment", "threads")]
+
+
+def test_a_profile_that_only_one_of_them_has_is_a_difference() -> None:
+    assert told(changes({}, {"threads": 1})) == [("randomness", "threads", None, 1)]
+
+
+def test_another_row_of_data_is_told_as_a_row() -> None:
+    found = changes({"rows": 100, "data": "a"}, {"rows": 101, "data": "b"})
+    assert told(found) == [("data", "data.csv", blake("a"), blake("b"))]
+    assert next(each.note for each in found if each.name == "data.csv") == "+1 row"
+
+
+def test_columns_that_come_go_and_change_are_told() -> None:
+    parts = Parts()
+
+    def table(*columns: dict[str, Any]) -> dict[str, Any]:
+        document = {"tables": {"data.csv": {"format": "csv", "rows": 100, "columns": list(columns)}}}
+        return {"summaries": observed(parts(document))}
+
+    a = make(
+        parts, data="a", more=table({"name": "x", "kind": "int"}, {"name": "y", "kind": "int", "nulls": 0})
+    )
+    b = make(
+        parts, data="b", more=table({"name": "y", "kind": "int", "nulls": 3}, {"name": "z", "kind": "text"})
+    )
+    found = compare(a, b, parts.read)
+    assert [each.note for each in found] == ["new column z, column x is gone, empty in y: 0 -> 3"]
+
+
+def test_a_parameter_speaks_for_its_file() -> None:
+    def with_file(lr: float, content: str) -> dict[str, Any]:
+        return {"lr": lr, "inputs": ({"path": "params.yaml", "role": "params", "blake3": blake(content)},)}
+
+    found = changes(with_file(0.1, "a"), with_file(0.2, "b"))
+    assert told(found) == [("data", "params.yaml:lr", 0.1, 0.2)]
+    other_key = changes(with_file(0.1, "a"), with_file(0.1, "b"))
+    assert told(other_key) == []
+    assert [each.name for each in other_key if each.kind == "unread"] == ["params.yaml"]
+
+
+def test_a_script_that_changed_is_code_and_told_once_though_it_is_declared() -> None:
+    found = changes(
+        {}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, lambda *_: ["train.py"]
+    )
+    assert told(found) == [("code", "train.py", "a" * 40, "d" * 40)]
+
+
+def test_code_that_changed_and_was_not_read_is_told_apart() -> None:
+    files = ["train.py", "notes.md", "dvc.yaml", "data.csv.dvc", "other.py"]
+    found = changes({}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, lambda *_: files)
+    assert told(found) == [("code", "train.py", "a" * 40, "d" * 40)]
+    assert [each.name for each in found if each.kind == "unread"] == ["notes.md", "other.py"]
+    assert [each.name for each in found if each.kind == "aside"] == ["data.csv.dvc", "dvc.yaml"]
+
+
+def test_code_of_which_nobody_knows_whether_it_was_read_counts_as_moved() -> None:
+    def unseen(tree: str) -> dict[str, Any]:
+        return {"code": {"sources": absent("nothing was traced"), "tree": observed(tree)}, "method": "none"}
+
+    found = changes(unseen("1" * 40), unseen("2" * 40), lambda *_: ["notes.md"])
+    assert [row[:2] for row in told(found)] == [("code", "notes.md")]
+    assert [row[:2] for row in told(changes(unseen("1" * 40), unseen("2" * 40)))] == [("code", "tree")]
+
+
+def test_a_declared_input_that_nobody_read_is_no_reason() -> None:
+    def also(content: str) -> dict[str, Any]:
+        return {"inputs": ({"path": "extra.csv", "role": "dep", "blake3": blake(content)},)}
+
+    found = changes(also("a"), also("b"))
+    assert told(found) == []
+    assert [(each.name, each.note) for each in found] == [("extra.csv", "declared, not read")]
+    unseen = changes(also("a") | {"method": "audit"}, also("b") | {"method": "audit"})
+    assert [row[:2] for row in told(unseen)] == [("data", "extra.csv")]
+
+
+def test_an_undeclared_file_that_changed_is_named_and_says_so() -> None:
+    def reading(content: str) -> dict[str, Any]:
+        row = {"path": "schema.yaml", "kind": "tracked", "how": "read", "md5": content * 32, "size": 1}
+        return {"trace": {"undeclared_reads": observed({"count": 1, "files": [row]})}}
+
+    found = changes(reading("1"), reading("2"))
+    assert told(found) == [("data", "schema.yaml", "1" * 32, "2" * 32)]
+    assert found[0].note == "undeclared"
+    assert [row[:2] for row in told(changes({}, reading("1")))] == [("data", "schema.yaml")]
+    assert told(changes({"method": "none"}, reading("1"))) == []  # nobody looked, so nobody can say
+
+
+def test_a_variable_a_host_and_the_command_are_named() -> None:
+    a = {"trace": {"env": observed({"declared": {"CUSTOMER": "1"}})}}
+    b = {
+        "trace": {"env": observed({"declared": {"CUSTOMER": "2"}}), "network": observed([["10.0.0.1", 443]])}
+    }
+    assert [row[:2] for row in told(changes(a, b | {"command": ("python train.py -v",)}))] == [
+        ("code", "command"),
+        ("data", "network: 10.0.0.1"),
+        ("environment", "variable CUSTOMER"),
+    ]
+
+
+def test_an_outcome_is_a_result() -> None:
+    found = changes({}, {"outcome": Outcome("failed", 3)})
+    assert told(found) == []
+    assert told(found, "result") == [("outcome", "outcome", "succeeded (0)", "failed (3)")]
+
+
+def test_what_only_one_of_them_recorded_is_not_said_to_have_moved() -> None:
+    found = changes({}, {"environment": {"distributions": absent("no process of Python told about itself")}})
+    assert told(found) == []
+    assert [(each.kind, each.note) for each in found] == [("aside", "no process of Python told about itself")]
+
+
+def test_a_part_that_is_not_here_is_said_and_stops_nothing() -> None:
+    parts = Parts()
+    a, b = make(parts), make(parts, packages={"numpy": "2.0.1"}, seed=2, sources={"train.py": "e" * 40})
+
+    found = compare(a, b, Parts().read)
+    assert ("randomness", "seed", 1, 2) in told(found)
+    assert any(each.coordinate == "environment" for each in found)
+
+
+def test_hostile_facts_are_compared_and_break_nothing() -> None:
+    parts = Parts()
+    strange: list[Any] = [None, 7, "x", [], [1, [2]], {"files": 3}, {"part": "z", "size": 1}, {"count": "no"}]
+    for value in strange:
+        for section in ("code", "more", "environment", "randomness", "trace"):
+            plain = make(parts)
+            names = plain.section("data" if section == "more" else section)
+            odd = make(parts, **{section: dict.fromkeys(names, observed(value))})
+            compare(plain, odd, parts.read)
+            compare(odd, plain, parts.read)
+
+
+def test_a_distribution_that_no_run_imported_is_told_apart() -> None:
+    parts = Parts()
+    idle = {"black": {"version": "1", "record": "x", "imported": False}}
+    newer = {"black": {"version": "2", "record": "y", "imported": False}}
+    a = make(parts, environment={"distributions": observed(parts(distributions(numpy="1") | idle))})
+    b = make(parts, environment={"distributions": observed(parts(distributions(numpy="1") | newer))})
+    found = compare(a, b, parts.read)
+    assert [(each.kind, each.name, each.before, each.after) for each in found] == [
+        ("unread", "black", "1", "2")
+    ]
