@@ -15,6 +15,8 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 DEV_STAMP := .venv/.fourfold-dev
 DVC_STAMP := .venv-dvc/.dvc-$(DVC_VERSION)
+TORCH_VERSION := 2.13.0
+TORCH_STAMP := .venv-torch/.torch-$(TORCH_VERSION)
 DEMO_STAMP := .venv-demo/.fourfold-demo
 # The development group, read from pyproject.toml, so that a pip without --group will do.
 DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
@@ -39,13 +41,20 @@ $(DVC_STAMP):
 	.venv-dvc/bin/python $(PIP) "dvc[s3]==$(DVC_VERSION)"
 	@touch $@
 
+# What stages are seeded with, in the tests of randomness. Where pip has a choice, PYTORCH names the build for CPUs.
+PYTORCH ?= torch==$(TORCH_VERSION)
+$(TORCH_STAMP):
+	@test -x .venv-torch/bin/python || $(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python $(PIP) "$(PYTORCH)" "numpy>=2.4" "scikit-learn>=1.5"
+	@touch $@
+
 $(DEMO_STAMP): pyproject.toml
 	@test -x .venv-demo/bin/python || $(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python $(PIP) -e . "scikit-learn>=1.5"
 	@touch $@
 
 envs:
-	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP)
+	@$(MAKE) --no-print-directory -j2 $(DEV_STAMP) $(DVC_STAMP) $(TORCH_STAMP)
 
 # The fault tests trace and kill; without strace they fail and say so. The shells run their completions; the
 # browser opens the pages that we write; the registry holds images that skopeo pushes; the compiler makes a
@@ -83,4 +92,4 @@ demo: $(DEMO_STAMP)
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" bash examples/breast-cancer/demo.sh
 
 clean:
-	rm -rf .venv .venv-dvc .venv-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo build dist
+	rm -rf .venv .venv-dvc .venv-torch .venv-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo build dist

@@ -1,7 +1,7 @@
 """Names of container images: ``python:3.12``, ``ghcr.io/org/name@sha256:...``, ``localhost:5000/name``.
 
-The grammar is that of the distribution specification and of Docker, which adds what is left out: the registry
-``docker.io``, its folder ``library/``, the tag ``latest``. Nothing is asked of anybody here.
+The grammar is that of the distribution specification and of Docker, which adds what is left out: the
+registry ``docker.io``, its folder ``library/``, the tag ``latest``. Nothing is asked of anybody here.
 """
 
 import re
