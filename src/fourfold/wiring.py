@@ -20,6 +20,7 @@ from fourfold.scm.refs import find_root as find_git_root
 
 if TYPE_CHECKING:
     from fourfold.project.elsewhere import Surroundings
+    from fourfold.runs.place import Place
     from fourfold.scm.git import Git
 
 
@@ -96,6 +97,30 @@ def project_at(
     )
     vet_store(project, "read")
     return project
+
+
+def find_place(start: str, *, environ: Mapping[str, str], clock: Clock = SYSTEM) -> "Place":
+    """Where a run happens: in the project around a folder, else in the Git repository, else in the folder.
+
+    Args:
+        start: Absolute path of the folder where the user stands.
+        environ: As in `open_project`.
+        clock: As in `open_project`.
+
+    Raises:
+        ConfigError: there is a project, and its configuration cannot be understood.
+    """
+    from fourfold.project.project import NotInProjectError  # noqa: PLC0415 - only `ff run` and `ff runs` ask
+    from fourfold.runs.place import FOLDER, Place, place_of  # noqa: PLC0415 - likewise
+
+    try:
+        return place_of(open_project(start, environ=environ, clock=clock))
+    except NotInProjectError:
+        top = find_git_root(start)
+    root = top or os.path.normpath(start)
+    git = open_git(top, environ=environ) if top is not None else None
+    own = os.path.join(root, FOLDER)
+    return Place(root, own, os.path.normpath(start), environ, clock, None, git)
 
 
 def open_git(root: str, *, environ: Mapping[str, str]) -> "Git":

@@ -85,7 +85,8 @@ def _arguments(arguments: list[Argument]) -> str:
 def error_classes() -> list[type[FourfoldError]]:
     """Every error class of the package that has a code of its own."""
     for module in pkgutil.walk_packages(fourfold.__path__, "fourfold."):
-        if module.name != "fourfold.__main__":
+        # What runs inside of stages starts when it is imported, and knows no errors of ours.
+        if module.name != "fourfold.__main__" and not module.name.startswith("fourfold.runs.inject."):
             importlib.import_module(module.name)
     return sorted(
         (

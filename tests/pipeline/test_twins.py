@@ -162,7 +162,7 @@ def files(root: Path, *, without: tuple[str, ...] = ()) -> dict[str, tuple[int, 
     found = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        private = name.startswith((".git/", ".dvc/tmp/", ".dvc/fourfold/"))
+        private = name.startswith((".git/", ".dvc/tmp/", ".dvc/fourfold/")) or name.endswith("fourfold.lock")
         if path.is_file() and not private and name not in without:
             found[name] = (path.stat().st_mode & 0o777, path.read_bytes())
     return found

@@ -28,6 +28,8 @@ _TAIL = 4096
 _PIECE = 1 << 20
 #: So many lines are printed at once.
 _BATCH = 4096
+#: So many undeclared files are named.
+_NAMED = 3
 #: Colours and cursor movements, which have no place in a line of ours.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -75,6 +77,8 @@ class Teller:
             )
         elif isinstance(event, news.Failed):
             self._tell_failure(event)
+        elif isinstance(event, news.Found):
+            self._session.warn(*_undeclared(event))
         elif isinstance(event, news.LockWritten | news.CommandEnded):
             return
         else:
@@ -283,3 +287,16 @@ def explain(change: "Change") -> str:
     if change.kind == "command":
         return "the command changed"
     return "it always counts as changed" if change.kind == "always" else "its checksum changed"
+
+
+def _undeclared(event: news.Found) -> tuple[str, str]:
+    """What a stage used without declaring it, in one line, and what to do about it."""
+    found = event.findings
+    told = []
+    for used, does in ((found.reads, "reads"), (found.writes, "writes")):
+        if used:
+            names = ", ".join(one.path for one in used[:_NAMED])
+            more = f" and {len(used) - _NAMED} more" if len(used) > _NAMED else ""
+            told.append(f"{does} {names}{more}")
+    message = f"stage '{event.name}' {' and '.join(told)}, undeclared"
+    return message, f"declare it with: ff deps fix {event.name}"

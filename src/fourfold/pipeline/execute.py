@@ -38,6 +38,7 @@ from fourfold.pipeline.logs import Logs
 from fourfold.pipeline.news import (
     CommandEnded,
     CommandStarted,
+    Found,
     Listener,
     Restored,
     Started,
@@ -58,7 +59,9 @@ from fourfold.project.stagelock import StageLocks
 from fourfold.project.unprotect import detach
 
 if TYPE_CHECKING:
+    from fourfold.pipeline.witness import Witness
     from fourfold.project.project import Project
+    from fourfold.runs.session import Capture, Finished
 
 
 class CommandFailedError(ConflictError):
@@ -101,9 +104,10 @@ class Job:
         log: The file that keeps what its commands say; None where that cannot be kept.
         alone: Whether its commands have our terminal and streams, and the log is a copy.
         attempt: Counted from 1.
+        capture: What observes the attempt; None when nothing does.
     """
 
-    __slots__ = ("_use", "alone", "attempt", "claim", "log", "name", "outs", "owner", "work")
+    __slots__ = ("_use", "alone", "attempt", "capture", "claim", "log", "name", "outs", "owner", "work")
 
     def __init__(
         self,
@@ -116,6 +120,7 @@ class Job:
         use: ExitStack,
         *,
         alone: bool,
+        capture: "Capture | None" = None,
     ) -> None:
         self.owner = owner
         self.name = name
@@ -125,10 +130,13 @@ class Job:
         self.alone = alone
         self.claim = claim
         self.attempt = 1
+        self.capture = capture
         self._use = use
 
     def close(self) -> None:
-        """Let other processes use what it used."""
+        """Let other processes use what it used, and observe it no longer."""
+        if self.capture is not None:
+            self.capture.close()
         self._use.close()
 
 
@@ -141,6 +149,7 @@ class Workshop:
         options: How.
         book: The lock files of the run, which says in which order new stages stand there.
         plan: What will run, in order.
+        owners: All that the project tracks.
         tell: Hears what happens.
         events: Hears the progress of hashing and linking.
     """
@@ -153,12 +162,15 @@ class Workshop:
         *,
         book: LockBook | None = None,
         plan: Sequence[Owner] = (),
+        owners: Iterable[Owner] = (),
         tell: Listener = deaf,
         events: Sink = silent,
     ) -> None:
         self._project = project
         self._op = op
         self._options = options
+        self._owners = owners
+        self._called_witness: Witness | None = None
         self._tell = tell
         self._events = events
         self._warned_of_logs = False
@@ -242,16 +254,39 @@ class Workshop:
             if remembered is not None:
                 self._tell(Restored(name, owner, reasons))
                 self._restore(outs, remembered, examiner)
-                return self._recorder.record(owner, self._examiner.again())._replace(how="restored")
+                done = self._recorder.record(owner, self._examiner.again())
+                files = self._witness.restored(done.owner)
+                return done._replace(how="restored", files=(*done.files, *files))
             self._check(owner, outs, examiner)
             reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]
             use.enter_context(self._locks.using(reads=reads, writes=[out.path for out in outs]))
-            self._clear(outs, examiner)
             environ = {"DVC_ROOT": project.root, **project.environ, "DVC_STAGE": name, **claim.environment()}
-            work = Work(tuple(_commands(owner)), owner.wdir, environ, claim.needs.timeout)
+            plain = Work(tuple(_commands(owner)), owner.wdir, environ, claim.needs.timeout)
+            capture, work = self._watch(owner, plain)
+            if capture is not None:
+                use.callback(capture.close)
+            self._clear(outs, examiner)
             log = self._open_copy(logs, name) if alone else logs.open(name)
             self._tell(Started(name, owner, reasons, None if alone else log))
-            return Job(owner, name, outs, work, log, claim, use.pop_all(), alone=alone)
+            return Job(owner, name, outs, work, log, claim, use.pop_all(), alone=alone, capture=capture)
+
+    @property
+    def _witness(self) -> "Witness":
+        """Who keeps what runs were made of; loaded when something runs."""
+        if self._called_witness is None:
+            from fourfold.pipeline.witness import Witness  # noqa: PLC0415 - where nothing runs, nobody asks
+
+            self._called_witness = Witness(
+                self._project, self._op, self._owners, strict=self._options.strict, events=self._events
+            )
+        return self._called_witness
+
+    def _watch(self, owner: Owner, work: Work) -> "tuple[Capture | None, Work]":
+        """Have an attempt observed: how its commands are started then."""
+        capture = self._witness.begin(owner, work.commands, work.environ)
+        if capture is None:
+            return None, work
+        return capture, work._replace(environ=capture.environ, prefixes=capture.prefixes)
 
     def _open_copy(self, logs: Logs, name: str) -> str | None:
         """A log for a stage that runs as well without one."""
@@ -277,23 +312,36 @@ class Workshop:
         Raises:
             KeyboardInterrupt: somebody interrupted; the command has ended.
         """
-        return run_here(
-            job.work,
-            output=self._options.output,
-            log=job.log,
-            before=lambda command: self._tell(CommandStarted(command)),
-            after=lambda command: self._tell(CommandEnded(command)),
-            trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
-        )
+        try:
+            return run_here(
+                job.work,
+                output=self._options.output,
+                log=job.log,
+                before=lambda command: self._tell(CommandStarted(command)),
+                after=lambda command: self._tell(CommandEnded(command)),
+                trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
+            )
+        except KeyboardInterrupt:
+            if job.capture is not None:
+                self._witness.interrupted(job.capture)
+            raise
 
-    def again(self, job: Job) -> None:
+    def again(self, job: Job, verdict: Verdict) -> None:
         """Make room for another attempt.
+
+        Args:
+            job: The stage.
+            verdict: How the last attempt ended.
 
         Raises:
             FourfoldError: what the failed one left cannot be put away.
         """
         job.attempt += 1
         with project_lock(self._project, writes=self._paths(job.owner)):
+            if job.capture is not None:
+                self._witness.fail(job.capture, verdict)
+                plain = job.work._replace(environ=job.capture.task.environ)
+                job.capture, job.work = self._watch(job.owner, plain)
             self._clear(job.outs, self._examiner.again())
 
     def finish(self, job: Job, verdict: Verdict) -> Done:
@@ -305,12 +353,28 @@ class Workshop:
         """
         try:
             error = self.failure(job, verdict)
+            if error is None and job.capture is not None:
+                error = self._witness.objection(job.capture)
             if error is not None:
                 raise error
             with project_lock(self._project, writes=self._paths(job.owner)):
-                return self._recorder.record(job.owner, self._examiner.again())
+                done = self._recorder.record(job.owner, self._examiner.again())
+                if job.capture is None:
+                    return done
+                finished, files = self._witness.succeed(job.capture, done.owner)
+            self._tell_findings(job, finished)
+            return done._replace(files=(*done.files, *files))
+        except (FourfoldError, OSError):
+            if job.capture is not None and not job.capture.is_finished:
+                self._witness.fail(job.capture, verdict)
+            raise
         finally:
             job.close()
+
+    def _tell_findings(self, job: Job, finished: "Finished") -> None:
+        """Say what the stage used without declaring it."""
+        if finished.findings.undeclared:
+            self._tell(Found(job.name, job.owner, finished.findings))
 
     def failure(self, job: Job, verdict: Verdict) -> FourfoldError | None:
         """What is wrong with how an attempt ended; None when nothing is."""

@@ -5,11 +5,14 @@ the output of the commands. Nothing here prints.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.project.changes import Change
 from fourfold.project.outs import Owner
+
+if TYPE_CHECKING:
+    from fourfold.runs.findings import Findings
 
 
 class Unchanged(NamedTuple):
@@ -81,6 +84,14 @@ class CommandEnded(NamedTuple):
     command: str
 
 
+class Found(NamedTuple):
+    """A stage that ran used files that it does not declare."""
+
+    name: str
+    owner: Owner
+    findings: "Findings"
+
+
 class Restored(NamedTuple):
     """The results of a remembered run are taken instead of running."""
 
@@ -133,6 +144,7 @@ StageEvent = (
     | Ticked
     | CommandStarted
     | CommandEnded
+    | Found
     | Restored
     | Verified
     | Pulled

@@ -12,6 +12,7 @@ class Options(NamedTuple):
         dry: Tell, and do nothing.
         pull: Bring what a remembered run made from the default remote.
         relink: Let the workspace share bytes with the cache, where that is configured.
+        strict: Undeclared reads and writes fail a stage.
         output: Where the standard output of commands goes: a file descriptor; None for ours.
     """
 
@@ -20,4 +21,5 @@ class Options(NamedTuple):
     dry: bool = False
     pull: bool = False
     relink: bool = True
+    strict: bool = False
     output: int | None = None

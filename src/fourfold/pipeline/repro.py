@@ -151,6 +151,7 @@ class _Run:
             settings.execution,
             book=LockBook(_ranks(plan)),
             plan=plan,
+            owners=self.tracked,
             tell=self.tell,
             events=self.events,
         )
@@ -283,7 +284,7 @@ class _Run:
                 if job.attempt > job.claim.needs.retries:
                     break
                 self.tell(Retrying(job.name, error, job.attempt, job.claim.needs.retries + 1))
-                self.workshop.again(job)
+                self.workshop.again(job, verdict)
                 if job.log is not None and not job.alone:
                     self.crew.start(item.key, job.work, job.log)
                     return
@@ -376,6 +377,7 @@ class _Run:
     def _plan(self, targets: Sequence[str]) -> tuple[Graph, list[Owner]]:
         settings = self.settings
         tracking = load_tracked(self.project)
+        self.tracked = tuple(tracking.owners)
         graph = build_graph(tracking)
         chosen: list[Owner] = []
         if not settings.all_pipelines:

@@ -16,6 +16,7 @@ from fourfold.project.outs import Owner
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
+    from fourfold.runs.task import Declared
 
 #: The key below ``meta`` that is ours.
 KEY = "fourfold"
@@ -28,7 +29,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timeout": (int, float, str),
     "retries": (int,),
     "goal": (dict,),  # which way metrics are better: read by `goals`
+    # How a run is captured: read by `fourfold.runs.declared`.
+    "seed": (int, str),
+    "determinism": (str, bool),
+    "numerics": (str, dict),
+    "env": (list, str),
+    "trace": (str, bool),
+    "strict": (bool,),
+    "hermetic": (bool,),
+    "image": (str,),
 }
+_CAPTURE = frozenset({"seed", "determinism", "numerics", "env", "trace", "strict", "hermetic", "image"})
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?|)B?", re.ASCII | re.IGNORECASE)
@@ -75,6 +86,32 @@ def needs_of(project: "Project", owner: Owner) -> Needs:
         return NOTHING
     try:
         return parse(owner.meta[KEY])
+    except Fault as fault:
+        raise _located(project, owner, fault) from None
+
+
+def declared_of(project: "Project", owner: Owner) -> "Declared":
+    """What a stage says about its capture below ``meta: fourfold:``.
+
+    Raises:
+        BadFieldError: a value means nothing, or names no parameter; line and column are named.
+    """
+    from fourfold.runs.task import Declared  # noqa: PLC0415 - where nothing runs, nobody asks
+
+    own = owner.meta.get(KEY) if isinstance(owner.meta, Mapping) else None
+    if not isinstance(own, Mapping) or _CAPTURE.isdisjoint(own):
+        return Declared()
+    from fourfold.formats.dvc.lock import DEFAULT_PARAMS  # noqa: PLC0415 - few stages say anything
+    from fourfold.project.changes import Examiner, lookup  # noqa: PLC0415 - likewise
+    from fourfold.runs import declared  # noqa: PLC0415 - likewise
+
+    def parameter(name: str) -> object:
+        file, _, key = name.rpartition(":")
+        path = os.path.normpath(os.path.join(owner.wdir, file or DEFAULT_PARAMS))
+        return lookup(Examiner(project).parameters(path), key) if os.path.isfile(path) else None
+
+    try:
+        return declared.parse(own, parameter)
     except Fault as fault:
         raise _located(project, owner, fault) from None
 

@@ -14,7 +14,7 @@ from fourfold.runs.task import DETERMINISM, TRACE_MODES, Declared, Numerics
 #: Keys of ours, and what they may be.
 TYPES: dict[str, tuple[type, ...]] = {
     "seed": (int, str),
-    "determinism": (str,),
+    "determinism": (str, bool),
     "numerics": (str, dict),
     "env": (list, str),
     "trace": (str, bool),
@@ -56,13 +56,15 @@ def parse(item: Mapping[str, Any], parameter: Callable[[str], Any]) -> Declared:
         return Declared()
     check(own, TYPES, ())
     seed, seed_from = _seed(own.get("seed"), parameter)
-    trace = own.get("trace", "auto")
-    if isinstance(trace, bool):
-        trace = "auto" if trace else "off"  # YAML 1.1 reads `off` so
+    # YAML 1.1 reads `off` as false.
+    trace = {True: "auto", False: "off"}.get(own.get("trace", "auto"), own.get("trace", "auto"))
+    determinism = own.get("determinism", "seeded")
+    if isinstance(determinism, bool):
+        determinism = "seeded" if determinism else "off"
     return Declared(
         seed=seed,
         seed_from=seed_from,
-        determinism=_one_of("determinism", own.get("determinism", "seeded"), DETERMINISM),
+        determinism=_one_of("determinism", determinism, DETERMINISM),
         numerics=numerics(own.get("numerics")),
         env=_names(own.get("env", ())),
         trace=_one_of("trace", trace, TRACE_MODES),

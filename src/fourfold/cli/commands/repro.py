@@ -61,6 +61,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-run-cache", action="store_true", help="run even what is remembered from an earlier run"
     )
     how.add_argument("--no-commit", action="store_true", help="do not save outputs into the cache")
+    ours(
+        how.add_argument(
+            "--strict", action="store_true", help="fail a stage that reads or writes what it does not declare"
+        )
+    )
     how.add_argument(
         "-k",
         "--keep-going",
@@ -100,6 +105,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             run_cache=not args.no_run_cache,
             dry=args.dry,
             pull=args.pull,
+            strict=args.strict,
             output=_STDERR if session.settings.json else None,
         ),
     )
