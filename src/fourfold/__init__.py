@@ -18,6 +18,7 @@ _PUBLIC = {
     "all_tags": "fourfold.api",
     "artifacts_show": "fourfold.api",
     "get_dataset": "fourfold.api",
+    "seed_everything": "fourfold.runs.seeding",
     "FourfoldFileSystem": "fourfold.filesystem",
     "DVCFileSystem": "fourfold.filesystem",
     "FourfoldError": "fourfold.base.errors",

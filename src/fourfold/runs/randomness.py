@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fourfold.formats.native.fact import Fact, Section, absent, declared, observed
-from fourfold.runs.declared import PORTABLE, SEEDS
+from fourfold.runs.declared import PORTABLE
 from fourfold.runs.inject import _fourfold_derive
 from fourfold.runs.observation import Observation
 from fourfold.runs.task import Determinism, Numerics, Task
@@ -100,12 +100,9 @@ def plan(task: Task, draw: Callable[[], int]) -> Plan:
     """
     determinism = task.declared.determinism
     seed, seed_from = task.declared.seed, task.declared.seed_from
-    given = task.environ.get(_SEED, "")
+    given = _fourfold_derive.parse_seed(task.environ.get(_SEED, ""))
     if seed is None and determinism != "off":
-        if given.isascii() and given.isdigit() and int(given) < SEEDS:
-            seed, seed_from = int(given), _SEED
-        else:
-            seed, seed_from = draw(), ""
+        seed, seed_from = (draw(), "") if given is None else (given, _SEED)
     numerics = _resolved(task.declared.numerics, determinism)
     wanted = _switches(numerics)
     if determinism == "strict":
@@ -141,10 +138,8 @@ def hash_seed(seed: int, stage: str) -> int:
 def _may_set_hash_seed(environ: Mapping[str, str]) -> bool:
     """Whether nobody has chosen one, unless it was us, for the run in which this one runs."""
     present = environ.get(_HASHSEED, "")
-    outer = environ.get(_SEED, "")
-    ours = ""
-    if outer.isascii() and outer.isdigit() and int(outer) < SEEDS:
-        ours = str(hash_seed(int(outer), environ.get(_STAGE, "")))
+    outer = _fourfold_derive.parse_seed(environ.get(_SEED, ""))
+    ours = "" if outer is None else str(hash_seed(outer, environ.get(_STAGE, "")))
     return present in {"", "random", ours}
 
 

@@ -51,10 +51,18 @@ def short(seed: int) -> int:
     return seed & 0xFFFFFFFF
 
 
+def parse_seed(text: str) -> "int | None":
+    """A seed as the environment has it; None when the text is none."""
+    if text.isdigit() and text.isascii() and len(text) < 20:
+        seed = int(text)
+        return seed if seed < 2**63 else None
+    return None
+
+
 def rank_of(environ: "Mapping[str, str]") -> int:
     """The number of this process among those that a launcher started; 0 without one."""
     for name in RANKS:
         value = environ.get(name, "")
-        if value.isdigit():
+        if value.isdigit() and value.isascii() and len(value) < 10:
             return int(value)
     return 0

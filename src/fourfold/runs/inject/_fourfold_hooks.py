@@ -80,6 +80,15 @@ def call(hook: "Hook | None", module: "ModuleType") -> None:
             pass
 
 
+def attach(finder: Finder) -> None:
+    """Let a finder hear of imports; of what is there already, it hears at once."""
+    sys.meta_path.insert(0, finder)
+    for name, hook in list(finder.after.items()):
+        module = sys.modules.get(name)
+        if module is not None:
+            call(hook, module)
+
+
 def start() -> None:
     """Begin in this process: reports, the audit where it is asked for, seeds."""
     folder = os.environ.get("FOURFOLD_RUN_DIR", "")
@@ -113,8 +122,4 @@ def _seeds(folder: str) -> None:
     _fourfold_seeds.install(folder, finder)
     for key in ("seeds", "unseeded", "entropy"):
         _fourfold_report.contribute(key, getattr(_fourfold_seeds, key))
-    sys.meta_path.insert(0, finder)
-    for name, hook in list(finder.after.items()):
-        module = sys.modules.get(name)
-        if module is not None:
-            call(hook, module)
+    attach(finder)
