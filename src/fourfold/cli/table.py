@@ -95,6 +95,12 @@ COMMANDS: dict[str, Command] = {
     "env check": Command(
         "env_check", "Compare every installed file with what was installed and what is locked", "pipeline"
     ),
+    "env diff": Command(
+        "env_diff", "Show what differs between the environments of two runs, or of a run and now", "pipeline"
+    ),
+    "env show": Command(
+        "env_show", "Show the environment of a run, or the one that a stage would find now", "pipeline"
+    ),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),

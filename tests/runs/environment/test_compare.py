@@ -60,8 +60,8 @@ def test_distributions_that_came_went_or_were_edited_are_told_apart() -> None:
     found = listings("distributions", before, after)
     assert [(one.name, one.kind, one.before, one.after) for one in found] == [
         ("kiwi", "added", None, "3"),
-        ("apple", "record", "x", "y"),
         ("fig", "changed", "an index", "editable ~/fig"),
+        ("apple", "record", "x", "y"),
         ("plum", "removed", "1", None),
     ]
 

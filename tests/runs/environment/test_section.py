@@ -187,3 +187,9 @@ def test_section_after_the_first_is_quick(stage: Stage) -> None:
         stage.section({"PATH": "/bin", "HOME": str(stage.home)})
         times.append(time.perf_counter() - start)
     assert min(times) < 0.05  # some ms; the bound leaves room for a busy machine
+
+
+def test_library_that_a_program_opened_by_a_link_is_named_by_where_it_leads(stage: Stage) -> None:
+    real = os.path.realpath("/lib64/ld-linux-x86-64.so.2")
+    accesses = [Access("/lib64/ld-linux-x86-64.so.2", "read"), Access("/lib/none.so", "read", found=False)]
+    assert set(stage.part(stage.section({}, accesses), "libraries")) == {real}

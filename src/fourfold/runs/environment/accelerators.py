@@ -41,7 +41,8 @@ def nvidia(library: str = LIBRARY) -> tuple[dict[str, Any] | None, str]:
     try:
         nvml = ctypes.CDLL(library)
     except OSError as error:
-        return None, f"no driver of NVIDIA here ({error})"
+        missing = "cannot open shared object file: No such file" in str(error)
+        return None, f"no driver of NVIDIA here ({f'no {library}' if missing else error})"
     try:
         code = nvml.nvmlInit_v2()
     except AttributeError:

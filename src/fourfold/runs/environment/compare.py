@@ -60,6 +60,8 @@ _RANKS = {name: 20 + 2 * number for number, name in enumerate(_ORDER)}
 _LAST = 90
 #: Follows from others, or is told by them.
 _DERIVED = frozenset({"digest"})
+#: Keys that say where something is and not what it is.
+_PLACES = frozenset({("interpreter", "prefix")})
 #: What names a build within the name of a library's file: versions, and the hashes that repaired wheels
 #: carry.
 _BUILD = re.compile(r"-[0-9a-f]{8}(?=[.])|(?:\.\d+)+$|(?<=\d)\.\d+(?=/|\.so)")
@@ -76,7 +78,7 @@ def compare(before: Section, after: Section, part: Part) -> tuple[Change, ...]:
     changes: list[Change] = []
     for name in sorted({*before, *after} - _DERIVED):
         changes += _fact(name, before.get(name), after.get(name), part)
-    return tuple(sorted(changes, key=lambda change: (change.weight, change.fact, change.name)))
+    return tuple(sorted(changes, key=lambda change: (change.weight, change.fact, change.kind, change.name)))
 
 
 def _fact(name: str, before: Fact | None, after: Fact | None, part: Part) -> Iterator[Change]:
@@ -92,6 +94,8 @@ def _fact(name: str, before: Fact | None, after: Fact | None, part: Part) -> Ite
         yield from listing(_listed(one, part), _listed(other, part))
         return
     for key, left, right in _leaves("", one, other):
+        if (name, key) in _PLACES:
+            continue
         yield Change("environment", name, key, _kind(left, right), left, right, _weight(name))
 
 

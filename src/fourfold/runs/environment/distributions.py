@@ -20,6 +20,7 @@ from fourfold.storage.redact import redact_url
 _MOST = 64 * 1024 * 1024
 _DIST = re.compile(r"(.+?)-([^-]+)\.dist-info")
 _EGG = re.compile(r"([^-]+)(?:-([^-]+))?(?:-py[\d.]+)?(?:-.*)?\.egg-info")
+_INSTALLED = re.compile(r"/(?:site-packages|dist-packages|lib/python3\.\d+t?|lib-dynload)/")
 _SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -224,27 +225,33 @@ def imported(found: Mapping[str, Distribution], files: Collection[str]) -> set[s
 
     Where several share a first folder (``google``, ``nvidia``), their RECORDs decide.
     """
-    owners: dict[tuple[str, str], list[Distribution]] = {}
+    owners: dict[str, list[Distribution]] = {}
     for distribution in found.values():
         for top in distribution.tops:
-            owners.setdefault((distribution.site, top), []).append(distribution)
+            owners.setdefault(os.path.join(distribution.site, top), []).append(distribution)
     listed: dict[str, frozenset[str]] = {}
     hit: set[str] = set()
-    sites = sorted({site for site, _ in owners}, key=len, reverse=True)
+    rest: list[str] = []
+    sites = sorted({one.site + os.sep for one in found.values()}, key=len, reverse=True)
     for file in files:
         for site in sites:
-            if file.startswith(site + os.sep):
-                relative = file[len(site) + 1 :].replace(os.sep, "/")
-                candidates = owners.get((site, relative.partition("/")[0]), [])
-                hit.update(_owning(candidates, relative, listed))
+            if file.startswith(site):
+                end = file.find(os.sep, len(site))
+                candidates = owners.get(file if end < 0 else file[:end], ())
+                if len(candidates) == 1:
+                    hit.add(candidates[0].name)
+                elif candidates:
+                    hit.update(_owning(candidates, file[len(site) :].replace(os.sep, "/"), listed))
                 break
-    hit.update(_editable(found, files))
+        else:
+            rest.append(file)
+    hit.update(_editable(found, rest))
     return hit
 
 
-def _owning(candidates: list[Distribution], relative: str, listed: dict[str, frozenset[str]]) -> list[str]:
-    if len(candidates) <= 1:
-        return [one.name for one in candidates]
+def _owning(
+    candidates: Iterable[Distribution], relative: str, listed: dict[str, frozenset[str]]
+) -> list[str]:
     for one in candidates:
         if one.folder not in listed:
             text = _text(os.path.join(one.folder, "RECORD")) or ""
@@ -258,7 +265,17 @@ def _editable(found: Mapping[str, Distribution], files: Collection[str]) -> set[
         for one in found.values()
         if one.direct == "editable" and os.path.isabs(one.source)
     }
-    return {name for name, place in places.items() if any(file.startswith(place) for file in files)}
+    # Sources may hold an environment of their own, with the packages of others.
+    return {
+        name
+        for name, place in places.items()
+        if any(file.startswith(place) and not is_installed(file[len(place) :]) for file in files)
+    }
+
+
+def is_installed(path: str) -> bool:
+    """Whether a path leads through a folder of packages or of the standard library."""
+    return _INSTALLED.search(f"/{path}") is not None
 
 
 def document(found: Mapping[str, Distribution], used: Collection[str], shown: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from fourfold.runs.environment.distributions import Distribution, sites_of
+from fourfold.runs.environment.distributions import Distribution, is_installed, sites_of
 from fourfold.runs.environment.interpreter import Python, listing, text
 from fourfold.runs.environment.libraries import Asked, content
 from fourfold.runs.environment.naming import Names
@@ -40,6 +40,8 @@ def flags(
     def origin(folder: str) -> dict[str, Any]:
         return _origin(folder, python, place, asked)
 
+    known = {one.source for one in found.values() if one.direct == "editable"}
+    known |= {os.path.join(source, "src") for source in known}
     told: dict[str, Any] = {
         "editable": {
             name: {"source": names.shown(one.source), **_outside(one.source, names, origin)}
@@ -52,7 +54,7 @@ def flags(
         "outside": {
             names.shown(site): origin(site)
             for site in sites
-            if not names.is_project(site) and not _below_prefix(site, python)
+            if not names.is_project(site) and not _below_prefix(site, python) and site not in known
         },
         "custom": _custom(python, names, asked),
     }
@@ -80,7 +82,13 @@ def _outside(folder: str, names: Names, origin: Callable[[str], dict[str, Any]])
 def _origin(folder: str, python: Python, place: "Place", asked: Asked) -> dict[str, Any]:
     """The commit of the repository that a folder is in, and the files that were imported from it."""
     below = folder.rstrip(os.sep) + os.sep
-    files = sorted({file for file in python.modules.values() if file.startswith(below)})
+    files = sorted(
+        {
+            file
+            for file in python.modules.values()
+            if file.startswith(below) and not is_installed(file[len(below) :])
+        }
+    )
     lines = []
     for file in files:
         told = content(file, asked)

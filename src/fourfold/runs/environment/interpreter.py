@@ -56,7 +56,7 @@ def _joined(group: list[Report]) -> Python:
     loaded: set[str] = set()
     for report in group:
         for name, file in mapping(report, "modules").items():
-            if isinstance(file, str) and os.path.isabs(file):
+            if isinstance(file, str) and file.startswith(os.sep):
                 modules.setdefault(name, file)
         loaded.update(path for path in listing(report, "loaded") if isinstance(path, str))
     return Python(group[0], tuple(group), modules, tuple(sorted(loaded)))
@@ -107,6 +107,7 @@ def describe(python: Python, names: Names, asked: Asked) -> dict[str, Any]:
         told = content(os.path.realpath(executable), asked)
         if told is not None:
             found["binary"] = told["blake3"]
+    found["prefix"] = names.place(text(first, "prefix"))
     found["virtual"] = text(first, "prefix") != text(first, "base_prefix")
     flags = mapping(first, "flags")
     found["flags"] = {

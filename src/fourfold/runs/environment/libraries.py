@@ -130,9 +130,15 @@ def is_shared(path: str) -> bool:
 
 
 def document(paths: Iterable[str], shown: Callable[[str], str], asked: Asked) -> dict[str, Mapping[str, Any]]:
-    """The part of a record that lists shared libraries: name -> size and build id or BLAKE3."""
+    """The part of a record that lists shared libraries: name -> size and build id or BLAKE3.
+
+    Args:
+        paths: Absolute, with all links followed.
+        shown: Names a path as facts do.
+        asked: With what files are looked at.
+    """
     found: dict[str, Mapping[str, Any]] = {}
-    for path in sorted({os.path.realpath(path) for path in paths}):
+    for path in sorted(set(paths)):
         told = identity(path, asked)
         found[shown(path)] = told if told is not None else {"gone": True}
     return found

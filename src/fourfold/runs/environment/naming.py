@@ -29,6 +29,10 @@ class Names(NamedTuple):
                 return name.rstrip("/") or "."
         return path.replace(os.sep, "/")
 
+    def place(self, path: str) -> str:
+        """Where a prefix itself is: relative to the root, ``~/...``, or absolute."""
+        return self._replace(folders=tuple(pair for pair in self.folders if pair[1][:1] != "{")).shown(path)
+
     def is_project(self, path: str) -> bool:
         """Whether a path is the root of the project or below it."""
         path = os.path.normpath(path)

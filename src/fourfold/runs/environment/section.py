@@ -8,10 +8,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from blake3 import blake3
-
-from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Fact, Section, absent, observed
+from fourfold.runs import sites
 from fourfold.runs.environment import accelerators, host, interpreter, libraries, numerics
 from fourfold.runs.environment import distributions as dists
 from fourfold.runs.environment.flags import flags
@@ -85,6 +83,8 @@ def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: 
     described = interpreter.describe(main, names, asked)
     found = _installed(main, place, asked)
     listing = _listing(main, found, names)
+    digest = environment_digest(described, listing)
+    sites.note(place, digest, main.first, interpreter.portable(described))
     blas = numerics.blas(main)
     simd = numerics.simd(main)
     return {
@@ -92,7 +92,7 @@ def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: 
         "distributions": observed(parts(listing)),
         "flags": observed(flags(main, found, place, names, asked)),
         "lock": _lock(place, listing, described),
-        "digest": observed(environment_digest(described, listing)),
+        "digest": observed(digest),
         "threads": observed(numerics.threads(main)),
         "blas": observed(blas)
         if blas
@@ -109,11 +109,7 @@ def environment_digest(described: Mapping[str, Any], listing: Mapping[str, Mappi
         described: The interpreter, as its fact says.
         listing: The distributions, as their part says; what a run imported of them makes no difference.
     """
-    portable = {
-        **interpreter.portable(described),
-        "distributions": {name: [entry["version"], entry["record"]] for name, entry in listing.items()},
-    }
-    return blake3(canonical(portable)).hexdigest()
+    return sites.digest_of(interpreter.portable(described), listing)
 
 
 def _installed(python: Python, place: "Place", asked: Asked) -> dict[str, dists.Distribution]:
@@ -170,8 +166,9 @@ def _libraries(
 ) -> Fact:
     """What Python had in memory at its end, and what any program opened."""
     loaded = {path for python in pythons for path in python.loaded}
+    # The kernel tells Python where links lead; a trace has the names that programs used.
     loaded |= {
-        access.path
+        os.path.realpath(access.path)
         for access in observation.trace.accesses
         if access.how == "read" and access.found and libraries.is_shared(access.path)
     }

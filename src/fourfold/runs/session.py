@@ -1,0 +1,242 @@
+"""One run observed, from before its commands start until its record is written.
+
+`begin` prepares and says how commands are to be started; `Capture.finish` reads what was seen, has the
+sections made and appends the record. Recording never fails a run: whatever goes wrong here is told as a
+warning, and the section says why it is absent. Only what was asked for by name and cannot be had (a way of
+tracing, a sandbox) is refused, before anything runs. What the sections hold is each module's own.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from fourfold import __version__
+from fourfold.base.errors import FourfoldError
+from fourfold.base.events import Sink, Warned, silent
+from fourfold.base.fs.atomic import temp_token
+from fourfold.formats.native.fact import Section, absent, observed
+from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
+from fourfold.runs import code, data, findings, injection, randomness, reports
+from fourfold.runs.classify import classify
+from fourfold.runs.findings import Findings
+from fourfold.runs.observation import Coverage, Observation, Trace
+from fourfold.runs.redact import redact
+from fourfold.runs.store import FOLDER, Records
+from fourfold.runs.task import Task
+from fourfold.runs.tracer import start as tracer
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+
+#: A seed that is drawn is below this: short enough to be typed again.
+_DRAWN = 2**32
+_LIVE = "live"
+Made = TypeVar("Made")
+
+
+class Finished(NamedTuple):
+    """A run that has been observed.
+
+    Attributes:
+        id: Of its record; None when none could be written.
+        record: The record.
+        findings: What it did without declaring it.
+    """
+
+    id: RunId | None
+    record: RunRecord | None
+    findings: Findings
+
+
+class Capture:
+    """A run under observation; made by `begin`.
+
+    Attributes:
+        task: What runs.
+        environ: All of the environment for its commands.
+        prefixes: For each command, what its line begins with.
+        is_finished: Whether its record is written, or was tried to be.
+    """
+
+    def __init__(self, place: "Place", records: Records, task: Task, scratch: str, events: Sink) -> None:
+        self.task = task
+        self._place = place
+        self._records = records
+        self._events = events
+        self._scratch = scratch
+        self.is_finished = False
+        self._looked: tuple[Observation, Findings] | None = None
+        self._ended = (0.0, 0)
+        self._snapshot = self._guarded("code", lambda: code.snapshot(place, task, records.keep))
+        self._before = self._guarded("data", lambda: data.before(task, place))
+        self._plan = randomness.plan(task, _draw)
+        self._launches = [tracer.prepare(task, scratch, number=at) for at in range(len(task.commands))]
+        additions: dict[str, str] = dict(injection.environment(task, self._plan, scratch))
+        for launch in self._launches:
+            additions |= launch.environ
+        self.environ: Mapping[str, str] = {**task.environ, **additions}
+        self.prefixes = tuple(launch.prefix for launch in self._launches)
+        self._started = place.clock.now_ns()
+        self._since = place.clock.monotonic()
+
+    def finish(self, outcome: Outcome, task: Task, entry: str = "") -> Finished:
+        """Write the record of the run.
+
+        Args:
+            outcome: How it ended.
+            task: What ran, with the content of its inputs and outputs as far as it is known now.
+            entry: Digest of the entry of ``dvc.lock`` that it made; "" without one.
+        """
+        observation, found = self._look()
+        seconds, ended = self._ended
+        sections = self._sections(task, observation, found, entry)
+        self.close()
+        self.is_finished = True
+
+        def make(previous: RunId | None) -> RunRecord:
+            return RunRecord(
+                kind=task.kind,
+                stage=task.name,
+                command=tuple(redact(line, task.environ) for line in task.commands),
+                outcome=outcome,
+                times=Times(_moment(self._started), _moment(ended), round(seconds, 6)),
+                **sections,
+                previous=previous,
+                tool=__version__,
+            )
+
+        written = self._guarded("record", lambda: self._records.append(make))
+        record = None
+        if written is not None:
+            record = self._guarded("record", lambda: self._records.get(written))
+        return Finished(written, record, found)
+
+    def close(self) -> None:
+        """Remove what only served to observe; nothing more can be learned of the run."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def findings(self) -> Findings:
+        """What the run did without declaring it; its commands have ended."""
+        return self._look()[1]
+
+    def _look(self) -> tuple[Observation, Findings]:
+        """Read what was seen, once."""
+        if self._looked is None:
+            clock = self._place.clock
+            self._ended = clock.monotonic() - self._since, clock.now_ns()
+            observation = self._observe()
+            found = self._guarded(
+                "trace",
+                lambda: classify(
+                    self.task,
+                    self._place,
+                    observation.trace,
+                    observation.reports,
+                    since_ns=self._started,
+                ),
+            )
+            self._looked = observation, found if found is not None else Findings()
+        return self._looked
+
+    def _observe(self) -> Observation:
+        trace = self._guarded("trace", lambda: tracer.collect(self._launches, self._scratch))
+        found = self._guarded("reports", lambda: reports.read(self._scratch))
+        trace = trace if trace is not None else Trace(Coverage("none", "what was seen could not be read"))
+        told = found if found is not None else ()
+        return Observation(trace._replace(coverage=trace.coverage._replace(python=len(told))), told)
+
+    def _sections(
+        self, task: Task, observation: Observation, found: Findings, entry: str
+    ) -> dict[str, Section]:
+        from fourfold.runs import environment  # noqa: PLC0415 - not needed before the run
+
+        place, keep = self._place, self._records.keep
+        snapshot, before = self._snapshot, self._before
+        made: dict[str, Callable[[], Section]] = {
+            "code": lambda: code.section(snapshot, observation, keep) if snapshot is not None else {},
+            "data": lambda: data.section(task, place, keep, before),
+            "environment": lambda: environment.section(task, place, observation, keep),
+            "randomness": lambda: randomness.section(self._plan, task, observation),
+            "trace": lambda: findings.section(found, observation.trace, keep),
+        }
+        sections: dict[str, Section] = {}
+        for name, make in made.items():
+            section = self._guarded(name, make)
+            sections[name] = section or {"captured": absent("it could not be captured: see the warning")}
+        if entry:
+            sections["data"] = {**sections["data"], "entry": observed(entry)}
+        return sections
+
+    def _guarded(self, what: str, make: Callable[[], Made]) -> Made | None:
+        """What a part of the capture makes; its failure is told, and is not the run's."""
+        try:
+            return make()
+        except FourfoldError as error:
+            self._events(
+                Warned(error.code, f"{what} of the run is not recorded: {error.message}", error.hint)
+            )
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost anybody a night of training
+            kind = type(error).__name__
+            self._events(Warned("not-recorded", f"{what} of the run is not recorded: {kind}: {error}"))
+        return None
+
+
+def begin(place: "Place", records: Records, task: Task, *, events: Sink = silent) -> Capture | None:
+    """Prepare to observe a run; None, and a warning, where nothing can be kept.
+
+    Args:
+        place: Where it happens.
+        records: Those of the place.
+        task: What is about to run.
+        events: Hears of what cannot be captured.
+
+    Raises:
+        FourfoldError: a way of tracing, or a sandbox, that was asked for by name does not work here.
+    """
+    try:
+        live = place.make(FOLDER, _LIVE)
+        _sweep(live)
+        scratch = os.path.join(live, f"{os.getpid()}-{temp_token()}")
+        os.mkdir(scratch, 0o700)
+    except (OSError, FourfoldError) as error:
+        self_told = error.message if isinstance(error, FourfoldError) else str(error)
+        events(Warned("not-recorded", f"this run is not recorded: {self_told}"))
+        return None
+    try:
+        return Capture(place, records, task, scratch, events)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _sweep(live: str) -> None:
+    """Remove what runs left whose process is gone."""
+    with suppress(OSError):
+        for name in os.listdir(live):
+            pid = name.partition("-")[0]
+            if not (pid.isdecimal() and _is_alive(int(pid))):
+                shutil.rmtree(os.path.join(live, name), ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _draw() -> int:
+    return secrets.randbelow(_DRAWN)
+
+
+def _moment(when_ns: int) -> str:
+    moment = datetime.fromtimestamp(when_ns / 1e9, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
