@@ -3,7 +3,7 @@
 from typing import Any
 
 from fourfold.formats.native.fact import absent, observed
-from fourfold.formats.native.record import Outcome
+from fourfold.formats.native.record import Outcome, RunRecord
 from fourfold.runs.changes import Change
 from fourfold.runs.diff import compare
 from tests.runs.recordmaking import Parts, blake, distributions, library, make
@@ -12,6 +12,16 @@ from tests.runs.recordmaking import Parts, blake, distributions, library, make
 def changes(first: dict[str, Any], second: dict[str, Any], trees: Any = None) -> tuple[Change, ...]:
     parts = Parts()
     return compare(make(parts, **first), make(parts, **second), parts.read, trees)
+
+
+def listing(*changed: str) -> Any:
+    """Lists code trees, in which these files differ."""
+    contents = iter("12")
+
+    def files(_: RunRecord) -> dict[str, str]:
+        return {**dict.fromkeys(changed, next(contents)), "same.py": "3"}
+
+    return files
 
 
 def told(found: tuple[Change, ...], kind: str = "moved") -> list[tuple[str, str, Any, Any]]:
@@ -102,15 +112,13 @@ def test_a_parameter_speaks_for_its_file() -> None:
 
 
 def test_a_script_that_changed_is_code_and_told_once_though_it_is_declared() -> None:
-    found = changes(
-        {}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, lambda *_: ["train.py"]
-    )
+    found = changes({}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, listing("train.py"))
     assert told(found) == [("code", "train.py", "a" * 40, "d" * 40)]
 
 
 def test_code_that_changed_and_was_not_read_is_told_apart() -> None:
     files = ["train.py", "notes.md", "dvc.yaml", "data.csv.dvc", "other.py"]
-    found = changes({}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, lambda *_: files)
+    found = changes({}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, listing(*files))
     assert told(found) == [("code", "train.py", "a" * 40, "d" * 40)]
     assert [each.name for each in found if each.kind == "unread"] == ["notes.md", "other.py"]
     assert [each.name for each in found if each.kind == "aside"] == ["data.csv.dvc", "dvc.yaml"]
@@ -120,7 +128,7 @@ def test_code_of_which_nobody_knows_whether_it_was_read_counts_as_moved() -> Non
     def unseen(tree: str) -> dict[str, Any]:
         return {"code": {"sources": absent("nothing was traced"), "tree": observed(tree)}, "method": "none"}
 
-    found = changes(unseen("1" * 40), unseen("2" * 40), lambda *_: ["notes.md"])
+    found = changes(unseen("1" * 40), unseen("2" * 40), listing("notes.md"))
     assert [row[:2] for row in told(found)] == [("code", "notes.md")]
     assert [row[:2] for row in told(changes(unseen("1" * 40), unseen("2" * 40)))] == [("code", "tree")]
 
@@ -188,7 +196,8 @@ def test_hostile_facts_are_compared_and_break_nothing() -> None:
         for section in ("code", "more", "environment", "randomness", "trace"):
             plain = make(parts)
             names = plain.section("data" if section == "more" else section)
-            odd = make(parts, **{section: dict.fromkeys(names, observed(value))})
+            strange_facts: dict[str, Any] = {section: dict.fromkeys(names, observed(value))}
+            odd = make(parts, **strange_facts)
             compare(plain, odd, parts.read)
             compare(odd, plain, parts.read)
 

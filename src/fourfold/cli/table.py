@@ -59,6 +59,7 @@ FAMILIES = {
     "params": "Parameters of the pipeline",
     "plots": "Plots of the pipeline",
     "remote": "Places that data is pushed to and pulled from",
+    "runs": "Records of runs: what made a result",
     "stage": "Stages of the pipeline",
 }
 
@@ -150,6 +151,13 @@ COMMANDS: dict[str, Command] = {
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
     "run": Command("run", "Run any command, and record what made its result", "pipeline"),
+    "runs diff": Command("runs_diff", "Show what moved between two runs, by coordinate", "pipeline"),
+    "runs export": Command("runs_export", "Write a run with all that it names as one document", "pipeline"),
+    "runs find": Command(
+        "runs_find", "Find the runs that made a file, or used a library or seed", "pipeline"
+    ),
+    "runs list": Command("runs_list", "List the recorded runs", "pipeline"),
+    "runs show": Command("runs_show", "Show what is known of a run, and how it is known", "pipeline"),
     "stage add": Command("stage_add", "Write a new stage into 'dvc.yaml'", "pipeline"),
     "stage list": Command("stage_list", "List stages", "pipeline"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),

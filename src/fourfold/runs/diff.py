@@ -22,7 +22,7 @@ from fourfold.runs.changes import (
     value_of,
 )
 from fourfold.runs.diff_environment import compare_environments, compare_randomness
-from fourfold.runs.diff_files import TreeDiff, compare_files
+from fourfold.runs.diff_files import CodeFiles, compare_files
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
@@ -69,26 +69,28 @@ class Difference(NamedTuple):
         return {"a": self.first, "b": self.second, "same": self.same, **found}
 
 
-def diff(records: "Records", first: RunId, second: RunId, trees: TreeDiff | None = None) -> Difference:
+def diff(records: "Records", first: RunId, second: RunId, code_files: CodeFiles | None = None) -> Difference:
     """Compare two runs.
 
     Args:
         records: Where they are.
         first: The one.
         second: The other.
-        trees: Compares two code trees; None where there is no Git.
+        code_files: Lists the code tree of a run; None where there is no Git.
 
     Raises:
         FourfoldError: one of them is not here, or damaged.
     """
     a, b = records.get(first), records.get(second)
-    return Difference(first, second, compare(a, b, records.part, trees))
+    return Difference(first, second, compare(a, b, records.part, code_files))
 
 
-def compare(a: RunRecord, b: RunRecord, part: Part, trees: TreeDiff | None = None) -> tuple[Change, ...]:
+def compare(
+    a: RunRecord, b: RunRecord, part: Part, code_files: CodeFiles | None = None
+) -> tuple[Change, ...]:
     """What moved from one run to another; arguments as for `diff`, ``part`` reads a part."""
     found = [
-        *compare_files(a, b, part, trees),
+        *compare_files(a, b, part, code_files),
         *compare_environments(a, b, part),
         *compare_randomness(a, b, part),
         *_trace(a, b, part),

@@ -25,8 +25,8 @@ from fourfold.runs.changes import (
 )
 from fourfold.runs.codesources import is_code
 
-#: Paths, relative to the root of the repository, in which two Git trees differ.
-TreeDiff = Callable[[str, str], Iterable[str]]
+#: The files of the code tree of a run, by path, with their ids.
+CodeFiles = Callable[[RunRecord], Mapping[str, str]]
 
 #: Ways of watching that see every reading.
 _WHOLE = frozenset({"seccomp", "strace"})
@@ -43,11 +43,13 @@ _DATA_ASIDE = frozenset({"unread", "changed_during"})
 _MOST_SAID = 5
 
 
-def compare_files(a: RunRecord, b: RunRecord, part: Part, trees: TreeDiff | None = None) -> Iterable[Change]:
+def compare_files(
+    a: RunRecord, b: RunRecord, part: Part, code_files: CodeFiles | None = None
+) -> Iterable[Change]:
     """What moved in the first two coordinates, declared or not."""
     files = _Files(a, b, part)
     yield from _code(a, b, part, files)
-    yield from _trees(a, b, files, trees)
+    yield from _trees(a, b, files, code_files)
     yield from _data(a, b, part, files)
     yield from _undeclared(a, b, part)
 
@@ -136,20 +138,22 @@ def _code(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         yield from differing("code", name, a.code.get(name), b.code.get(name), part)
 
 
-def _trees(a: RunRecord, b: RunRecord, files: _Files, trees: TreeDiff | None) -> Iterable[Change]:
+def _trees(a: RunRecord, b: RunRecord, files: _Files, code_files: CodeFiles | None) -> Iterable[Change]:
     """What changed in the code beside the files that are known to have been read."""
     before, after = value_of(a.code, "tree"), value_of(b.code, "tree")
     if before == after or before is None or after is None:
         return
     try:
-        changed = sorted(trees(str(before), str(after))) if trees is not None else None
+        trees = [code_files(record) for record in (a, b)] if code_files is not None else []
     except FourfoldError:
-        changed = None
-    if changed is None:
+        trees = []
+    if not trees:
         note = "which files is not known: their tree is not here"
         yield Change("code", "tree", before, after, "unread" if files.known else "moved", note)
         return
-    for path in changed:
+    for path in sorted({*trees[0], *trees[1]}):
+        if trees[0].get(path) == trees[1].get(path):
+            continue
         if not files.is_unknown(path):
             continue
         if path.endswith(".dvc") or path.rpartition("/")[2] in _DESCRIPTIONS:

@@ -1,0 +1,154 @@
+"""What the commands of the family ``runs`` share: where records are, how runs and facts are shown."""
+
+import time
+from calendar import timegm
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fourfold.cli.render import Style
+from fourfold.cli.session import Session
+from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.runs.changes import mapping, value_of
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+    from fourfold.runs.store import Records
+
+#: So many digits of an id are shown.
+SHORT = 12
+#: So much of a value stands on a line.
+_WIDE = 100
+
+
+def opened(session: Session) -> tuple["Place", "Records"]:
+    """The place around the folder of the user, project or not, and its records."""
+    from fourfold.runs.store import records_of  # noqa: PLC0415 - only when a command runs
+    from fourfold.wiring import find_place  # noqa: PLC0415 - likewise
+
+    place = find_place(session.cwd, environ=session.environ, clock=session.clock)
+    return place, records_of(place)
+
+
+def seconds_of(moment: str) -> int | None:
+    """Seconds since 1970 of a moment as records write it; None when it is none."""
+    try:
+        return timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return None
+
+
+def when(moment: str) -> str:
+    """A moment as people here write it, to the minute."""
+    seconds = seconds_of(moment)
+    return "?" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def title(record: RunRecord) -> str:
+    """The stage, or the beginning of the command."""
+    return record.stage or short("; ".join(record.command), 40)
+
+
+def short(text: str, most: int) -> str:
+    """A text on one line, cut."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def findings_of(record: RunRecord) -> int | None:
+    """How many uses were not declared; None where nobody looked."""
+    counts = [
+        mapping(value_of(record.trace, name)).get("count")
+        for name in ("undeclared_reads", "undeclared_writes")
+    ]
+    known = [count for count in counts if isinstance(count, int)]
+    return sum(known) if known else None
+
+
+def overview(name: RunId, record: RunRecord) -> dict[str, Any]:
+    """A run in a list, for programs."""
+    return {
+        "id": name,
+        "kind": record.kind,
+        "stage": record.stage,
+        "command": list(record.command),
+        "started": record.times.started,
+        "seconds": record.times.seconds,
+        "state": record.outcome.state,
+        "code": record.outcome.code,
+        "seed": value_of(record.randomness, "seed"),
+        "commit": value_of(record.code, "commit"),
+        "tree": value_of(record.code, "tree"),
+        "environment": value_of(record.environment, "digest"),
+        "findings": findings_of(record),
+    }
+
+
+def rows(found: Sequence[tuple[RunId, RunRecord]], style: Style) -> Iterator[str]:
+    """Runs in a list, for people."""
+    table = [
+        [
+            name[:SHORT],
+            when(record.times.started),
+            title(record),
+            _state(record),
+            duration(record.times.seconds),
+            _cell(value_of(record.randomness, "seed")),
+            _cell(value_of(record.code, "tree"))[:8],
+            _cell(findings_of(record)),
+        ]
+        for name, record in found
+    ]
+    if not table:
+        return
+    headers = ["run", "when", "what", "outcome", "time", "seed", "code", "findings"]
+    widths = [max(map(len, column)) for column in zip(headers, *table, strict=True)]
+    yield style.dim(_aligned(headers, widths))
+    for row, (_, record) in zip(table, found, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[0] = style.cyan(cells[0])
+        if record.outcome.state != "succeeded":
+            cells[3] = style.red(cells[3])
+        if row[-1] not in {"0", "-"}:
+            cells[-1] = style.yellow(cells[-1])
+        yield "  ".join(cells).rstrip()
+
+
+def _state(record: RunRecord) -> str:
+    outcome = record.outcome
+    return f"failed ({outcome.code})" if outcome.state == "failed" else outcome.state
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def value_text(value: Any) -> str:
+    """A value of a fact on one line: digests cut, short things whole."""
+    if isinstance(value, str):
+        is_digest = len(value) >= 32 and all(letter in "0123456789abcdef" for letter in value)
+        return value[:SHORT] if is_digest else short(value, _WIDE)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        return short(", ".join(f"{key}={value_text(inner)}" for key, inner in value.items()), _WIDE) or "none"
+    if isinstance(value, list | tuple):
+        return short(", ".join(value_text(inner) for inner in value), _WIDE) or "none"
+    return str(value)
