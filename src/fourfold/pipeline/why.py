@@ -20,6 +20,7 @@ from fourfold.pipeline.lockfile import current_dependencies, current_parameters,
 from fourfold.pipeline.plan import reasons
 from fourfold.project.changes import Examiner
 from fourfold.project.files import load_tracked
+from fourfold.project.nativelock import lock_path
 from fourfold.project.outs import Owner, place
 from fourfold.project.snapshot import tree_of
 from fourfold.project.status import address_from
@@ -28,6 +29,7 @@ from fourfold.project.why import Reason, Why
 from fourfold.project.why import why as why_changed
 
 if TYPE_CHECKING:
+    from fourfold.pipeline.standing import Standing
     from fourfold.project.project import Project
 
 #: Tables of one reason that are looked into, and the bytes that are read of each.
@@ -70,12 +72,14 @@ class Answer(NamedTuple):
         first: Stages that it needs and that would run before it, in their order.
         remembered: The run that would be taken instead of running; None where there is none, where
             something runs first, and for what is no stage.
+        standings: What differs from ``fourfold.lock``: one entry, or none.
     """
 
     why: Why
     tables: tuple[tuple[TableNote, ...], ...]
     first: tuple[str, ...] = ()
     remembered: Remembered | None = None
+    standings: "tuple[Standing, ...]" = ()
 
 
 def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) -> list[Answer]:
@@ -106,8 +110,16 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
         if upstream is not None and answer.owner.is_stage:
             first = upstream.running_before(answer.owner)
         remembered = None if first else _remembered(project, answer.owner, examiner)
-        answers.append(Answer(answer, tables, first, remembered))
+        answers.append(Answer(answer, tables, first, remembered, _standings(project, answer.owner)))
     return answers
+
+
+def _standings(project: "Project", owner: Owner) -> "tuple[Standing, ...]":
+    if not owner.is_stage or not os.path.lexists(lock_path(owner.file)):
+        return ()
+    from fourfold.pipeline.standing import standings  # noqa: PLC0415 - where nothing is locked, not loaded
+
+    return standings(project, [owner])
 
 
 def _with_readers(project: "Project", names: list[str], error: TargetNotFoundError) -> TargetNotFoundError:

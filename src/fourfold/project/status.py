@@ -37,10 +37,12 @@ class Status(NamedTuple):
     Attributes:
         changed: Owners that differ.
         total: How many owners were looked at.
+        stages: The stages among them.
     """
 
     changed: tuple[OwnerStatus, ...]
     total: int
+    stages: tuple[Owner, ...] = ()
 
 
 def status(
@@ -78,7 +80,8 @@ def status(
             changes.insert(0, told[item.owner.file])
         if changes:
             changed.append(OwnerStatus(address_from(project, item.owner), item.owner, tuple(changes)))
-    return Status(tuple(changed), len(selected))
+    stages = tuple([item.owner for item in selected if item.owner.is_stage])
+    return Status(tuple(changed), len(selected), stages)
 
 
 def _news(

@@ -62,14 +62,16 @@ def snapshot(place: "Place", task: "Task", parts: Parts) -> Snapshot:
         why = "no Git repository" if git is None else "a repository without a work tree"
         return Snapshot({name: absent(why) for name in _NAMES}, place.root, None, task)
     try:
-        known, state = codestate.take(git, place.environ, (*task.tracked, *_made(task)))
+        known, state = codestate.take(git, place.environ, data_of(task))
     except FourfoldError as error:
         return Snapshot({name: absent(error.message) for name in _NAMES}, git.root, None, task)
     return Snapshot(_facts(place, known, state, parts, git.root), git.root, state, task)
 
 
-def _made(task: "Task") -> list[str]:
-    return [item.path for item in task.outputs]
+def data_of(task: "Task") -> list[str]:
+    """Absolute paths that hold data: everything tracked and made, but not the pointer files themselves."""
+    paths = (*task.tracked, *(item.path for item in task.outputs))
+    return [path for path in paths if not path.endswith(".dvc")]
 
 
 def _facts(place: "Place", known: "Settings", state: CodeState, parts: Parts, root: str) -> dict[str, Fact]:

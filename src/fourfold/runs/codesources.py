@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.runs.codestate import LARGEST, CodeState, is_secret
 from fourfold.runs.codetree import Outputs, is_written
-from fourfold.scm.worktree import COMMIT, blob_id
+from fourfold.scm.blobs import blob_id
+from fourfold.scm.worktree import COMMIT
 
 if TYPE_CHECKING:
     from fourfold.runs.observation import Observation
@@ -81,7 +82,7 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
 
 def _data(task: "Task", prefix: str) -> Iterator[str]:
     for path in (*task.tracked, *(item.path for item in task.outputs)):
-        if path.startswith(prefix):
+        if path.startswith(prefix) and not path.endswith(".dvc"):
             yield path[len(prefix) :].replace(os.sep, "/")
 
 

@@ -32,7 +32,7 @@ def entry_of(record: "RunRecord", run_id: "RunId") -> LockStage:
         image=_image_text(_value(environment, "image")),
         seed=seed if type(seed) is int else None,
         determinism=_text(randomness, "determinism"),
-        numerics=_said(numerics),
+        numerics=_asked(numerics),
         env=_hashes(record),
     )
 
@@ -65,11 +65,12 @@ def _image_text(value: Any) -> str | None:
     return f"{name.partition('@')[0]}@{digest}" if name else digest
 
 
-def _said(value: Any) -> dict[str, Any]:
-    """What was set of a profile."""
-    if not isinstance(value, Mapping):
+def _asked(value: Any) -> dict[str, Any]:
+    """What was asked for of a profile."""
+    asked = value.get("asked") if isinstance(value, Mapping) else None
+    if not isinstance(asked, Mapping):
         return {}
-    return {str(key): inner for key, inner in value.items() if isinstance(inner, str | int | float | bool)}
+    return {str(key): inner for key, inner in asked.items() if isinstance(inner, str | int | float | bool)}
 
 
 def _hashes(record: "RunRecord") -> dict[str, str]:

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.scm.blobs import blob_id
 from fourfold.scm.process import child_environment, failed, run_git
 from fourfold.scm.refs import find_dirs, read_head
 
@@ -229,14 +230,6 @@ def nested_commit(path: str) -> str | None:
     """The commit of the Git repository in a folder; None when there is none, or it has no commit."""
     dirs = find_dirs(path)
     return read_head(dirs).commit if dirs is not None else None
-
-
-def blob_id(content: bytes, *, long: bool = False) -> str:
-    """The id that Git gives to these bytes; ``long`` in repositories of SHA-256."""
-    name = hashlib.new("sha256" if long else "sha1", usedforsecurity=False)
-    name.update(b"blob %d\0" % len(content))
-    name.update(content)
-    return name.hexdigest()
 
 
 def lfs_name(content: bytes) -> str:

@@ -1,13 +1,17 @@
 """``ff status``: what differs from what is recorded, here or on a remote."""
 
 import argparse
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fourfold.cli.options import at_least_one
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.project.status import as_dvc, status
+
+#: Written beside ``dvc.lock`` when stages run; with it, the other coordinates are compared too.
+_LOCK = "fourfold.lock"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +53,20 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         events=session.sink,
     )
     data = as_dvc(project, result)
+    text: Iterable[str] = _lines(data)
     if not data:
         nothing = "There are no data or pipelines tracked in this project yet."
         clean = "Data and pipelines are up to date."
-        return Outcome(data={}, text=(clean if result.total else nothing,))
-    return Outcome(data=data, text=_lines(data))
+        text = (clean if result.total else nothing,)
+    if any(os.path.exists(os.path.join(os.path.dirname(owner.file), _LOCK)) for owner in result.stages):
+        from fourfold.cli import standing  # noqa: PLC0415 - where nothing is locked, nothing is loaded
+        from fourfold.pipeline.standing import standings  # noqa: PLC0415 - likewise
+
+        found = standings(project, result.stages)
+        if found:
+            data = {**data, _LOCK: [{"changed coordinates": standing.as_data(found)}]}
+            text = (*text, *standing.lines(found))
+    return Outcome(data=data, text=text)
 
 
 def _remote(args: argparse.Namespace, session: Session) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
+from fourfold.cli.standing import as_data, details
 from fourfold.formats.tabular import TableSummary
 from fourfold.pipeline.why import Answer, TableNote, why
 from fourfold.project.changes import Change
@@ -60,6 +61,8 @@ def _data(answer: Answer) -> dict[str, Any]:
         data["remembered"] = (
             None if remembered is None else {"entry": remembered.relpath, "restorable": remembered.whole}
         )
+        if answer.standings:
+            data["coordinates"] = as_data(answer.standings)[answer.standings[0].name]
     return data
 
 
@@ -95,6 +98,8 @@ def _lines(answers: list[Answer], session: Session) -> Iterator[str]:
             again = "it may run after them" if not why.reasons else "they run first"
             yield f"  {again}: {', '.join(answer.first)} (ff why {answer.first[0]})"
         yield from _memory(answer)
+        for standing in answer.standings:
+            yield from details(standing)
 
 
 def _memory(answer: Answer) -> Iterator[str]:

@@ -5,9 +5,8 @@ Keys that this version does not know are kept where nothing new is said. Where t
 it, is `fourfold.runs.lockfile`.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from fourfold.base.errors import InvalidFileError
 from fourfold.formats.dvc import yamlio
@@ -18,8 +17,7 @@ SCHEMA = "fourfold.lock/1"
 #: No such file is larger, in bytes, and none has more stages.
 MOST = 16 * 1024 * 1024
 MOST_STAGES = 100_000
-_RUN = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_HEX = re.compile(r"[0-9a-f]{4,128}", re.ASCII)
+_HEX = frozenset("0123456789abcdef")
 #: A text of the file is one line, and no longer.
 _LONGEST = 1000
 
@@ -123,7 +121,7 @@ def _stage(value: object, source: str) -> LockStage:
         if not isinstance(digest, str) or len(digest) > _LONGEST:
             raise BadLockFileError(f"{source}.env.{name[:80]} is no hash")
     run = entry.get("run")
-    if not isinstance(run, str) or not _RUN.fullmatch(run):
+    if not _is_hex(run) or len(run) != 64:
         raise BadLockFileError(f"{source}.run is no id of a run: {str(run)[:80]!r}")
     known = {
         "": (entry, {"run", "code", "environment", "randomness", "env"}),
@@ -173,8 +171,8 @@ def _is_line(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST and "\n" not in value
 
 
-def _is_hex(value: object) -> bool:
-    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+def _is_hex(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 4 <= len(value) <= 128 and _HEX.issuperset(value)
 
 
 def stage_document(stage: LockStage) -> dict[str, Any]:

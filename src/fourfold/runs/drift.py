@@ -1,0 +1,279 @@
+"""What of a stage's four coordinates is not any more what ``fourfold.lock`` says.
+
+Only what can be told in a few milliseconds is looked at, and no process is started: source files by their
+content, distributions by their metadata, files of locks by their digest, declarations as they are. What the
+lock file alone cannot tell (which source files there were) its record tells, where that is here; where it is
+not, nothing is said. Data is not looked at: `fourfold.project.status` does that.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.base.ids import is_unsafe_path
+from fourfold.formats.native.canonical import digest as blake3_of
+from fourfold.runs.task import Numerics, Task
+from fourfold.scm.refs import find_root
+
+if TYPE_CHECKING:
+    from fourfold.formats.native.lockfile import LockStage
+    from fourfold.formats.native.record import RunRecord
+    from fourfold.runs.place import Place
+    from fourfold.runs.store import Records
+    from fourfold.runs.task import Declared
+
+Coordinate = Literal["code", "environment", "randomness", "variables"]
+#: Lock files are smaller, in bytes.
+_LOCK = 64 * 1024 * 1024
+
+
+class Drift(NamedTuple):
+    """One thing that differs.
+
+    Attributes:
+        coordinate: Of the four; ``variables`` are declared environment variables.
+        name: A file, a distribution, a switch, the name of a variable.
+        before: What the lock file, or its record, says; None for nothing, and for what is not to be told.
+        now: What it is now; likewise.
+    """
+
+    coordinate: Coordinate
+    name: str
+    before: Any = None
+    now: Any = None
+
+
+class Drifts:
+    """Compares stages of one place; what several share is looked at once."""
+
+    def __init__(self, place: "Place", records: "Records") -> None:
+        self._place = place
+        self._records = records
+        self._root = find_root(place.root) or place.root
+        self._oids: dict[str, str | None] = {}
+        self._environments: dict[str, tuple[Drift, ...]] = {}
+
+    def of(self, entry: "LockStage", declared: "Declared", data: Collection[str] = ()) -> tuple[Drift, ...]:
+        """What differs for one stage.
+
+        Args:
+            entry: What ``fourfold.lock`` says of it.
+            declared: What it declares now.
+            data: Absolute paths that it declares to read or write: no code of its own.
+        """
+        record = self._record(entry)
+        return (
+            *self._code(record, data),
+            *self._environment(entry, declared, record),
+            *_randomness(entry, declared, record),
+            *self._variables(entry, declared),
+        )
+
+    def _record(self, entry: "LockStage") -> "RunRecord | None":
+        from fourfold.formats.native.record import RunId  # noqa: PLC0415 - only where there is something to compare
+
+        try:
+            return self._records.get(RunId(entry.run))
+        except FourfoldError:
+            return None
+
+    def _part(self, value: object) -> Mapping[str, Any]:
+        if isinstance(value, Mapping) and isinstance(value.get("part"), str):
+            try:
+                return self._records.part(value["part"])
+            except FourfoldError:
+                return {}
+        return {}
+
+    # --- code ---
+
+    def _code(self, record: "RunRecord | None", data: Collection[str]) -> Iterator[Drift]:
+        """Source files that the run really used and that are not what they were."""
+        fact = record.code.get("sources") if record is not None else None
+        value = fact.value if fact is not None else None
+        files = self._part(value.get("files") if isinstance(value, Mapping) else None).get("files")
+        differing = []
+        for name, oid in sorted(files.items()) if isinstance(files, Mapping) else ():
+            if not isinstance(oid, str) or is_unsafe_path(name):
+                continue
+            path = os.path.join(self._root, name)
+            if not _within(path, data) and self._oid(path, len(oid)) != oid:
+                differing.append((name, path, oid))
+        converted = self._converted([name for name, _, _ in differing])
+        for name, path, oid in differing:
+            now = converted.get(name, self._oids[path])
+            if now != oid:
+                yield Drift("code", name, oid, now)
+
+    def _oid(self, path: str, length: int) -> str | None:
+        """The id that Git gives to a file's bytes as they are; None when it is not there."""
+        if path not in self._oids:
+            from fourfold.scm.blobs import blob_id  # noqa: PLC0415 - only where there is something to compare
+
+            try:
+                link = os.path.islink(path)
+                if link:
+                    content = os.fsencode(os.readlink(path))
+                else:
+                    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                        content = file.read()
+                self._oids[path] = blob_id(content, long=length > 40)
+            except OSError:
+                self._oids[path] = None
+        return self._oids[path]
+
+    def _converted(self, names: list[str]) -> dict[str, str]:
+        """What Git would store of files whose bytes differ: their line ends may be converted."""
+        there = [name for name in names if self._oids[os.path.join(self._root, name)] is not None]
+        if not there:
+            return {}
+        from fourfold.scm import worktree  # noqa: PLC0415 - as above
+        from fourfold.scm.git import Git  # noqa: PLC0415 - as above
+
+        try:
+            git = Git(self._root, self._place.environ)
+            known = worktree.settings(git, self._place.environ)
+            long = len(self._oids[os.path.join(self._root, there[0])] or "") > 40
+            reader = worktree.Reader(git, self._place.environ, known, long=long)
+            wanted = []
+            for name in there:
+                kind = worktree.kind_of(os.path.join(self._root, name), modes=known.modes)
+                if kind is not None:
+                    wanted.append((name, kind[0]))
+            return {name: blob.oid for name, blob in reader.read(wanted).items()}
+        except FourfoldError:
+            return {}
+
+    # --- environment ---
+
+    def _environment(
+        self, entry: "LockStage", declared: "Declared", record: "RunRecord | None"
+    ) -> Iterator[Drift]:
+        if entry.lock:
+            name, _, recorded = entry.lock.rpartition("@")
+            now = self._digest_of(name)
+            if name and now != recorded:
+                yield Drift("environment", name, recorded, now)
+        image = (entry.image or "").partition("@")[0]
+        if declared.image and image and declared.image.partition("@")[0] != image:
+            yield Drift("environment", "image", entry.image, declared.image)
+        if entry.environment:
+            if entry.environment not in self._environments:
+                self._environments[entry.environment] = tuple(self._installed(entry.environment, record))
+            yield from self._environments[entry.environment]
+
+    def _digest_of(self, name: str) -> str | None:
+        if is_unsafe_path(name) or os.path.isabs(name):
+            return None
+        try:
+            with open(os.path.join(self._place.root, name), "rb") as file:
+                return blake3_of(file.read(_LOCK))
+        except OSError:
+            return None
+
+    def _installed(self, digest: str, record: "RunRecord | None") -> Iterator[Drift]:
+        """How the environment of a run has changed where it stands on this machine."""
+        from fourfold.runs import sites  # noqa: PLC0415 - only where there is something to compare
+
+        site = sites.site_of(self._place, digest)
+        if site is None:
+            return
+        now = sites.which(site.name, self._place.environ) if site.name else site.executable
+        if now != site.executable:
+            yield Drift("environment", site.name, site.executable, now)
+            return
+        if sites.binary_of(site.executable) != site.binary:
+            yield Drift("environment", "interpreter", site.executable, "another program by that name")
+        if sites.stamp_of(site.path) == site.stamp:
+            return
+        from fourfold.runs.environment import distributions  # noqa: PLC0415 - something has moved
+        from fourfold.runs.environment.remembered import remembered  # noqa: PLC0415 - as above
+
+        known = remembered(self._place, "distributions")
+        found = distributions.installed(site.path, known, self._place.clock.now_ns())
+        known.save(self._place)
+        listing = {name: {"version": one.version, "record": one.record} for name, one in found.items()}
+        if sites.digest_of(site.portable, listing) == digest:
+            return
+        fact = record.environment.get("distributions") if record is not None else None
+        recorded = self._part(fact.value if fact is not None else None)
+        told = False
+        for name in sorted({*recorded, *listing} if recorded else ()):
+            old, new = recorded.get(name), listing.get(name)
+            before, after = _version(old), _version(new)
+            if before != after:
+                told = True
+                yield Drift("environment", name, before, after)
+            elif old and new and old.get("record") != new["record"]:
+                told = True
+                yield Drift("environment", name, before, f"{after}, other files")
+        if not told:
+            yield Drift("environment", "distributions")
+
+    # --- declared variables ---
+
+    def _variables(self, entry: "LockStage", declared: "Declared") -> Iterator[Drift]:
+        if not entry.env and not declared.env:
+            return
+        from fourfold.runs import envdeps  # noqa: PLC0415 - few stages declare any
+
+        try:
+            now = envdeps.digests(self._place, declared.env, self._place.environ)
+        except FourfoldError:
+            return
+        for name in sorted({*entry.env, *declared.env}):
+            if name not in now:
+                yield Drift("variables", name, "declared", "not declared")
+            elif name not in entry.env:
+                yield Drift("variables", name, "not declared", "declared")
+            elif envdeps.compare(entry.env[name], now[name]) == "changed":
+                yield Drift("variables", name)
+
+
+def _within(path: str, places: Collection[str]) -> bool:
+    """Whether a path is one of some places, or below one."""
+    while path not in places:
+        above = os.path.dirname(path)
+        if above == path:
+            return False
+        path = above
+    return True
+
+
+def _version(entry: object) -> str | None:
+    version = entry.get("version") if isinstance(entry, Mapping) else None
+    return version if isinstance(version, str) else None
+
+
+def _randomness(entry: "LockStage", declared: "Declared", record: "RunRecord | None") -> Iterator[Drift]:
+    """What is declared of chance, against what was declared when the stage ran."""
+    fact = record.randomness.get("seed") if record is not None else None
+    # A seed from the environment is of one run, and not declared by the stage.
+    was_declared = fact is not None and fact.grade == "declared" and fact.why != "FOURFOLD_SEED"
+    if declared.seed is not None:
+        if declared.seed != entry.seed:
+            yield Drift("randomness", "seed", entry.seed, declared.seed)
+    elif was_declared and entry.seed is not None:
+        yield Drift("randomness", "seed", entry.seed, "drawn")
+    if entry.determinism and declared.determinism != entry.determinism:
+        yield Drift("randomness", "determinism", entry.determinism, declared.determinism)
+    if (
+        entry.numerics
+        or declared.numerics != Numerics()
+        or "strict" in {entry.determinism, declared.determinism}
+    ):
+        now = _numerics(declared)
+        for name in sorted({*entry.numerics, *now}):
+            if entry.numerics.get(name) != now.get(name):
+                yield Drift("randomness", f"numerics.{name}", entry.numerics.get(name), now.get(name))
+
+
+def _numerics(declared: "Declared") -> dict[str, Any]:
+    """The profile that a run would be given now."""
+    from fourfold.runs.randomness import plan  # noqa: PLC0415 - few stages have one
+
+    task = Task("stage", "", (), "", "", {}, declared)
+    return {
+        key: value for key, value in plan(task, lambda: 0).numerics._asdict().items() if value is not None
+    }
