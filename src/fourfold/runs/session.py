@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fourfold import __version__
 from fourfold.base.errors import FourfoldError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _DRAWN = 2**32
 _LIVE = "live"
 Made = TypeVar("Made")
+Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class Finished(NamedTuple):
@@ -153,14 +154,12 @@ class Capture:
     def _sections(
         self, task: Task, observation: Observation, found: Findings, entry: str
     ) -> dict[str, Section]:
-        from fourfold.runs import environment  # noqa: PLC0415 - not needed before the run
-
         place, keep = self._place, self._records.keep
         snapshot, before = self._snapshot, self._before
         made: dict[str, Callable[[], Section]] = {
             "code": lambda: code.section(snapshot, observation, keep) if snapshot is not None else {},
             "data": lambda: data.section(task, place, keep, before),
-            "environment": lambda: environment.section(task, place, observation, keep),
+            "environment": lambda: _environment(task, place, observation, keep),
             "randomness": lambda: randomness.section(self._plan, task, observation),
             "trace": lambda: findings.section(found, observation.trace, keep),
         }
@@ -184,6 +183,12 @@ class Capture:
             kind = type(error).__name__
             self._events(Warned("not-recorded", f"{what} of the run is not recorded: {kind}: {error}"))
         return None
+
+
+def _environment(task: Task, place: "Place", observation: Observation, keep: Keep) -> Section:
+    from fourfold.runs import environment  # noqa: PLC0415 - not needed before the run
+
+    return environment.section(task, place, observation, keep)
 
 
 def begin(place: "Place", records: Records, task: Task, *, events: Sink = silent) -> Capture | None:
