@@ -1,12 +1,13 @@
 """Records as values, for tests that need no run: every fact as the capture writes it, and parts in memory."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.fact import Fact, absent, declared, observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
-from fourfold.runs.store import RunNotFoundError
+from fourfold.runs.store import Records, RunNotFoundError
 
 _WELL = Outcome("succeeded", 0)
 
@@ -150,3 +151,23 @@ def make(
         previous=RunId(previous) if previous else None,
         tool="0.1.0",
     )
+
+
+def records_in(folder: Path) -> Records:
+    """Records on disk, below a folder."""
+
+    def make_folder(*parts: str) -> str:
+        path = folder.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return str(path)
+
+    return Records(str(folder / "runs"), make_folder)
+
+
+def keep(records: Records, **said: Any) -> RunId:
+    """Make a record, its parts, and append it."""
+    parts = Parts()
+    made = make(parts, **said)
+    for document in parts.values():
+        records.keep(document)
+    return records.append(lambda previous: made._replace(previous=previous))
