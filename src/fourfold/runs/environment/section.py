@@ -133,7 +133,7 @@ def _lock(place: "Place", listing: Mapping[str, Any], described: Mapping[str, An
 def _image(task: "Task", place: "Place") -> Fact:
     from fourfold.runs import image  # noqa: PLC0415 - not needed to understand an environment
 
-    return image.fact(task, place.environ)
+    return image.fact(task, place.environ, own=place.own)
 
 
 def _accelerators(main: Python | None) -> Fact:
