@@ -9,6 +9,7 @@ tracing, a sandbox) is refused, before anything runs. What the sections hold is 
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,16 +21,14 @@ from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.fs.atomic import temp_token
 from fourfold.formats.native.fact import Section, absent, observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
-from fourfold.runs import code, data, findings, injection, randomness, reports
-from fourfold.runs.classify import classify
-from fourfold.runs.findings import Findings
+from fourfold.runs import code, data, injection, randomness
 from fourfold.runs.observation import Coverage, Observation, Trace
-from fourfold.runs.redact import redact
 from fourfold.runs.store import FOLDER, Records
 from fourfold.runs.task import Task
 from fourfold.runs.tracer import start as tracer
 
 if TYPE_CHECKING:
+    from fourfold.runs.findings import Findings
     from fourfold.runs.place import Place
 
 #: A seed that is drawn is below this: short enough to be typed again.
@@ -37,6 +36,29 @@ _DRAWN = 2**32
 _LIVE = "live"
 Made = TypeVar("Made")
 Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class _Warming:
+    """Loads, while the first commands run, what is needed when they have ended: nobody waits for it then."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def start(self) -> None:
+        """Begin, once a process."""
+        if not self._begun:
+            self._begun = True
+            threading.Thread(target=self._load, name="ff capture", daemon=True).start()
+
+    @staticmethod
+    def _load() -> None:
+        # Whatever is wrong with one of them is told by whoever needs it.
+        with suppress(Exception):
+            from fourfold.runs import classify, environment, findings, redact, reports  # noqa: F401, PLC0415
+            from fourfold.runs.image import running  # noqa: F401, PLC0415
+
+
+_WARMING = _Warming()
 
 
 class Finished(NamedTuple):
@@ -50,7 +72,7 @@ class Finished(NamedTuple):
 
     id: RunId | None
     record: RunRecord | None
-    findings: Findings
+    findings: "Findings"
 
 
 class Capture:
@@ -81,6 +103,7 @@ class Capture:
             additions |= launch.environ
         self.environ: Mapping[str, str] = {**task.environ, **additions}
         self.prefixes = tuple(launch.prefix for launch in self._launches)
+        _WARMING.start()
         self._started = place.clock.now_ns()
         self._since = place.clock.monotonic()
 
@@ -92,6 +115,8 @@ class Capture:
             task: What ran, with the content of its inputs and outputs as far as it is known now.
             entry: Digest of the entry of ``dvc.lock`` that it made; "" without one.
         """
+        from fourfold.runs.redact import redact  # noqa: PLC0415 - see `_Warming`
+
         observation, found = self._look()
         seconds, ended = self._ended
         sections = self._sections(task, observation, found, entry)
@@ -121,12 +146,15 @@ class Capture:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     @property
-    def findings(self) -> Findings:
+    def findings(self) -> "Findings":
         """What the run did without declaring it; its commands have ended."""
         return self._look()[1]
 
-    def _look(self) -> tuple[Observation, Findings]:
+    def _look(self) -> "tuple[Observation, Findings]":
         """Read what was seen, once."""
+        from fourfold.runs.classify import classify  # noqa: PLC0415 - see `_Warming`
+        from fourfold.runs.findings import Findings  # noqa: PLC0415 - likewise
+
         if self._looked is None:
             clock = self._place.clock
             self._ended = clock.monotonic() - self._since, clock.now_ns()
@@ -145,6 +173,8 @@ class Capture:
         return self._looked
 
     def _observe(self) -> Observation:
+        from fourfold.runs import reports  # noqa: PLC0415 - see `_Warming`
+
         trace = self._guarded("trace", lambda: tracer.collect(self._launches, self._scratch))
         found = self._guarded("reports", lambda: reports.read(self._scratch))
         trace = trace if trace is not None else Trace(Coverage("none", "what was seen could not be read"))
@@ -152,8 +182,10 @@ class Capture:
         return Observation(trace._replace(coverage=trace.coverage._replace(python=len(told))), told)
 
     def _sections(
-        self, task: Task, observation: Observation, found: Findings, entry: str
+        self, task: Task, observation: Observation, found: "Findings", entry: str
     ) -> dict[str, Section]:
+        from fourfold.runs import findings  # noqa: PLC0415 - see `_Warming`
+
         place, keep = self._place, self._records.keep
         snapshot, before = self._snapshot, self._before
         made: dict[str, Callable[[], Section]] = {
@@ -186,7 +218,7 @@ class Capture:
 
 
 def _environment(task: Task, place: "Place", observation: Observation, keep: Keep) -> Section:
-    from fourfold.runs import environment  # noqa: PLC0415 - not needed before the run
+    from fourfold.runs import environment  # noqa: PLC0415 - see `_Warming`
 
     return environment.section(task, place, observation, keep)
 
