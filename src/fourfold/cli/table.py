@@ -51,6 +51,7 @@ FAMILIES = {
     "cache": "The cache: where it is, and its layout",
     "data": "The state of the tracked data",
     "dataset": "Data from elsewhere that stages name as ds://",
+    "deps": "What stages declare, and what they use",
     "env": "The environment: what is installed, and what locks it",
     "git-hook": "What the installed Git hooks call",
     "image": "Container images",
@@ -87,6 +88,7 @@ COMMANDS: dict[str, Command] = {
         "dataset_add", "Declare data from elsewhere that stages name as ds://", "elsewhere"
     ),
     "dataset update": Command("dataset_update", "Note what a data set is now", "elsewhere"),
+    "deps fix": Command("deps_fix", "Declare what stages were seen to use without saying so", "pipeline"),
     "destroy": Command("destroy", "Remove everything of DVC from the project, but not the data", "start", 1),
     "diff": Command("diff", "Compare tracked data between revisions", "look", 1),
     "doctor": Command(

@@ -1,0 +1,417 @@
+"""Deps fix: declare in ``dvc.yaml`` what stages were found to read, and if asked, to write.
+
+A declaration alone is no reason to run again: where a record tells what was read, and that is still what
+lies there, the entry in ``dvc.lock`` gets the dependency with its content of that run. A file that changed
+since gets none, so that its stage runs. Which findings there are is `undeclared`.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.events import Sink, silent
+from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.walk import refuse_not_utf8
+from fourfold.formats.dvc.lock import LockEntry
+from fourfold.formats.dvc.pointer import Dependency
+from fourfold.formats.dvc.stage_items import escaped, with_items
+from fourfold.pipeline.graph import build_graph
+from fourfold.pipeline.lockfile import LockBook, write_entry
+from fourfold.pipeline.undeclared import Memory, Used, absolute
+from fourfold.pipeline.witness import entry_digest
+from fourfold.project.changes import Examiner
+from fourfold.project.files import load_tracked
+from fourfold.project.locks import project_lock
+from fourfold.project.oplog import Operation, operation
+from fourfold.project.outs import Owner, Tracked, check_overlaps, check_parents, place
+from fourfold.project.owners import Tracking, read_owner_file
+from fourfold.project.stagefiles import stages_of
+from fourfold.project.staging import Staged, stage_changes
+from fourfold.project.targets import named_owners
+from fourfold.runs.changes import rows_of
+from fourfold.runs.findings import Finding
+from fourfold.runs.zones import below
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+#: So many files of one folder, when they are all that it holds, are declared as that folder.
+MANY = 10
+#: Names of files that hold secrets: their MD5 in ``dvc.lock`` would let values be tried.
+_SECRET = re.compile(
+    r"(?:^|/)(?:\.env(?:\..*)?|\.netrc|\.pypirc|id_[a-z0-9]+|kaggle\.json|[^/]*(?:secret|credential|passwo?r?d)[^/]*"
+    r"|[^/]*\.(?:pem|key|p12|pfx))$",
+    re.IGNORECASE,
+)
+
+
+class Addition(NamedTuple):
+    """One declaration.
+
+    Attributes:
+        stage: The stage, as the root calls it.
+        key: ``deps`` or ``outs``.
+        item: As it is written there.
+        settled: Whether ``dvc.lock`` says its content too, so that nothing has to run for it.
+    """
+
+    stage: str
+    key: Literal["deps", "outs"]
+    item: str
+    settled: bool = False
+
+
+class LeftOut(NamedTuple):
+    """A finding that is not declared, and why.
+
+    Attributes:
+        stage: The stage, as the root calls it.
+        finding: What was used.
+        why: In a few words.
+    """
+
+    stage: str
+    finding: Finding
+    why: str
+
+
+class DepsFixed(NamedTuple):
+    """What `deps_fix` did, or would do.
+
+    Attributes:
+        added: What is declared now.
+        left: What is not, and why.
+        looked: The stages that a record tells of, as the root calls them.
+        unknown: Those that no record tells of.
+        staged: What belongs into the next commit.
+    """
+
+    added: tuple[Addition, ...]
+    left: tuple[LeftOut, ...]
+    looked: tuple[str, ...]
+    unknown: tuple[str, ...]
+    staged: Staged
+
+
+class _Wish(NamedTuple):
+    """What should be declared.
+
+    Attributes:
+        used: The stage, and what its record says.
+        key: Where.
+        path: What; absolute.
+        item: As it is written.
+        options: Of an output.
+        findings: What it covers.
+    """
+
+    used: Used
+    key: Literal["deps", "outs"]
+    path: str
+    item: str
+    options: Mapping[str, bool]
+    findings: tuple[Finding, ...]
+
+
+def deps_fix(
+    project: "Project",
+    targets: Iterable[str] = (),
+    *,
+    outs: bool = False,
+    outside: bool = False,
+    dry: bool = False,
+    events: Sink = silent,
+) -> DepsFixed:
+    """Declare what stages use.
+
+    Args:
+        project: Whose.
+        targets: Stages as typed, or files of stages; without any, all that records tell of.
+        outs: Declare too what they write.
+        outside: Declare too what lies outside of the repository, by its absolute path.
+        dry: Say what would be done, and do nothing.
+        events: Hears the hashing.
+
+    Raises:
+        StageNotFoundError, OwnerFileNotFoundError, BadOwnerNameError: a target names no stage.
+        InvalidFileError: a file of the project cannot be understood.
+        RepositoryLockedError: another process works on the project.
+    """
+    names = list(targets)
+    with project_lock(project), operation(project, "deps fix", names) as op:
+        tracking = load_tracked(project)
+        owners = [owner for name in names for owner in named_owners(project, name)] or list(tracking.owners)
+        memory = Memory(project)
+        told = {owner.addressing: memory.used(owner) for owner in owners if owner.is_stage}
+        used = [one for one in told.values() if one is not None]
+        fixer = _Fixer(project, tracking, outs=outs, outside=outside)
+        for one in used:
+            fixer.consider(one)
+        files = fixer.fitting()
+        settled: set[tuple[str, str]] = set()
+        changed: list[str] = []
+        if not dry:
+            for file, data in files.items():
+                _write(project, op, file, data)
+            changed = list(files)
+            settled = _settle(project, op, fixer.accepted, Examiner(project, events), changed)
+        added = tuple(
+            Addition(
+                wish.used.owner.addressing,
+                wish.key,
+                wish.item,
+                (wish.used.owner.addressing, wish.item) in settled,
+            )
+            for wish in fixer.accepted
+        )
+        return DepsFixed(
+            added,
+            tuple(fixer.left),
+            tuple(one.owner.addressing for one in used),
+            tuple(name for name, one in told.items() if one is None) if names else (),
+            stage_changes(project, changed),
+        )
+
+
+def _write(project: "Project", op: Operation, file: str, data: bytes) -> None:
+    op.will_write(file)
+    try:
+        write_atomic(file, data)
+    except OSError as error:
+        raise from_os_error(error, f"writing {project.display(file)}") from error
+
+
+# --- what can be declared ---------------------------------------------------------------------------------
+
+
+class _Fixer:
+    """Gathers what stages should declare, and leaves out what the project cannot have."""
+
+    def __init__(self, project: "Project", tracking: Tracking, *, outs: bool, outside: bool) -> None:
+        self._project = project
+        self._tracking = tracking
+        self._outs = outs
+        self._outside = outside
+        self._folders = {out.path for out in tracking.outs if os.path.isdir(out.path)}
+        self.accepted: list[_Wish] = []
+        self.left: list[LeftOut] = []
+
+    def consider(self, used: Used) -> None:
+        """Take in what a stage uses."""
+        reads = [each for each in used.findings.reads if self._can_be(used, each, "deps")]
+        wishes = [self._wish(used, "deps", path, findings) for path, findings in self._gathered(reads)]
+        self.accepted += sorted(wishes, key=lambda wish: wish.item)
+        for each in used.findings.writes:
+            if not self._outs:
+                self.left.append(LeftOut(used.owner.addressing, each, "an output is declared with --outs"))
+            elif self._can_be(used, each, "outs"):
+                path = absolute(self._project, each.path)
+                self.accepted.append(self._wish(used, "outs", path, (each,)))
+
+    def _can_be(self, used: Used, finding: Finding, key: str) -> bool:
+        why = self._obstacle(finding, absolute(self._project, finding.path), key)
+        if why:
+            self.left.append(LeftOut(used.owner.addressing, finding, why))
+        return not why
+
+    def _obstacle(self, finding: Finding, path: str, key: str) -> str:
+        """Why a finding cannot be declared; "" when it can."""
+        project = self._project
+        found = ""
+        if finding.kind == "unknown" or finding.how == "delete":
+            found = (
+                "nothing can be declared that is no file" if finding.kind == "unknown" else "it was deleted"
+            )
+        elif finding.kind == "outside" and (key == "outs" or not self._outside):
+            found = "outside of the repository" + (
+                "" if key == "outs" else "; by its absolute path: --outside"
+            )
+        elif _SECRET.search(finding.path):
+            found = "it may hold a secret; declare variables with 'meta: fourfold: env:'"
+        elif not os.path.lexists(path):
+            found = "it is not there any more"
+        elif project.contains(path) and project.ignore.is_ignored(path, is_dir=os.path.isdir(path)):
+            found = ".dvcignore excludes it"
+        else:
+            with suppress(FourfoldError):
+                refuse_not_utf8(path)
+                return ""
+            found = "its name is not UTF-8"
+        return found
+
+    def _gathered(self, reads: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]]]:
+        """Paths to declare: a tracked folder, or one that was read whole, for its files."""
+        by_path = {absolute(self._project, each.path): each for each in reads}
+        found: dict[str, list[Finding]] = {}
+        folders = self._whole_folders(by_path)
+        for path, each in by_path.items():
+            above = next((folder for folder in folders if below(path, folder)), path)
+            found.setdefault(above, []).append(each)
+        return [(path, tuple(findings)) for path, findings in found.items()]
+
+    def _whole_folders(self, by_path: Mapping[str, Finding]) -> list[str]:
+        found = [folder for folder in self._folders if sum(1 for path in by_path if below(path, folder)) > 1]
+        beside: dict[str, set[str]] = {}
+        for path, each in by_path.items():
+            if each.kind in {"tracked", "untracked"}:
+                beside.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
+        for folder, names in beside.items():
+            if len(names) >= MANY and folder != self._project.root and _holds_only(folder, names):
+                found.append(folder)
+        return sorted(found)
+
+    def _wish(
+        self, used: Used, key: Literal["deps", "outs"], path: str, findings: tuple[Finding, ...]
+    ) -> _Wish:
+        owner = used.owner
+        outside = all(finding.kind == "outside" for finding in findings)
+        item = path if outside else os.path.relpath(path, owner.wdir).replace(os.sep, "/")
+        kept_by_git = key == "outs" and any(finding.kind in {"tracked", "code"} for finding in findings)
+        return _Wish(used, key, path, item, {"cache": False} if kept_by_git else {}, findings)
+
+    def fitting(self) -> dict[str, bytes]:
+        """The new bytes of each ``dvc.yaml``; what would not fit is left out.
+
+        Raises:
+            FourfoldError: a file cannot be read.
+        """
+        wishes, self.accepted = self.accepted, []
+        whole = self._files(wishes)
+        if self._trouble(whole) is None:
+            self.accepted = wishes
+            return whole
+        files: dict[str, bytes] = {}
+        for wish in wishes:
+            tried = self._files([*self.accepted, wish])
+            trouble = self._trouble(tried)
+            if trouble is None:
+                self.accepted.append(wish)
+                files = tried
+            else:
+                self.left += [
+                    LeftOut(wish.used.owner.addressing, finding, trouble.message) for finding in wish.findings
+                ]
+        return files
+
+    def _files(self, wishes: Iterable[_Wish]) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        for wish in wishes:
+            owner = wish.used.owner
+            old = files.get(owner.file)
+            if old is None:
+                old = read_owner_file(self._project.root, owner.file) or b""
+            text = escaped(wish.item, templated=owner.group is not None or b"${" in old)
+            entry = owner.group or owner.name or ""
+            item = {text: dict(wish.options)} if wish.options else text
+            files[owner.file] = with_items(old, entry, {wish.key: [item]}, owner.relpath)
+        return files
+
+    def _trouble(self, files: Mapping[str, bytes]) -> FourfoldError | None:
+        """What would be wrong with the project if its files said this."""
+        project, tracking = self._project, self._tracking
+        try:
+            owners = [owner for owner in tracking.owners if owner.file not in files]
+            outs = [out for out in tracking.outs if out.owner.file not in files]
+            for file, data in files.items():
+                new = _owners(project, file, data)
+                placed: list[Tracked] = [
+                    out for owner in new for out in place(project.root, owner) if not out.external
+                ]
+                check_parents(project.root, placed)
+                owners += new
+                outs += placed
+            check_overlaps(outs, owners)
+            build_graph(Tracking(tuple(owners), tuple(outs)))
+        except FourfoldError as error:
+            return error
+        return None
+
+
+def _owners(project: "Project", file: str, data: bytes) -> tuple[Owner, ...]:
+    return stages_of(
+        project.root,
+        file,
+        project.relpath(file),
+        data,
+        lambda path: read_owner_file(project.root, path),
+        project.config,
+    )
+
+
+def _holds_only(folder: str, names: set[str]) -> bool:
+    """Whether a folder holds these files, and nothing else."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries} == names
+    except OSError:
+        return False
+
+
+# --- what dvc.lock says of it -----------------------------------------------------------------------------
+
+
+def _settle(
+    project: "Project", op: Operation, wishes: Iterable[_Wish], examiner: Examiner, changed: list[str]
+) -> set[tuple[str, str]]:
+    """Write the content of new dependencies into ``dvc.lock`` where a record tells it; which those are."""
+    by_stage: dict[str, list[_Wish]] = {}
+    for wish in wishes:
+        if wish.key == "deps":
+            by_stage.setdefault(wish.used.owner.addressing, []).append(wish)
+    book = LockBook()
+    done: set[tuple[str, str]] = set()
+    for name, mine in by_stage.items():
+        owner = mine[0].used.owner
+        if not owner.locked or not _made_entry(mine[0].used, project):
+            continue
+        known = [(wish, _as_read(wish, examiner, project)) for wish in mine]
+        new = [dep for _wish, dep in known if dep is not None]
+        if not new:
+            continue
+        deps = (*(dep for dep in owner.deps if dep.oid is not None or "://" in dep.path), *new)
+        entry = LockEntry(owner.locked_cmd or owner.cmd or "", deps, dict(owner.params or {}), owner.outs)
+        path = write_entry(project, op, owner, entry, book)
+        if path is not None:
+            changed.append(path)
+        done.update((name, wish.item) for wish, dep in known if dep is not None)
+    return done
+
+
+def _made_entry(used: Used, project: "Project") -> bool:
+    """Whether the run of a record made what ``dvc.lock`` says of the stage, later declarations aside."""
+    entry = used.record.data.get("entry")
+    if entry is None or entry.value is None:
+        return False
+    owner = used.owner
+    rows = {str(row["path"]) for row in rows_of(used.record, "inputs")}
+    then = [dep for dep in owner.deps if "://" in dep.path or _shown(project, owner, dep.path) in rows]
+    made = entry_digest(owner._replace(deps=tuple(then), cmd=owner.locked_cmd))
+    return str(entry.value) == made
+
+
+def _shown(project: "Project", owner: Owner, path: str) -> str:
+    return project.relpath(os.path.normpath(os.path.join(owner.wdir, path)))
+
+
+def _as_read(wish: _Wish, examiner: Examiner, project: "Project") -> Dependency | None:
+    """A dependency with the content that the run read; None where that is not what lies there now."""
+    built = examiner.current(wish.path)
+    if built is None:
+        return None
+    read = {absolute(project, finding.path): finding.oid for finding in wish.findings}
+    if built.is_directory:
+        now = {os.path.join(wish.path, path): oid for path, oid in built.tree.items()}
+    else:
+        now = {wish.path: built.oid}
+    if any(oid is None for oid in read.values()) or read != now:
+        return None
+    return Dependency(
+        wish.item,
+        built.oid,
+        size=built.size,
+        nfiles=built.nfiles if built.is_directory else None,
+        isexec=built.isexec,
+    )

@@ -1,0 +1,114 @@
+"""What the stages of a project were found to use without declaring it: from their newest records.
+
+A finding counts for as long as the stage does not declare the path. How findings are made is
+`fourfold.runs.classify`; what is done about them is `deps_fix`.
+"""
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.formats.dvc.lock import DEFAULT_PARAMS
+from fourfold.formats.dvc.pointer import is_external
+from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.project.outs import Owner
+from fourfold.runs.findings import Finding, Findings, restored
+from fourfold.runs.place import place_of
+from fourfold.runs.store import Records, Summary, records_of
+from fourfold.runs.zones import below
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+
+#: So many records of one stage are looked at for one that was traced.
+_MOST = 20
+
+
+class Used(NamedTuple):
+    """What a stage was found to use.
+
+    Attributes:
+        owner: The stage.
+        run: The run that tells.
+        record: Its record.
+        findings: What is still undeclared.
+    """
+
+    owner: Owner
+    run: RunId
+    record: RunRecord
+    findings: Findings
+
+
+class Memory:
+    """The records of a project, read as far as somebody asks.
+
+    Args:
+        project: Whose.
+    """
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+        self._records: Records = records_of(place_of(project))
+        self._by_stage: dict[str, list[Summary]] | None = None
+
+    @property
+    def records(self) -> Records:
+        """Where they lie."""
+        return self._records
+
+    def used(self, owner: Owner) -> Used | None:
+        """What a stage was found to use, by the newest of its records that was traced; None without one.
+
+        A run that got to its end tells more than one that failed on its way.
+        """
+        candidates = self._of(owner)
+        whole = [one for one in candidates if one.state in {"succeeded", "not-recorded"}]
+        for summary in reversed((whole or candidates)[-_MOST:]):
+            try:
+                record = self._records.get(summary.id)
+                findings = restored(record.trace, self._records.part)
+            except FourfoldError:
+                continue  # damaged, or of a later version: the one before tells
+            if findings is not None:
+                return Used(owner, summary.id, record, self._still(owner, findings))
+        return None
+
+    def _of(self, owner: Owner) -> list[Summary]:
+        if self._by_stage is None:
+            self._by_stage = {}
+            for summary in self._records.summaries():
+                self._by_stage.setdefault(summary.stage, []).append(summary)
+        return self._by_stage.get(owner.addressing, [])
+
+    def _still(self, owner: Owner, findings: Findings) -> Findings:
+        """Those that the stage does not declare now."""
+        inputs, outputs = declared_paths(owner)
+        return findings._replace(
+            reads=tuple(each for each in findings.reads if not self._is_below(each, (*inputs, *outputs))),
+            writes=tuple(each for each in findings.writes if not self._is_below(each, outputs)),
+        )
+
+    def _is_below(self, finding: Finding, folders: tuple[str, ...]) -> bool:
+        path = absolute(self._project, finding.path)
+        return any(below(path, folder) for folder in folders)
+
+
+def declared_paths(owner: Owner) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a stage says that it reads, parameter files among it, and writes: absolute paths."""
+    reads = [dep.path for dep in owner.deps if not is_external(dep.path) or os.path.isabs(dep.path)]
+    reads += [spec.file or DEFAULT_PARAMS for spec in owner.params_wanted]
+    writes = [out.path for out in owner.outs if not is_external(out.path) or os.path.isabs(out.path)]
+    return tuple(_placed(owner, path) for path in reads), tuple(_placed(owner, path) for path in writes)
+
+
+def _placed(owner: Owner, path: str) -> str:
+    return os.path.normpath(os.path.join(owner.wdir, path))
+
+
+def absolute(project: "Project", shown: str) -> str:
+    """The path of this machine behind a name in a record."""
+    if shown.startswith("~/"):
+        home = project.environ.get("HOME", "~")
+        return os.path.normpath(os.path.join(home, shown[2:]))
+    return os.path.normpath(os.path.join(project.root, shown))

@@ -1,0 +1,225 @@
+"""Deps fix: what stages were seen to use is declared, and nothing has to run for a declaration."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fourfold.formats.dvc import lock as locks
+from fourfold.formats.dvc import stages
+from fourfold.pipeline.deps_fix import Addition, DepsFixed, deps_fix
+from fourfold.pipeline.news import Found, Started
+from fourfold.pipeline.options import Options
+from fourfold.pipeline.repro import ReproResult, Settings, StageFailedError, repro
+from fourfold.project.targets import StageNotFoundError
+from fourfold.project.undo import undo
+from tests.project.workplace import Workplace
+
+PIPELINE = """\
+# two stages
+stages:
+  clean:
+    cmd: cat raw.csv schema.yaml > clean.csv
+    deps:
+      - raw.csv   # from the shop
+
+    outs:
+      - clean.csv
+  train:
+    cmd: sort clean.csv > model.txt; date > last.log
+    deps: [clean.csv]
+    outs: [model.txt]
+"""
+
+
+@pytest.fixture
+def shop(work: Workplace) -> Workplace:
+    """Two stages that ran; ``clean`` reads ``schema.yaml`` without saying so, ``train`` writes a log."""
+    work.gen({"dvc.yaml": PIPELINE, "raw.csv": "b\na\n", "schema.yaml": "columns: [x]\n"})
+    work.git("add", "-A")
+    work.git("commit", "--quiet", "-m", "begin")
+    run(work)
+    return work
+
+
+def run(work: Workplace, *targets: str, **settings: Any) -> ReproResult:
+    return repro(work.open(), targets, Settings(**settings))
+
+
+def fix(work: Workplace, *targets: str, **options: Any) -> DepsFixed:
+    return deps_fix(work.open(), targets, **options)
+
+
+def how(result: ReproResult) -> dict[str, str]:
+    return {step.name: step.how for step in result.steps}
+
+
+def deps(work: Workplace, stage: str) -> tuple[str, ...]:
+    return stages.parse((work.root / "dvc.yaml").read_bytes()).stages[stage].deps
+
+
+def test_an_undeclared_read_is_told_after_the_run(work: Workplace) -> None:
+    work.gen({"dvc.yaml": PIPELINE, "raw.csv": "b\na\n", "schema.yaml": "columns: [x]\n"})
+    heard: list[object] = []
+    repro(work.open(), [], tell=heard.append)
+    found = {event.name: event.findings for event in heard if isinstance(event, Found)}
+    assert [each.path for each in found["clean"].reads] == ["schema.yaml"]
+    assert [each.path for each in found["train"].writes] == ["last.log"]
+
+
+def test_exactly_what_was_read_is_declared_and_nothing_else_changes(shop: Workplace) -> None:
+    result = fix(shop)
+    assert result.added == (Addition("clean", "deps", "schema.yaml", settled=True),)
+    assert shop.text("dvc.yaml") == PIPELINE.replace(
+        "from the shop\n", "from the shop\n      - schema.yaml\n"
+    )
+
+
+def test_a_declaration_is_no_reason_to_run(shop: Workplace) -> None:
+    fix(shop, "clean")
+    assert how(run(shop)) == {"clean": "unchanged", "train": "unchanged"}
+
+
+def test_what_is_declared_then_reruns_its_stage(shop: Workplace) -> None:
+    fix(shop, "clean")
+    shop.gen({"schema.yaml": "columns: [y]\n"})
+    heard: list[object] = []
+    repro(shop.open(), [], tell=heard.append)
+    started = [event for event in heard if isinstance(event, Started)]
+    assert [event.name for event in started] == ["clean", "train"]
+    assert [change.path for change in started[0].reasons] == ["schema.yaml"]
+    assert not [event for event in heard if isinstance(event, Found) and event.name == "clean"]
+
+
+def test_what_changed_since_the_run_is_declared_and_reruns(shop: Workplace) -> None:
+    shop.gen({"schema.yaml": "columns: [y]\n"})
+    assert fix(shop).added == (Addition("clean", "deps", "schema.yaml", settled=False),)
+    assert how(run(shop))["clean"] == "ran"
+
+
+def test_it_is_taken_back_as_one(shop: Workplace) -> None:
+    lock = shop.text("dvc.lock")
+    fix(shop)
+    assert shop.text("dvc.lock") != lock
+    undo(shop.open())
+    assert (shop.text("dvc.yaml"), shop.text("dvc.lock")) == (PIPELINE, lock)
+
+
+def test_a_second_time_there_is_nothing_to_do(shop: Workplace) -> None:
+    fix(shop)
+    before = shop.text("dvc.yaml"), shop.text("dvc.lock")
+    assert fix(shop).added == ()
+    assert (shop.text("dvc.yaml"), shop.text("dvc.lock")) == before
+
+
+def test_a_dry_run_changes_nothing(shop: Workplace) -> None:
+    lock = shop.text("dvc.lock")
+    assert [one.item for one in fix(shop, dry=True).added] == ["schema.yaml"]
+    assert (shop.text("dvc.yaml"), shop.text("dvc.lock")) == (PIPELINE, lock)
+
+
+def test_outputs_are_declared_when_asked_for(shop: Workplace) -> None:
+    left = fix(shop, "train").left
+    assert [(one.finding.path, one.finding.how) for one in left] == [("last.log", "write")]
+    assert [(one.key, one.item) for one in fix(shop, "train", outs=True).added] == [("outs", "last.log")]
+    assert how(run(shop))["train"] == "ran"
+    outs = locks.parse((shop.root / "dvc.lock").read_bytes()).stages["train"].outs
+    assert [out.path for out in outs] == ["last.log", "model.txt"]
+
+
+def test_an_output_that_git_keeps_stays_with_git(shop: Workplace) -> None:
+    shop.git("add", "last.log")
+    run(shop, "train", force=True)
+    fix(shop, "train", outs=True)
+    out = stages.parse((shop.root / "dvc.yaml").read_bytes()).stages["train"].outs[1]
+    assert (out.path, out.cache) == ("last.log", False)
+
+
+def test_what_would_close_a_circle_is_left_out(work: Workplace) -> None:
+    pipeline = (
+        "stages:\n  a:\n    cmd: cat b.txt > a.txt || true\n    outs: [a.txt]\n"
+        "  b:\n    cmd: cat a.txt extra > b.txt\n    deps: [a.txt]\n    outs: [b.txt]\n"
+    )
+    work.gen({"dvc.yaml": pipeline, "b.txt": "old", "extra": "x"})
+    run(work)
+    run(work, "a", force=True)
+    result = fix(work)
+    assert [(one.stage, one.item) for one in result.added] == [("b", "extra")]
+    assert [(one.stage, one.finding.path) for one in result.left] == [("a", "b.txt")]
+
+
+def test_paths_are_written_from_where_the_stage_runs(work: Workplace) -> None:
+    work.gen(
+        {
+            "sub": {
+                "code": {"x": "1"},
+                "dvc.yaml": "stages:\n  s:\n    cmd: cat ../top x > y\n    wdir: code\n    outs: [y]\n",
+            },
+            "sub/top": "t",
+        }
+    )
+    run(work, "sub/dvc.yaml")
+    assert [one.item for one in fix(work, "sub/dvc.yaml:s").added] == ["../top", "x"]
+    assert how(run(work, "sub/dvc.yaml")) == {"sub/dvc.yaml:s": "unchanged"}
+
+
+def test_a_stage_of_a_template_declares_for_all_of_them(work: Workplace) -> None:
+    template = "foreach: [a, b]\n    do:\n      cmd: cat shared > ${item}\n      outs: ['${item}']\n"
+    work.gen({"dvc.yaml": f"stages:\n  s:\n    {template}", "shared": "1"})
+    run(work)
+    result = fix(work)
+    assert [(one.stage, one.item, one.settled) for one in result.added] == [
+        ("s@a", "shared", True),
+        ("s@b", "shared", True),
+    ]
+    assert work.text("dvc.yaml").count("shared") == 2
+    assert how(run(work)) == {"s@a": "unchanged", "s@b": "unchanged"}
+
+
+def test_a_folder_that_is_tracked_is_declared_whole(work: Workplace) -> None:
+    pipeline = (
+        "stages:\n  make:\n    cmd: mkdir -p data && echo 1 > data/a && echo 2 > data/b\n    outs: [data]\n"
+        "  use:\n    cmd: cat data/a data/b > out\n    outs: [out]\n"
+    )
+    work.gen({"dvc.yaml": pipeline})
+    run(work, "make")
+    run(work, "use")
+    assert fix(work).added == (Addition("use", "deps", "data", settled=True),)
+    assert how(run(work)) == {"make": "unchanged", "use": "unchanged"}
+
+
+def test_what_may_hold_a_secret_is_left_out(work: Workplace) -> None:
+    work.gen({"dvc.yaml": "stages:\n  s:\n    cmd: cat .env > out\n    outs: [out]\n", ".env": "TOKEN=1"})
+    run(work)
+    result = fix(work)
+    assert result.added == ()
+    assert "secret" in result.left[0].why
+
+
+def test_what_lies_outside_is_declared_when_asked_for(work: Workplace, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere.csv"
+    other.write_text("1")
+    work.environ["TMPDIR"] = str(tmp_path / "home")
+    work.gen({"dvc.yaml": f"stages:\n  s:\n    cmd: cat {other} > out\n    outs: [out]\n"})
+    run(work)
+    result = fix(work, outside=True)
+    assert [one.item for one in result.added] in ([str(other)], [])  # below /tmp it is temporary
+
+
+def test_a_stage_that_never_ran_is_said_to_be_unknown(work: Workplace) -> None:
+    work.gen({"dvc.yaml": PIPELINE, "raw.csv": "", "schema.yaml": ""})
+    assert fix(work, "train").unknown == ("train",)
+    assert fix(work).unknown == ()
+
+
+def test_a_target_that_is_no_stage_is_refused(shop: Workplace) -> None:
+    with pytest.raises(StageNotFoundError):
+        fix(shop, "nobody")
+
+
+def test_a_strict_stage_is_refused_and_can_be_fixed(shop: Workplace) -> None:
+    shop.gen({"raw.csv": "c\n"})
+    with pytest.raises(StageFailedError, match=r"schema\.yaml"):
+        run(shop, "clean", execution=Options(strict=True))
+    assert [one.item for one in fix(shop, "clean").added] == ["schema.yaml"]
+    run(shop, "clean", execution=Options(strict=True))
