@@ -142,7 +142,7 @@ def take(git: "Git", environ: Mapping[str, str], outputs: Iterable[str]) -> tupl
     # What is gone comes first: a folder may stand where a file was.
     changes = dict(sorted(found, key=lambda item: item[1] is not None))
     ruled = {**without(base, places), **dict.fromkeys(row.path for row in look.left_out)}
-    tree = tree_of(base, {**ruled, **changes}, long=look.long).root
+    tree = tree_of(base, {**ruled, **changes}, long=known.long).root
     here = {entry.oid for entry in base.files.values()} if look.contents else set()
     state = CodeState(
         now.commit,
@@ -150,7 +150,7 @@ def take(git: "Git", environ: Mapping[str, str], outputs: Iterable[str]) -> tupl
         tree,
         base,
         changes,
-        tuple(sorted(look.rows)),
+        tuple(look.rows()),
         tuple(sorted(look.left_out)),
         places,
         {oid: content for oid, content in look.contents.items() if oid not in here},
@@ -214,10 +214,7 @@ class _Look:
         self._wanted: list[tuple[str, str, str]] = []
         self._untracked: set[str] = set()
         self._bytes = 0
-        some = next(iter(base.files.values()), None)
-        self.long = some is not None and len(some.oid) > 40
         self.changes: dict[str, Entry | None] = {}
-        self.rows: list[Row] = []
         self.left_out: list[LeftOut] = []
         self.contents: dict[str, bytes] = {}
         self.lfs: dict[str, bytes] = {}
@@ -262,12 +259,20 @@ class _Look:
         return ""
 
     def _say(self, path: str, entry: Entry | None) -> None:
-        old = self._base.files.get(path)
-        if entry == old:
-            return
-        self.changes[path] = entry
-        status = "deleted" if entry is None else "modified" if old is not None else "added"
-        self.rows.append(Row(path, "untracked" if path in self._untracked and old is None else status))
+        """What is at a path; the last word counts, since what left the index may lie there untracked."""
+        if entry == self._base.files.get(path):
+            self.changes.pop(path, None)
+        else:
+            self.changes[path] = entry
+
+    def rows(self) -> list[Row]:
+        """What differs, for people."""
+        found = []
+        for path, entry in self.changes.items():
+            known = path in self._base.files
+            added = "untracked" if path in self._untracked else "added"
+            found.append(Row(path, "deleted" if entry is None else "modified" if known else added))
+        return sorted(found)
 
     def read(self) -> None:
         """Look into everything that was taken note of."""
@@ -280,7 +285,7 @@ class _Look:
                 kept[path] = memory.blobs[path]
             else:
                 fresh.append((path, mode, key))
-        reader = worktree.Reader(self._git, self._environ, self._known, long=self.long)
+        reader = worktree.Reader(self._git, self._environ, self._known)
         blobs = {path: blob for path, (_, blob) in kept.items()}
         if fresh:
             blobs |= reader.read([(path, mode) for path, mode, _ in fresh])

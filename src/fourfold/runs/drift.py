@@ -134,8 +134,7 @@ class Drifts:
         try:
             git = Git(self._root, self._place.environ)
             known = worktree.settings(git, self._place.environ)
-            long = len(self._oids[os.path.join(self._root, there[0])] or "") > 40
-            reader = worktree.Reader(git, self._place.environ, known, long=long)
+            reader = worktree.Reader(git, self._place.environ, known)
             wanted = []
             for name in there:
                 kind = worktree.kind_of(os.path.join(self._root, name), modes=known.modes)

@@ -27,9 +27,7 @@ _NOT = frozenset({"unspecified", "unset"})
 _LFS_VERSION = b"version https://git-lfs.github.com/spec/v1\n"
 #: A pointer of Git LFS is smaller than this.
 _LFS_POINTER = 1024
-_SETTINGS = (
-    r"^(filter\..*\.(clean|smudge|process)|core\.(autocrlf|filemode)|remote\..*\.url|branch\..*\.remote)$"
-)
+_SETTINGS = r"^(filter\..*\.(clean|smudge|process)|core\.(autocrlf|filemode)|extensions\.objectformat|remote\..*\.url|branch\..*\.remote)$"
 
 
 class Entry(NamedTuple):
@@ -48,6 +46,7 @@ class Settings(NamedTuple):
         modes: Whether Git looks at the executable bit.
         remotes: Addresses by name of the remote, as they are configured.
         upstreams: The remote of each branch that has one.
+        long: Whether ids are SHA-256.
     """
 
     drivers: tuple[str, ...]
@@ -55,6 +54,7 @@ class Settings(NamedTuple):
     modes: bool
     remotes: Mapping[str, str]
     upstreams: Mapping[str, str]
+    long: bool = False
 
 
 class Changed(NamedTuple):
@@ -111,7 +111,7 @@ def _call(
     return done.out
 
 
-def _unfiltered(settings: Settings) -> list[str]:
+def unfiltered(settings: Settings) -> list[str]:
     """Options that empty every filter: a filter is a command."""
     words = ["-c", "core.safecrlf=false"]
     for driver in settings.drivers:
@@ -119,6 +119,13 @@ def _unfiltered(settings: Settings) -> list[str]:
             words += ["-c", f"filter.{driver}.{action}="]
         words += ["-c", f"filter.{driver}.required=false"]
     return words
+
+
+def alternates(git: "Git") -> str:
+    """The objects of a repository as another place to read from, for ``GIT_ALTERNATE_OBJECT_DIRECTORIES``."""
+    path = os.path.join(git.common_dir, "objects")
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'  # a colon would separate
 
 
 def settings(git: "Git", environ: Mapping[str, str]) -> Settings:
@@ -153,6 +160,7 @@ def settings(git: "Git", environ: Mapping[str, str]) -> Settings:
         plain.get("core.filemode", "true") not in {"false", "0", "no", "off"},
         remotes,
         upstreams,
+        plain.get("extensions.objectformat") == "sha256",
     )
 
 
@@ -164,7 +172,7 @@ def state(git: "Git", environ: Mapping[str, str], known: Settings) -> State:
     """
     options = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--untracked-files=all"]
     options += ["--no-renames", "--ignore-submodules=dirty"]
-    out = _call(git, environ, [*_unfiltered(known), "status", *options])
+    out = _call(git, environ, [*unfiltered(known), "status", *options])
     commit: str | None = None
     branch: str | None = None
     found: list[Changed] = []
@@ -244,14 +252,13 @@ class Reader:
         git: The repository.
         environ: The caller's environment.
         known: Its settings.
-        long: Whether its ids are SHA-256.
     """
 
-    def __init__(self, git: "Git", environ: Mapping[str, str], known: Settings, *, long: bool) -> None:
+    def __init__(self, git: "Git", environ: Mapping[str, str], known: Settings) -> None:
         self._git = git
         self._environ = environ
         self._known = known
-        self._long = long
+        self._long = known.long
 
     def read(self, paths: Sequence[tuple[str, str]]) -> dict[str, Blob]:
         """What Git would store of files and links; one that cannot be read is left out.
@@ -328,9 +335,9 @@ class Reader:
         with TemporaryDirectory(prefix="fourfold-") as scratch:
             extra = {
                 "GIT_OBJECT_DIRECTORY": scratch,
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(os.path.join(self._git.common_dir, "objects")),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates(self._git),
             }
-            hashing = [*_unfiltered(self._known), "hash-object", "--stdin-paths"]
+            hashing = [*unfiltered(self._known), "hash-object", "--stdin-paths"]
             data = os.fsencode("\n".join(paths) + "\n")
             ids = _call(self._git, self._environ, [*hashing, "-w"], data, **extra).decode("ascii").split()
             wanted = ("\n".join(ids) + "\n").encode()
@@ -338,12 +345,6 @@ class Reader:
         return {
             path: Blob(oid, content) for path, (oid, content) in zip(paths, _contents(out, ids), strict=True)
         }
-
-
-def _quoted(path: str) -> str:
-    """A path for a list of alternates, where colons separate unless it is quoted."""
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _contents(out: bytes, ids: Iterable[str]) -> Iterable[tuple[str, bytes]]:
