@@ -27,7 +27,10 @@ _NOT = frozenset({"unspecified", "unset"})
 _LFS_VERSION = b"version https://git-lfs.github.com/spec/v1\n"
 #: A pointer of Git LFS is smaller than this.
 _LFS_POINTER = 1024
-_SETTINGS = r"^(filter\..*\.(clean|smudge|process)|core\.(autocrlf|filemode)|extensions\.objectformat|remote\..*\.url|branch\..*\.remote)$"
+_SETTINGS = (
+    r"^(filter\..*\.(clean|smudge|process)|core\.(autocrlf|filemode)|extensions\.objectformat"
+    r"|remote\..*\.url|branch\..*\.remote)$"
+)
 
 
 class Entry(NamedTuple):
