@@ -30,6 +30,12 @@ ALONE = Companion()
 _NAMES = {
     "pylock.toml": "pylock.toml",
     "uv.lock": "uv.lock",
+    "poetry.lock": "poetry.lock",
+    "pdm.lock": "pdm.lock",
+    "Pipfile.lock": "Pipfile.lock",
+    "conda-lock.yml": "conda-lock",
+    "conda-lock.yaml": "conda-lock",
+    "pixi.lock": "pixi.lock",
     "pyproject.toml": "pyproject.toml",
     "environment.yml": "environment.yml",
     "environment.yaml": "environment.yml",
@@ -65,25 +71,64 @@ def parse(name: str, data: bytes, source: str = "", beside: Companion = ALONE) -
     """
     source = source or name
     kind = kind_of(name, data)
+    found = _of_python(kind, data, source, beside) or _of_conda(kind, data, source)
+    if found is None:
+        raise BadLockFileError(
+            f"{source} is no lock file that is known",
+            hint="known are pylock.toml, uv.lock, requirements with hashes, poetry.lock, pdm.lock, "
+            "Pipfile.lock, conda-lock.yml, explicit conda lists and pixi.lock",
+        )
+    return found
+
+
+# Each branch imports its parser: one project has one kind of lock.
+
+
+def _of_python(kind: str, data: bytes, source: str, beside: Companion) -> Locked | None:
     if kind == "pylock.toml":
-        from fourfold.formats.locks import pylock  # noqa: PLC0415 - one project has one kind of lock
+        from fourfold.formats.locks import pylock  # noqa: PLC0415 - see above
 
         return pylock.parse(data, source)
     if kind == "uv.lock":
-        from fourfold.formats.locks import uv  # noqa: PLC0415 - likewise
+        from fourfold.formats.locks import uv  # noqa: PLC0415 - see above
 
         return uv.parse(data, source)
     if kind == "requirements":
-        from fourfold.formats.locks import requirements  # noqa: PLC0415 - likewise
+        from fourfold.formats.locks import requirements  # noqa: PLC0415 - see above
 
         return requirements.parse(data, source, beside.read)
-    if kind in {"pyproject.toml", "environment.yml"}:
-        from fourfold.formats.locks import declared  # noqa: PLC0415 - likewise
+    if kind == "pyproject.toml":
+        from fourfold.formats.locks import declared  # noqa: PLC0415 - see above
 
-        reader = declared.parse_pyproject if kind == "pyproject.toml" else declared.parse_environment
-        return reader(data, source)
-    raise BadLockFileError(
-        f"{source} is no lock file that is known",
-        hint="known are pylock.toml, uv.lock, requirements with hashes, poetry.lock, pdm.lock, Pipfile.lock, "
-        "conda-lock.yml, explicit conda lists and pixi.lock",
-    )
+        return declared.parse_pyproject(data, source)
+    return _of_projects(kind, data, source, beside)
+
+
+def _of_projects(kind: str, data: bytes, source: str, beside: Companion) -> Locked | None:
+    if kind == "poetry.lock":
+        from fourfold.formats.locks import poetry  # noqa: PLC0415 - see above
+
+        return poetry.parse(data, source, beside.project)
+    if kind == "pdm.lock":
+        from fourfold.formats.locks import pdm  # noqa: PLC0415 - see above
+
+        return pdm.parse(data, source, beside.project)
+    if kind == "Pipfile.lock":
+        from fourfold.formats.locks import pipenv  # noqa: PLC0415 - see above
+
+        return pipenv.parse(data, source, beside.project)
+    return None
+
+
+def _of_conda(kind: str, data: bytes, source: str) -> Locked | None:
+    if kind == "environment.yml":
+        from fourfold.formats.locks import declared  # noqa: PLC0415 - see above
+
+        return declared.parse_environment(data, source)
+    if kind in {"conda-lock", "conda-explicit", "pixi.lock"}:
+        from fourfold.formats.locks import conda  # noqa: PLC0415 - see above
+
+        if kind == "pixi.lock":
+            return conda.parse_pixi(data, source)
+        return (conda.parse_conda_lock if kind == "conda-lock" else conda.parse_explicit)(data, source)
+    return None

@@ -160,7 +160,9 @@ def _requirement(line: str, where: str, *, constraint: bool) -> Package:
         # pip takes a path without ./ too.
         if _ARCHIVE.search(bare.partition(";")[0].strip()) or "/" in bare.partition(";")[0]:
             return _located(bare, where, "", constraint=constraint, hashes=hashes)
-        raise BadLockFileError(f"{where}: {str(error).splitlines()[0][:100]}: {bare[:80]!r}") from None
+        # What looks like an address may hold a password, which no message shows.
+        told = "" if "@" in bare or "://" in bare else f": {bare[:80]!r}"
+        raise BadLockFileError(f"{where}: not a requirement{told}") from error
     marker = str(wish.marker) if wish.marker else ""
     name = model.normal_name(wish.name, where)
     if wish.url:

@@ -15,7 +15,8 @@ class Finding(NamedTuple):
         code: ``file-changed`` ``library-changed`` ``pth-changed`` ``file-missing`` ``record-missing``
             ``record-outside`` (it names a file outside of the environment) ``stray-file`` ``stray-pth``
             ``stray-customize`` ``not-locked`` (another version) ``missing`` ``extra`` ``hash-not-locked``
-            ``stale-lock`` ``wrong-python`` ``editable`` ``user-site`` ``pythonpath`` ``unverified``.
+            ``stale-lock`` ``wrong-python`` ``no-conda`` ``editable`` ``user-site`` ``pythonpath``
+            ``unverified``.
         weight: Whether it is a difference.
         message: One line.
         hint: What to do.

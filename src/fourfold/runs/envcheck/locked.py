@@ -17,6 +17,7 @@ from fourfold.runs.lockcheck.compare import (
     same_version,
     wanted,
 )
+from fourfold.runs.lockcheck.conda import conda_installed, conda_platform
 from fourfold.runs.lockcheck.find import find_lock, parse_lock, read_lock
 
 if TYPE_CHECKING:
@@ -72,14 +73,31 @@ def against_lock(
     if path is None:
         return None, []
     file = read_lock(path)
-    locked = parse_lock(file, place.shown(path))
-    means = wanted(locked, marker_environment(interpreter.facts()))
+    locked = parse_lock(file, place.shown(path), place.root)
+    means = wanted(locked, marker_environment(interpreter.facts()), conda_platform())
     here = {
-        name: Installed(name, one.version, one.direct == "editable", one.direct in {"editable", "dir"})
+        name: Installed(
+            name,
+            one.version,
+            one.direct == "editable",
+            one.direct in {"editable", "dir"},
+            by_conda=one.installer == "conda",
+        )
         for name, one in listing.items()
     }
+    conda = conda_installed(interpreter.prefix) if means.conda else {}
+    here |= conda
     differences = compare(locked, means, here)
     findings = list(_findings(locked, differences, interpreter))
+    if means.conda and not conda:
+        findings.append(
+            Finding(
+                "no-conda",
+                "note",
+                f"{interpreter.prefix} is no environment of conda: the packages of conda cannot be compared",
+                "name its Python: --python <prefix>/bin/python",
+            )
+        )
     wrong = {item.name for item in differences}
     oracle = Oracle(place, keep=keep, wheels=wheels, search=prove)
     proven = unproven = 0
@@ -123,17 +141,21 @@ def _findings(
         )
     tool = "uv pip" if interpreter.made_by == "uv" else "pip"
     for item in differences:
-        if item.code == "missing":
-            what = (
-                f"{item.name}=={item.locked}" if item.locked[:1].isdigit() else f"'{item.name}{item.locked}'"
-            )
-            yield Finding("missing", "differs", str(item), f"{tool} install --no-deps {what}", item.name)
-        elif item.code == "extra":
-            yield Finding("extra", "differs", str(item), f"{tool} uninstall {item.name}", item.name)
-        else:
-            exact = item.locked[:1].isdigit() and " " not in item.locked
-            what = f"{item.name}=={item.locked}" if exact else f"'{item.name}{item.locked}'"
-            yield Finding("not-locked", "differs", str(item), f"{tool} install --no-deps {what}", item.name)
+        code = "not-locked" if item.code == "version" else item.code
+        yield Finding(code, "differs", str(item), _mend(item, tool), item.name)
+
+
+def _mend(item: Difference, tool: str) -> str:
+    """The command that makes one package what the lock says."""
+    exact = item.locked[:1].isdigit() and " " not in item.locked
+    if item.name.startswith("conda:"):
+        name = item.name.removeprefix("conda:")
+        return f"conda remove {name}" if item.code == "extra" else f"conda install {name}={item.locked}"
+    if item.code == "extra":
+        return f"{tool} uninstall {item.name}"
+    return f"{tool} install --no-deps " + (
+        f"{item.name}=={item.locked}" if exact else f"'{item.name}{item.locked}'"
+    )
 
 
 def _admits(specifier: str, version: str) -> bool:

@@ -6,8 +6,10 @@ the disk or the machine, or is absent and says why.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from fourfold.base.errors import FourfoldError
 from fourfold.formats.native.fact import Fact, Section, absent, observed
 from fourfold.runs import sites
 from fourfold.runs.environment import accelerators, host, interpreter, libraries, numerics
@@ -17,6 +19,7 @@ from fourfold.runs.environment.interpreter import Python, mapping
 from fourfold.runs.environment.libraries import Asked
 from fourfold.runs.environment.naming import Names, names_of
 from fourfold.runs.environment.remembered import remembered
+from fourfold.runs.zones import Machine
 
 if TYPE_CHECKING:
     from fourfold.runs.observation import Observation
@@ -44,13 +47,20 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
     files = remembered(place, "files")
     asked = Asked(files, place.clock.now_ns())
     pythons = interpreter.pythons(observation.reports)
+    told = bool(pythons)
+    if not told:
+        pythons = _asked_after(task, observation)
     main = pythons[0] if pythons else None
     names = names_of(place.root, task.environ, main.first if main is not None else None)
     facts: dict[str, Fact] = {}
     if main is None:
         facts |= {name: absent(_NO_PYTHON) for name in _OF_PYTHON}
     else:
-        facts |= _of_python(main, place, names, asked, parts)
+        seen = _opened(observation, task.environ, main)
+        facts |= _of_python(main, place, names, asked, parts, seen)
+        if not told:
+            facts = {name: fact._replace(why=fact.why or _AFTER) for name, fact in facts.items()}
+            facts |= {name: absent(_NO_PYTHON) for name in _OF_PROCESSES}
         if pythons[1:]:
             facts["others"] = observed([_other(python, place, task, asked, parts) for python in pythons[1:]])
     facts["accelerators"] = _accelerators(main)
@@ -65,24 +75,54 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
     return dict(sorted(facts.items()))
 
 
-#: Facts that only a process of Python can tell.
+_AFTER = "asked after the run, in which no process of it told about itself"
+
+#: Facts that only the processes of a run can tell.
+_OF_PROCESSES = ("threads", "blas", "simd", "frameworks")
+#: Facts that only a Python can tell.
 _OF_PYTHON = (
     "digest",
     "interpreter",
     "distributions",
     "flags",
     "lock",
-    "threads",
-    "blas",
-    "simd",
-    "frameworks",
+    *_OF_PROCESSES,
 )
 
 
-def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: Keep) -> dict[str, Fact]:
+def _asked_after(task: "Task", observation: "Observation") -> tuple[Python, ...]:
+    """The Pythons that ran and did not tell (``-I``, ``-E``, another ``PYTHONPATH``): they are asked now."""
+    from fourfold.runs.environment.asking import ask, pythons_among  # noqa: PLC0415 - most do tell
+
+    started = [one.path for one in observation.trace.accesses if one.how == "exec" and one.found]
+    reports = []
+    for executable in pythons_among(started):
+        with suppress(FourfoldError):
+            reports.append(ask(executable, task.environ))
+    return interpreter.pythons(reports)
+
+
+def _opened(observation: "Observation", environ: Mapping[str, str], python: Python) -> set[str]:
+    """Modules that were imported, and files of modules below folders of packages that were seen to be opened.
+
+    Processes that were killed (workers of a pool) do not tell what they imported; a trace does.
+    """
+    machine = Machine(environ)
+    files = set(python.modules.values())
+    for access in observation.trace.accesses:
+        if access.how == "read" and access.found and "-packages/" in access.path:
+            path = machine.source_of(access.path) or access.path
+            if path.endswith((".py", ".so")):
+                files.add(path)
+    return files
+
+
+def _of_python(
+    main: Python, place: "Place", names: Names, asked: Asked, parts: Keep, seen: set[str]
+) -> dict[str, Fact]:
     described = interpreter.describe(main, names, asked)
     found = _installed(main, place, asked)
-    listing = _listing(main, found, names)
+    listing = _listing(found, seen, names)
     digest = environment_digest(described, listing)
     sites.note(place, digest, main.first, interpreter.portable(described))
     blas = numerics.blas(main)
@@ -91,7 +131,7 @@ def _of_python(main: Python, place: "Place", names: Names, asked: Asked, parts: 
         "interpreter": observed(described),
         "distributions": observed(parts(listing)),
         "flags": observed(flags(main, found, place, names, asked)),
-        "lock": _lock(place, listing, described),
+        "lock": _lock(place, listing, {**described, "prefix": interpreter.text(main.first, "prefix")}),
         "digest": observed(digest),
         "threads": observed(numerics.threads(main)),
         "blas": observed(blas)
@@ -120,8 +160,8 @@ def _installed(python: Python, place: "Place", asked: Asked) -> dict[str, dists.
     return found
 
 
-def _listing(python: Python, found: Mapping[str, dists.Distribution], names: Names) -> dict[str, Any]:
-    return dists.document(found, dists.imported(found, set(python.modules.values())), names.shown)
+def _listing(found: Mapping[str, dists.Distribution], seen: set[str], names: Names) -> dict[str, Any]:
+    return dists.document(found, dists.imported(found, seen), names.shown)
 
 
 def _lock(place: "Place", listing: Mapping[str, Any], described: Mapping[str, Any]) -> Fact:
@@ -153,7 +193,7 @@ def _accelerators(main: Python | None) -> Fact:
 def _other(python: Python, place: "Place", task: "Task", asked: Asked, parts: Keep) -> dict[str, Any]:
     names = names_of(place.root, task.environ, python.first)
     described = interpreter.describe(python, names, asked)
-    listing = _listing(python, _installed(python, place, asked), names)
+    listing = _listing(_installed(python, place, asked), set(python.modules.values()), names)
     return {
         "interpreter": described,
         "distributions": parts(listing),

@@ -21,12 +21,16 @@ class Installed(NamedTuple):
         version: As its metadata says.
         editable: Whether it is a link to a working folder.
         local: Whether it was built from a folder of this machine.
+        build: Of conda: the build.
+        by_conda: Whether conda brought it along with one of its packages; None when that is not known.
     """
 
     name: str
     version: str
     editable: bool = False
     local: bool = False
+    build: str = ""
+    by_conda: bool | None = None
 
 
 class Difference(NamedTuple):
@@ -34,7 +38,7 @@ class Difference(NamedTuple):
 
     Attributes:
         code: ``missing`` | ``version`` | ``extra``.
-        name: The package.
+        name: The package; of conda after ``conda:``.
         locked: The version that the lock wants; "" for none.
         installed: The version that is there; "" for none.
     """
@@ -56,22 +60,24 @@ class Wanted(NamedTuple):
     """What a lock means for one interpreter.
 
     Attributes:
-        required: Packages that have to be there, by name.
+        required: Packages that have to be there, by name; of conda after ``conda:``.
         allowed: All that may be there, by name: those of extras, groups and other platforms too.
         own: Names of the project's own packages, which may be there or not.
+        conda: Whether packages of conda are among them.
     """
 
     required: Mapping[str, Package]
     allowed: Mapping[str, Sequence[Package]]
     own: frozenset[str]
+    conda: bool = False
 
 
 def marker_environment(interpreter: Mapping[str, Any]) -> dict[str, Any]:
     """The environment that markers are evaluated in.
 
     Args:
-        interpreter: ``version`` (``3.12.1``) and ``implementation`` (``cpython``) of the one that is
-            compared; what is missing is taken from the one that runs this. Its machine is this one.
+        interpreter: ``version`` (``3.12.1``) and ``name`` or ``implementation`` (``cpython``) of the one
+            that is compared; what is missing is taken from the one that runs this. Its machine is this one.
     """
     from packaging.markers import default_environment  # noqa: PLC0415 - only where markers are
 
@@ -79,7 +85,8 @@ def marker_environment(interpreter: Mapping[str, Any]) -> dict[str, Any]:
     version = str(interpreter.get("version") or environment["python_full_version"]).split(" ", 1)[0]
     environment["python_full_version"] = version
     environment["python_version"] = ".".join(version.split(".")[:2])
-    name = str(interpreter.get("implementation") or environment["implementation_name"]).lower()
+    told = interpreter.get("implementation") or interpreter.get("name")
+    name = str(told or environment["implementation_name"]).lower()
     environment["implementation_name"] = name
     if name == "cpython":
         environment["implementation_version"] = version
@@ -127,14 +134,20 @@ def wanted(locked: Locked, environment: Mapping[str, Any], platform: str = "") -
     allowed: dict[str, list[Package]] = {}
     for package in locked.packages:
         if package.name and (not package.platform or not platform or package.platform == platform):
-            allowed.setdefault(package.name, []).append(package)
+            allowed.setdefault(key_of(package), []).append(package)
     own = frozenset(
         package.name
         for package in locked.packages
         if package.source in {"virtual", "editable"} and locked.roots is not None
     ) | frozenset(edge.name for edge in locked.roots or () if _is_own(allowed.get(edge.name, ())))
     required = _listed(allowed, markers) if locked.roots is None else _reached(locked.roots, allowed, markers)
-    return Wanted({name: item for name, item in required.items() if name not in own}, allowed, own)
+    conda = any(package.ecosystem == "conda" for package in locked.packages)
+    return Wanted({name: item for name, item in required.items() if name not in own}, allowed, own, conda)
+
+
+def key_of(package: Package) -> str:
+    """What a package is called among others: conda's names are another world."""
+    return f"conda:{package.name}" if package.ecosystem == "conda" else package.name
 
 
 def _is_own(packages: Sequence[Package]) -> bool:
@@ -194,11 +207,15 @@ def same_version(left: str, right: str) -> bool:
 def compare(locked: Locked, means: Wanted, installed: Mapping[str, Installed]) -> list[Difference]:
     """How what is installed differs from a lock, sorted by name.
 
-    A file that only declares is compared by its specifiers; what it does not name is no difference.
+    A file that only declares is compared by its specifiers; what it does not name is no difference. Packages
+    of conda are compared where what conda installed is among ``installed`` (names after ``conda:``).
     """
+    of_conda = any(name.startswith("conda:") for name in installed)
     found = []
     for name, package in means.required.items():
         here = installed.get(name)
+        if here is None and name.startswith("conda:") and not of_conda:
+            continue
         if here is None:
             found.append(Difference("missing", name, package.version or package.specifier))
         elif not _fits(here, [package]):
@@ -211,16 +228,24 @@ def compare(locked: Locked, means: Wanted, installed: Mapping[str, Installed]) -
             if not _fits(here, others):
                 versions = " or ".join(sorted({item.version or item.specifier for item in others}))
                 found.append(Difference("version", name, versions, here.version))
-        elif locked.grade == "lock" and name not in SEEDS and not here.editable:
+        elif locked.grade == "lock" and name not in SEEDS and not here.editable and _is_extra(here, means):
             found.append(Difference("extra", name, "", here.version))
     return sorted(found, key=lambda item: item.name)
+
+
+def _is_extra(here: Installed, means: Wanted) -> bool:
+    """Whether what no lock names is too much: what conda brought is told by conda's own list."""
+    if not means.conda:
+        return not here.name.startswith("conda:")
+    return here.name.startswith("conda:") or here.by_conda is False
 
 
 def _fits(here: Installed, packages: Sequence[Package]) -> bool:
     """Whether what is installed is one of these versions."""
     for package in packages:
         if package.version:
-            if same_version(here.version, package.version):
+            same_build = not (package.build and here.build) or package.build == here.build
+            if same_version(here.version, package.version) and same_build:
                 return True
         elif not package.specifier or _satisfies(here.version, package.specifier):
             return True

@@ -3,6 +3,7 @@
 Ranked: what the caller names, then locks from the most precise format down, then files that only declare.
 """
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -87,25 +88,34 @@ def read_lock(path: str) -> LockFile:
     return LockFile(path, kind_of(os.path.basename(path), data), data)
 
 
-def parse_lock(file: LockFile, source: str) -> Locked:
+def parse_lock(file: LockFile, source: str, root: str) -> Locked:
     """What a lock file says.
+
+    Args:
+        file: It.
+        source: How messages call it.
+        root: The project's root: what the file includes has to lie in it, or beside the file.
 
     Raises:
         BadLockFileError: it cannot be understood.
     """
     folder = os.path.dirname(file.path)
     project = os.path.join(folder, "Pipfile" if file.kind == "Pipfile.lock" else "pyproject.toml")
-    beside = Companion(_reader(folder, source), _bytes(project) if os.path.isfile(project) else None)
+    beside = Companion(_reader(folder, source, root), _bytes(project) if os.path.isfile(project) else None)
     return parse(os.path.basename(file.path), file.data, source, beside)
 
 
-def _reader(folder: str, source: str) -> Callable[[str], bytes]:
+def _reader(folder: str, source: str, root: str) -> Callable[[str], bytes]:
     """Reads what a lock includes; ``source`` and the names are relative to the same place."""
     base = source.rpartition("/")[0]
+    bounds = tuple(os.path.realpath(place).rstrip(os.sep) + os.sep for place in (root, folder))
 
     def read(name: str) -> bytes:
         relative = name.removeprefix(base + "/") if base else name
-        with open(os.path.join(folder, relative), "rb") as file:
+        path = os.path.realpath(os.path.join(folder, relative))
+        if not path.startswith(bounds):
+            raise PermissionError(errno.EPERM, "it lies outside of the project", path)
+        with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
 
     return read

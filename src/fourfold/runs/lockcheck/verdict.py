@@ -7,18 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fourfold.base.errors import FourfoldError
-from fourfold.formats.locks.model import Locked, clean_url
+from fourfold.formats.locks.model import clean_url
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.fact import Fact, absent, declared, observed
-from fourfold.runs.lockcheck.compare import (
-    Difference,
-    Installed,
-    Wanted,
-    compare,
-    marker_environment,
-    wanted,
-)
-from fourfold.runs.lockcheck.find import LockFile, find_lock, parse_lock, read_lock
+from fourfold.runs.lockcheck.compare import Installed, compare, marker_environment, wanted
+from fourfold.runs.lockcheck.conda import conda_installed, conda_platform
+from fourfold.runs.lockcheck.find import find_lock, parse_lock, read_lock
 from fourfold.runs.place import Place
 
 #: So many differences stand in a record; the rest is a number.
@@ -34,7 +28,7 @@ def fact(
         place: Where the run happens; its root is where the lock is looked for.
         distributions: What is installed, as `fourfold.runs.environment` lists it: by normalised name,
             ``version`` and ``direct`` (``editable`` | ``dir`` | ...).
-        interpreter: ``version`` and ``implementation`` of the one that ran.
+        interpreter: ``version`` and ``name`` of the one that ran; ``prefix``, absolute, has conda's list.
 
     Returns:
         Observed, with ``file``, ``kind``, ``digest`` (BLAKE3 of its bytes), ``verified`` (True when all
@@ -51,32 +45,25 @@ def fact(
     shown = place.shown(path)
     value: dict[str, Any] = {"file": shown, "kind": file.kind, "digest": digest(file.data)}
     try:
-        locked = parse_lock(file, shown)
-        found = _differences(file, locked, distributions, interpreter)
+        locked = parse_lock(file, shown, place.root)
     except FourfoldError as error:
         return observed(
             {**value, "verified": None, "differences": [error.message]}, "it cannot be understood"
         )
-    texts = [str(item) for item in found]
+    means = wanted(locked, marker_environment(interpreter), conda_platform())
+    installed = {name: installed_of(name, row) for name, row in distributions.items()}
+    conda = conda_installed(str(interpreter["prefix"])) if means.conda and interpreter.get("prefix") else {}
+    texts = [str(item) for item in compare(locked, means, {**installed, **conda})]
     if locked.stale:
         texts.insert(0, locked.stale)
     if len(texts) > _SHOWN:
         texts = [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more"]
     if locked.grade == "declared":
         return declared({**value, "verified": None, "differences": texts}, "it fixes no versions")
-    return observed({**value, "verified": not texts, "differences": texts}, "names and versions")
-
-
-def _differences(
-    file: LockFile,
-    locked: Locked,
-    distributions: Mapping[str, Mapping[str, Any]],
-    interpreter: Mapping[str, Any],
-) -> list[Difference]:
-    del file
-    means: Wanted = wanted(locked, marker_environment(interpreter))
-    installed = {name: installed_of(name, row) for name, row in distributions.items()}
-    return compare(locked, means, installed)
+    # Whether conda's packages are there cannot be said of a Python that is of no environment of conda.
+    blind = means.conda and not conda and not texts
+    why = "conda's packages cannot be seen from this Python" if blind else "names and versions"
+    return observed({**value, "verified": None if blind else not texts, "differences": texts}, why)
 
 
 def installed_of(name: str, row: Mapping[str, Any]) -> Installed:
