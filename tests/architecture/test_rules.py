@@ -26,9 +26,14 @@ def used(source: Source) -> set[tuple[str, int]]:
     return found
 
 
+#: A program of its own, for Linux alone: it opens and asks what this system can, as the kernel calls it.
+SUPERVISOR = ("supervisor", "watch", "events", "kernel", "walls", "abi")
+
+
 def engine() -> list[Source]:
-    """What runs in our own process: all but what is sent into those of stages, which knows only itself."""
-    return [source for source in sources() if not source.module.startswith("fourfold.runs.inject.")]
+    """What runs in our own process: neither what is sent into stages, nor the program that watches them."""
+    others = ("fourfold.runs.inject.", *(f"fourfold.runs.tracer.{name}" for name in SUPERVISOR))
+    return [source for source in sources() if not source.module.startswith(others)]
 
 
 def offences(names: set[str], rooms_allowed: set[str]) -> list[str]:

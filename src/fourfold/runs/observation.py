@@ -20,6 +20,7 @@ class Access(NamedTuple):
         times: How often.
         first: Whether its first use of all was this one, of those with the same path: a file that is written
             first and read later is no input.
+        denied: Whether it was refused (at least once): a hermetic run may use only what it declares.
     """
 
     path: str
@@ -27,6 +28,7 @@ class Access(NamedTuple):
     found: bool = True
     times: int = 1
     first: bool = True
+    denied: bool = False
 
 
 class Connection(NamedTuple):
@@ -34,15 +36,17 @@ class Connection(NamedTuple):
 
     Attributes:
         family: ``inet`` | ``inet6`` | ``unix``.
-        address: Host address, or the path of a socket.
+        address: Host address, or the path of a socket; "" where it was refused before it said where to.
         port: 0 for a path.
         times: How often.
+        denied: Whether it was refused.
     """
 
     family: str
     address: str
     port: int = 0
     times: int = 1
+    denied: bool = False
 
 
 class Coverage(NamedTuple):

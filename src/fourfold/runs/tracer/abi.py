@@ -77,6 +77,9 @@ _X86_64 = Machine(
         "unlink": 87,
         "unlinkat": 263,
         "truncate": 76,
+        "mkdir": 83,
+        "mkdirat": 258,
+        "rmdir": 84,
         "chdir": 80,
         "fchdir": 81,
         "chroot": 161,
@@ -104,6 +107,7 @@ _AARCH64 = Machine(
         "symlinkat": 36,
         "unlinkat": 35,
         "truncate": 45,
+        "mkdirat": 34,
         "chdir": 49,
         "fchdir": 50,
         "chroot": 51,
@@ -117,6 +121,7 @@ _AARCH64 = Machine(
 #: By the name that ``uname`` gives.
 MACHINES: Mapping[str, Machine] = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
+_HERMETIC = frozenset({"socket", "mkdir", "mkdirat", "rmdir"})
 #: Calls whose argument decides whether they are told: a value that is not zero, or bits of it.
 _WHEN_SET = {
     "sendto": (4, 0xFFFFFFFF, True),
@@ -129,15 +134,15 @@ def _step(code: int, value: int, when: int = 0, other: int = 0) -> bytes:
     return struct.pack("=HBBI", code, when, other, value)
 
 
-def program(machine: Machine, *, deny_network: bool = False) -> bytes:
+def program(machine: Machine, *, hermetic: bool = False) -> bytes:
     """The filter: which calls wait for an answer, which are refused, all others as ever.
 
     Args:
         machine: Whose calls.
-        deny_network: Ask about sockets of the Internet too, and refuse calls by other conventions, whose
-            arguments nobody would look at.
+        hermetic: Ask about sockets of the Internet and about folders too, and refuse calls by other
+            conventions, whose arguments nobody would look at.
     """
-    foreign = _step(_RET, _ERRNO | _ENOSYS if deny_network else _ALLOW)
+    foreign = _step(_RET, _ERRNO | _ENOSYS if hermetic else _ALLOW)
     steps: list[bytes] = [
         _step(_LD, _ARCH),
         _step(_JEQ, machine.audit, 1, 0),
@@ -152,9 +157,9 @@ def program(machine: Machine, *, deny_network: bool = False) -> bytes:
             name == "io_uring_setup"
         ):  # reads through a ring are seen by nobody: libraries fall back to plain ones
             answer = [_step(_RET, _ERRNO | _ENOSYS)]
+        elif name in _HERMETIC and not hermetic:
+            continue
         elif name == "socket":
-            if not deny_network:
-                continue
             answer = [*_when(0, (2, 10, 17)), _step(_RET, _NOTIFY)]
         elif name in _WHEN_SET:
             at, bits, wide = _WHEN_SET[name]

@@ -23,7 +23,7 @@ _WRITING = _ACCESS | os.O_CREAT | os.O_TRUNC
 _PATH_ONLY = 0o10000000
 _UNNAMED = 0o20000000
 _PLAIN = _WRITING | os.O_DIRECTORY | _PATH_ONLY | _UNNAMED
-_HERE = 0xFFFFFF9C  # AT_FDCWD
+HERE = 0xFFFFFF9C  # AT_FDCWD
 _BY_NUMBER = (b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/")
 _EXCHANGE = 2
 _LONGEST_ADDRESS = 128
@@ -50,7 +50,15 @@ class Events:
         self._folders: dict[int, bytes] = {}
         self._leaving: set[int] = set()
         calls = abi.MACHINES[os.uname().machine].calls
-        by_name: dict[str, Callable[[int, Call], None]] = {
+        by_name = self._by_name()
+        self._handlers = {number: by_name[name] for name, number in calls.items() if name in by_name}
+        #: Opens, by number: where the folder, the path and the flags stand among the arguments.
+        self._opens = {calls["openat"]: (6, 7, 8)}
+        if "open" in calls:
+            self._opens[calls["open"]] = (-1, 6, 7)
+
+    def _by_name(self) -> dict[str, Callable[[int, Call], None]]:
+        return {
             "open": self._open,
             "creat": self._creat,
             "openat": self._openat,
@@ -77,11 +85,6 @@ class Events:
             "unshare": self._elsewhere,
             "clone": self._elsewhere,
         }
-        self._handlers = {number: by_name[name] for name, number in calls.items() if name in by_name}
-        #: Opens, by number: where the folder, the path and the flags stand among the arguments.
-        self._opens = {calls["openat"]: (6, 7, 8)}
-        if "open" in calls:
-            self._opens[calls["open"]] = (-1, 6, 7)
 
     def serve(self) -> None:
         """Answer until a signal interrupts, or nobody is left to ask."""
@@ -101,7 +104,7 @@ class Events:
                     process, flags = told[1], told[where[2]]
                     path = text(process, told[where[1]])
                     if path[:1] != b"/" or path.startswith(_BY_NUMBER):
-                        path = absolute(process, told[6] if where[0] == 6 else _HERE, path)
+                        path = absolute(process, told[6] if where[0] == 6 else HERE, path)
                     if flags & _PLAIN or (times := reads.get(path)) is None:
                         self._asker = told[0]
                         self._check()
@@ -134,7 +137,7 @@ class Events:
                     return opened if opened[:1] == b"/" else path
             return path
         folder &= 0xFFFFFFFF
-        if folder == _HERE:
+        if folder == HERE:
             base = self._folders.get(process) or self._folder(process)
         else:
             base = os.readlink(b"/proc/%d/fd/%d" % (process, folder))
@@ -177,20 +180,21 @@ class Events:
     # --- opens --------------------------------------------------------------------------------------------
 
     def _open(self, process: int, call: Call) -> None:
-        self._opened(self._at(process, _HERE, call[0]), call[1])
+        self._opened(self._at(process, HERE, call[0]), call[1], call[2])
 
     def _creat(self, process: int, call: Call) -> None:
-        self._opened(self._at(process, _HERE, call[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._opened(self._at(process, HERE, call[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, call[1])
 
     def _openat(self, process: int, call: Call) -> None:
-        self._opened(self._at(process, call[0], call[1]), call[2])
+        self._opened(self._at(process, call[0], call[1]), call[2], call[3])
 
     def _openat2(self, process: int, call: Call) -> None:
-        flags = struct.unpack("=Q", kernel.read_memory(process, call[2], 8))[0]
-        self._opened(self._at(process, call[0], call[1]), flags)
+        flags, mode = struct.unpack("=QQ", kernel.read_memory(process, call[2], 16))
+        self._opened(self._at(process, call[0], call[1]), flags, mode)
 
-    def _opened(self, path: bytes, flags: int) -> None:
+    def _opened(self, path: bytes, flags: int, mode: int = 0) -> None:
         """Note an open; one that reads and writes is both, where there is something to read."""
+        del mode
         ledger = self._ledger
         if flags & (_PATH_ONLY | _UNNAMED) & ~os.O_DIRECTORY:
             return
@@ -223,7 +227,7 @@ class Events:
         ledger.add(b"w", after)
 
     def _rename(self, process: int, call: Call) -> None:
-        self._moved(self._at(process, _HERE, call[0]), self._at(process, _HERE, call[1]))
+        self._moved(self._at(process, HERE, call[0]), self._at(process, HERE, call[1]))
 
     def _renameat(self, process: int, call: Call) -> None:
         before, after = self._at(process, call[0], call[1]), self._at(process, call[2], call[3])
@@ -235,30 +239,43 @@ class Events:
         self._ledger.add(b"w", after)
 
     def _link(self, process: int, call: Call) -> None:
-        self._linked(self._at(process, _HERE, call[0]), self._at(process, _HERE, call[1]))
+        self._linked(self._at(process, HERE, call[0]), self._at(process, HERE, call[1]))
 
     def _linkat(self, process: int, call: Call) -> None:
         self._linked(self._at(process, call[0], call[1]), self._at(process, call[2], call[3]))
 
+    def _pointed(self, path: bytes, target: int) -> None:
+        """A symbolic link is made, to the text at an address."""
+        del target
+        self._ledger.add(b"w", path)
+
     def _symlink(self, process: int, call: Call) -> None:
-        self._ledger.add(b"w", self._at(process, _HERE, call[1]))
+        self._pointed(self._at(process, HERE, call[1]), call[0])
 
     def _symlinkat(self, process: int, call: Call) -> None:
-        self._ledger.add(b"w", self._at(process, call[1], call[2]))
+        self._pointed(self._at(process, call[1], call[2]), call[0])
+
+    def _removed(self, path: bytes, flags: int) -> None:
+        del flags
+        self._ledger.add(b"d", path)
 
     def _unlink(self, process: int, call: Call) -> None:
-        self._ledger.add(b"d", self._at(process, _HERE, call[0]))
+        self._removed(self._at(process, HERE, call[0]), 0)
 
     def _unlinkat(self, process: int, call: Call) -> None:
-        self._ledger.add(b"d", self._at(process, call[0], call[1]))
+        self._removed(self._at(process, call[0], call[1]), call[2])
+
+    def _cut(self, path: bytes, size: int) -> None:
+        del size
+        self._ledger.add(b"w", path)
 
     def _truncate(self, process: int, call: Call) -> None:
-        self._ledger.add(b"w", self._at(process, _HERE, call[0]))
+        self._cut(self._at(process, HERE, call[0]), call[1])
 
     # --- programs and the network -------------------------------------------------------------------------
 
     def _execve(self, process: int, call: Call) -> None:
-        self._executed(self._at(process, _HERE, call[0]))
+        self._executed(self._at(process, HERE, call[0]))
 
     def _execveat(self, process: int, call: Call) -> None:
         self._executed(self._at(process, call[0], call[1]))
@@ -286,7 +303,7 @@ class Events:
                 self._ledger.add_connection(b"unix", b"@" + name[1:].replace(b"\0", b"@"), 0)
             elif name:
                 name = name.partition(b"\0")[0]
-                self._ledger.add_connection(b"unix", self._absolute(process, _HERE, name), 0)
+                self._ledger.add_connection(b"unix", self._absolute(process, HERE, name), 0)
         elif family in _INET_NTOP_FAMILIES:
             at, length = (4, 4) if family == 2 else (8, 16)
             if len(data) >= at + length:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 from fourfold.runs.tracer import abi
 
 TYPE_CHECKING = False  # see `abi`
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _syscall = _LIBC.syscall
@@ -21,6 +22,12 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _PAGE = 4096
 #: Longest path that the kernel takes, with its end.
 _LONGEST = 4096
+_PATH_ONLY = 0o10000000
+#: ``LANDLOCK_ACCESS_FS_*``: run, write, read, list, and so on, as more came with each version.
+_EXECUTE, _WRITE_FILE, _READ_FILE, _LISTING, _TRUNCATE, _CONTROL = 1, 2, 4, 8, 1 << 14, 1 << 15
+_READING = _EXECUTE | _READ_FILE | _LISTING
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _CONTROL
+_HANDLED = (0, (1 << 13) - 1, (1 << 14) - 1, (1 << 15) - 1, (1 << 15) - 1, (1 << 16) - 1)
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 
 
@@ -143,6 +150,44 @@ def read_memory(process: int, address: int, size: int) -> bytes:
     if got < 0:
         raise _failure()
     return space.raw[:got]
+
+
+def landlock(rules: Iterable[tuple[bytes, int]]) -> None:
+    """Open nothing, from now on, but below some paths: with bits 1 to read (and run), 2 to write, 4 to list.
+
+    Raises:
+        OSError: there is no Landlock, or it refuses.
+    """
+    version = landlock_version()
+    handled = _HANDLED[min(version, len(_HANDLED) - 1)]
+    if not handled:
+        raise OSError(38, os.strerror(38))
+    rules_at = _checked(
+        _syscall(_LANDLOCK_CREATE, struct.pack("=Q", handled), ctypes.c_size_t(8), ctypes.c_uint(0))
+    )
+    for path, rights in rules:
+        try:
+            beneath = os.open(path, _PATH_ONLY | os.O_CLOEXEC)
+        except OSError:  # gone, or not ours to look at: then it is not ours to read either
+            continue
+        allowed = handled if rights & 2 else (_READING if rights & 1 else 0) | (_LISTING if rights & 4 else 0)
+        if not os.path.isdir(path):
+            allowed &= _OF_FILES
+        rule = struct.pack("=Qi", allowed & handled, beneath)
+        _checked(_syscall(_LANDLOCK_ADD, ctypes.c_int(rules_at), ctypes.c_int(1), rule, ctypes.c_uint(0)))
+        os.close(beneath)
+    try:
+        _checked(_syscall(_LANDLOCK_RESTRICT, ctypes.c_int(rules_at), ctypes.c_uint(0)))
+    except PermissionError:
+        give_up_privileges()
+        _checked(_syscall(_LANDLOCK_RESTRICT, ctypes.c_int(rules_at), ctypes.c_uint(0)))
+    os.close(rules_at)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise _failure()
+    return result
 
 
 def landlock_version() -> int:

@@ -25,6 +25,7 @@ class Ledger:
 
     Attributes:
         reads: Path to the times that it was read; likewise the others.
+        denied: Uses that were refused, as letter and path.
         missing: Those that were read, listed or run and were not there.
         connections: Family, address and port, to times.
         moved: Folders that were renamed: from, to.
@@ -44,6 +45,7 @@ class Ledger:
             b"x": self.execs,
             b"d": self.deletes,
         }
+        self.denied: set[bytes] = set()
         self.missing: set[bytes] = set()
         self.connections: dict[tuple[bytes, bytes, int, bool], int] = {}
         self.moved: list[tuple[bytes, bytes]] = []
@@ -82,6 +84,8 @@ class Ledger:
                 yield b"%c\0%d\0%d\0%d\0%s\0" % (letter, count >> TIMES, count & _MASK, found, path)
         for (family, address, port, denied), times in self.connections.items():
             yield b"c\0%d\0%s\0%d\0%d\0%s\0" % (times, family, port, denied, address)
+        for key in sorted(self.denied):
+            yield b"D\0%s\0" % key
         for before, after in self.moved:
             yield b"m\0%s\0%s\0" % (before, after)
         for phrase in sorted(self.blind):

@@ -58,7 +58,7 @@ def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
             elif not seen.complete:
                 lost += 1
                 said = "the supervisor was ended before it could tell what it saw"
-            gathered.add(seen.uses, seen.contacts)
+            gathered.add(seen.uses, seen.contacts, seen.denied)
             lost += seen.lost
             blind |= {*_BLIND, *seen.blind}
         if not method or _worse(used, method):
@@ -85,9 +85,14 @@ class _Gathered:
     def __init__(self) -> None:
         self._uses: dict[tuple[str, str], Access] = {}
         self._used: set[str] = set()
-        self._contacts: dict[tuple[str, str, int], int] = {}
+        self._contacts: dict[tuple[str, str, int, bool], int] = {}
 
-    def add(self, uses: Iterable[Use], contacts: Iterable[Contact]) -> None:
+    def add(
+        self,
+        uses: Iterable[Use],
+        contacts: Iterable[Contact] = (),
+        denied: frozenset[tuple[str, bytes]] = frozenset(),
+    ) -> None:
         """Take in what was seen of the next command."""
         for use in uses:
             path = _normal(os.fsdecode(use.path))
@@ -100,9 +105,11 @@ class _Gathered:
                 self._used.add(path)
             else:  # the first look at a path says what was there
                 self._uses[key] = earlier._replace(times=earlier.times + use.times)
+            if (use.how, use.path) in denied:
+                self._uses[key] = self._uses[key]._replace(denied=True)
         for one in contacts:
-            key3 = (one.family, one.address, one.port)
-            self._contacts[key3] = self._contacts.get(key3, 0) + one.times
+            where = (one.family, one.address, one.port, one.denied)
+            self._contacts[where] = self._contacts.get(where, 0) + one.times
 
     def accesses(self) -> tuple[Access, ...]:
         """Each path and way once, sorted; what was written is looked for now."""
@@ -117,7 +124,10 @@ class _Gathered:
 
     def contacts(self) -> tuple[Connection, ...]:
         """Each address once, sorted."""
-        return tuple(Connection(*key, times=self._contacts[key]) for key in sorted(self._contacts))
+        return tuple(
+            Connection(family, address, port, self._contacts[family, address, port, denied], denied)
+            for family, address, port, denied in sorted(self._contacts)
+        )
 
 
 def _how(name: str) -> How:

@@ -38,6 +38,7 @@ class Read(NamedTuple):
 
     uses: tuple[Use, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    denied: frozenset[tuple[str, bytes]] = frozenset()
     moved: tuple[tuple[bytes, bytes], ...] = ()
     blind: tuple[str, ...] = ()
     lost: int = 0
@@ -52,6 +53,7 @@ def parse(data: bytes) -> Read:
         return Read()
     uses: list[Use] = []
     contacts: list[Contact] = []
+    denials: set[tuple[str, bytes]] = set()
     moved: list[tuple[bytes, bytes]] = []
     blind: list[str] = []
     lost, complete, why = 0, False, ""
@@ -64,6 +66,9 @@ def parse(data: bytes) -> Read:
                 times, family = int(next(fields)), _text(next(fields))
                 port, denied, address = int(next(fields)), next(fields) == b"1", _text(next(fields))
                 contacts.append(Contact(family, address, port, denied, times))
+            elif letter == b"D":
+                refused = next(fields)
+                denials.add((HOWS.get(refused[:1], ""), refused[1:]))
             elif letter == b"m":
                 moved.append((next(fields), next(fields)))
             elif letter == b"b":
@@ -79,7 +84,9 @@ def parse(data: bytes) -> Read:
     except (StopIteration, ValueError):
         complete = False
     uses.sort()
-    return Read(tuple(uses), tuple(contacts), tuple(moved), tuple(blind), lost, complete, why)
+    return Read(
+        tuple(uses), tuple(contacts), frozenset(denials), tuple(moved), tuple(blind), lost, complete, why
+    )
 
 
 def _text(field: bytes) -> str:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from fourfold.base.errors import UnsupportedError
 from fourfold.runs.observation import Trace
 from fourfold.runs.task import Task
-from fourfold.runs.tracer import merge, strace
+from fourfold.runs.tracer import hermetic, merge, strace
 from fourfold.runs.tracer.abi import MACHINES
+from fourfold.runs.tracer.hermetic import SandboxUnavailableError
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
@@ -61,8 +62,16 @@ def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
 
     Raises:
         TraceUnavailableError: a way was asked for by name, and does not work here.
+        SandboxUnavailableError: it is to be hermetic, and cannot be here.
     """
     mode = task.declared.trace
+    if task.declared.hermetic:
+        if why := sandbox_works():
+            raise SandboxUnavailableError(f"a hermetic run is not possible here: {why}")
+        own = os.path.join(scratch, "tmp")
+        os.makedirs(own, exist_ok=True)
+        told = hermetic.fields(task, scratch)
+        return _supervised(scratch, number, told)._replace(environ={"TMPDIR": own})
     if mode == "off":
         return Launch((), {}, "none", "turned off", scratch, number)
     why = ""
@@ -88,11 +97,11 @@ def collect(launches: Sequence[Launch], scratch: str) -> Trace:
     return merge.collect([(launch.method, launch.why, launch.number) for launch in launches], scratch)
 
 
-def _supervised(scratch: str, number: int) -> Launch:
+def _supervised(scratch: str, number: int, told: Sequence[bytes] = ()) -> Launch:
     spec = os.path.join(scratch, f"watch-{number}.spec")
-    fields = [os.path.join(scratch, merge.SEEN.format(number))]
+    seen = os.fsencode(os.path.join(scratch, merge.SEEN.format(number)))
     with open(spec, "wb") as file:
-        file.write(b"".join(os.fsencode(field) + b"\0" for field in fields))
+        file.write(b"\0".join([seen, *told]))
     prefix = (sys.executable, "-I", "-S", _SUPERVISOR, spec, "--")
     return Launch(prefix, {}, "seccomp", "", scratch, number)
 
@@ -118,6 +127,22 @@ def seccomp_offered() -> str:
     except OSError:
         return "the kernel does not tell what seccomp can do"
     return "" if "user_notif" in offered else "the kernel has no user notification"
+
+
+def sandbox_works() -> str:
+    """Why no run can be hermetic here; "" where it can."""
+    if why := seccomp_works():
+        return why
+    return "" if landlock_version() else "the kernel offers no Landlock"
+
+
+def landlock_version() -> int:
+    """Version of the interface of Landlock; 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    from fourfold.runs.tracer import kernel  # noqa: PLC0415 - Linux only
+
+    return kernel.landlock_version()
 
 
 @functools.cache

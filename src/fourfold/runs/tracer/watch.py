@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from fourfold.runs.tracer.walls import Walls
+
 #: Seconds between two looks at whether the command has ended: a safety net, for its end interrupts us.
 _LOOK = 0.25
 #: Signals whose default is not to end a process, or that none can ignore.
@@ -46,7 +48,7 @@ _LEFT_ALONE = frozenset(
         _signal.SIGABRT,
     }
 )
-_BUSY, _NO_ENTRY, _INTERRUPTED = 16, 2, 4
+_BUSY = 16
 
 
 class Spec:
@@ -54,17 +56,24 @@ class Spec:
 
     Attributes:
         file: Where it leaves what it saw.
+        instead: What the command's words are put behind where we may not listen: strace and its options.
+        walls: What a hermetic run may use; None for any other run.
     """
 
-    def __init__(self, file: bytes) -> None:
-        self.file = file
+    def __init__(self, fields: list[bytes]) -> None:
+        self.file = fields[0]
+        self.instead = [field[1:] for field in fields[1:] if field[:1] == b"S"]
+        self.walls: Walls | None = None
+        if b"H" in fields:
+            from fourfold.runs.tracer.walls import Walls  # noqa: PLC0415 - most runs have none
+
+            self.walls = Walls(fields[1:])
 
 
 def read_spec(path: str) -> Spec:
     """Read the file that `start` wrote."""
     with open(path, "rb") as file:
-        fields = file.read().split(b"\0")
-    return Spec(fields[0])
+        return Spec(file.read().split(b"\0"))
 
 
 def main(words: Sequence[str]) -> NoReturn:
@@ -79,7 +88,7 @@ def main(words: Sequence[str]) -> NoReturn:
     child = os.fork()
     if child == 0:
         ours.close()
-        _become(command, theirs, supervisor)
+        _become([os.fsencode(word) for word in command], theirs, supervisor, spec)
     _stand_aside(child)
     kernel.adopt_orphans()
     theirs.close()
@@ -89,14 +98,20 @@ def main(words: Sequence[str]) -> NoReturn:
     if listener is None:
         os.write(out, b"y\0%s\0E\0" % why)
         _end_like(_wait(child))
-    status = _answer(listener, child, ledger)
+    if spec.walls is None:
+        events = Events(listener, ledger)
+    else:
+        from fourfold.runs.tracer.guard import Guard  # noqa: PLC0415 - most runs have no walls
+
+        events = Guard(listener, ledger, spec.walls)
+    status = _answer(events, listener, child)
     os.write(out, b"".join(ledger.render()) + b"E\0")
     os.close(out)
     _leave_successor(listener)
     _end_like(status)
 
 
-def _become(command: list[str], channel: _socket.socket, supervisor: int) -> NoReturn:
+def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec: Spec) -> NoReturn:
     """In the child: go behind the filter, hand over its descriptor, and turn into the command."""
     kernel.die_with_parent(_signal.SIGKILL)
     if os.getppid() != supervisor:
@@ -104,8 +119,10 @@ def _become(command: list[str], channel: _socket.socket, supervisor: int) -> NoR
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores for itself
         _signal.signal(number, _signal.SIG_DFL)
     _forget_locale()
-    program = abi.program(abi.MACHINES[os.uname().machine])
+    program = abi.program(abi.MACHINES[os.uname().machine], hermetic=spec.walls is not None)
     try:
+        if spec.walls is not None:
+            spec.walls.raise_()
         try:
             listener = kernel.listen(program)
         except PermissionError:
@@ -113,6 +130,10 @@ def _become(command: list[str], channel: _socket.socket, supervisor: int) -> NoR
             listener = kernel.listen(program)
     except (OSError, KeyError) as error:
         channel.send(b"%d" % (getattr(error, "errno", 0) or 0))
+        if spec.walls is not None:
+            _fail("the sandbox cannot be built here", error)
+        os.putenv("FOURFOLD_AUDIT", "1")
+        command = [*spec.instead, *command]
     else:
         channel.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         os.close(listener)
@@ -120,17 +141,22 @@ def _become(command: list[str], channel: _socket.socket, supervisor: int) -> NoR
     try:
         os.execvp(command[0], command)  # noqa: S606 - the words came from us
     except OSError as error:
-        os.write(2, os.fsencode(f"ff: cannot start '{command[0]}': {error.strerror}\n"))
-        os._exit(127 if error.errno == _NO_ENTRY else 126)
+        _fail(f"cannot start '{os.fsdecode(command[0])}'", error)
+
+
+def _fail(what: str, error: Exception) -> NoReturn:
+    """End as a shell does that cannot start a program."""
+    cause = error.strerror if isinstance(error, OSError) else error
+    os.write(2, os.fsencode(f"ff: {what}: {cause}\n"))
+    os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
 def _forget_locale() -> None:
     """Take back what Python added to its environment (PEP 538): the command shall not inherit it."""
-    if "LC_CTYPE" in os.environ:
-        with open("/proc/self/environ", "rb") as file:
-            given = b"\0" + file.read()
-        if b"\0LC_CTYPE=" not in given:
-            del os.environ["LC_CTYPE"]
+    with open("/proc/self/environ", "rb") as file:
+        given = b"\0" + file.read()
+    if b"\0LC_CTYPE=" not in given:
+        os.unsetenv("LC_CTYPE")
 
 
 def _receive(channel: _socket.socket) -> tuple[int | None, bytes]:
@@ -188,13 +214,12 @@ def _reap(child: int) -> int | None:
             return None
 
 
-def _answer(listener: int, child: int, ledger: Ledger) -> int:
+def _answer(events: Events, listener: int, child: int) -> int:
     """Answer until the command has ended; its status."""
     try:
         fcntl.ioctl(listener, abi.NOTIF_SET_FLAGS, 1)  # wake the other side on this very core
-    except OSError:  # before Linux 6.6
-        fcntl.ioctl  # noqa: B018
-    events = Events(listener, ledger)
+    except OSError:  # before Linux 6.6 it did not know how
+        _notice(0, None)
     _signal.signal(_signal.SIGALRM, events.forget_folders)
     _signal.setitimer(_signal.ITIMER_REAL, _LOOK, _LOOK)
     while True:
