@@ -193,3 +193,29 @@ def test_library_that_a_program_opened_by_a_link_is_named_by_where_it_leads(stag
     real = os.path.realpath("/lib64/ld-linux-x86-64.so.2")
     accesses = [Access("/lib64/ld-linux-x86-64.so.2", "read"), Access("/lib/none.so", "read", found=False)]
     assert set(stage.part(stage.section({}, accesses), "libraries")) == {real}
+
+
+def test_python_that_was_started_isolated_is_asked_after_the_run(
+    stage: Stage, make_python: Callable[..., str], tmp_path: Path
+) -> None:
+    python = make_python("env", apple="1.0", pear="1.0")
+    bytecode = site_of(tmp_path / "env") / "__pycache__" / "apple.cpython-311.pyc"
+    found = stage.run(
+        "", "-I", python=python, accesses=[Access(python, "exec"), Access(str(bytecode), "read")]
+    )
+    assert found["interpreter"].value["executable"] == "{prefix}/bin/python"
+    assert "asked after the run" in found["interpreter"].why
+    listed = stage.part(found, "distributions")
+    assert [name for name in listed if listed[name]["imported"]] == ["apple"]
+    assert found["threads"].grade == found["blas"].grade == "absent"
+
+
+def test_module_that_a_killed_worker_opened_counts_as_imported(
+    stage: Stage, make_python: Callable[..., str], tmp_path: Path
+) -> None:
+    python = make_python("env", apple="1.0")
+    code = "import os\nif os.fork() == 0:\n    import apple\n    os._exit(0)\nos.wait()\n"
+    opened = Access(str(site_of(tmp_path / "env") / "apple.py"), "read")
+    assert stage.part(stage.run(code, python=python), "distributions")["apple"]["imported"] is False
+    seen = stage.run(code, python=python, accesses=[opened])
+    assert stage.part(seen, "distributions")["apple"]["imported"] is True

@@ -4,14 +4,13 @@ What only a run can know (what was imported, loaded, started, and how numbers ar
 says so.
 """
 
-import json
 import os
-import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fourfold.base.errors import NotFoundError, UnavailableError, from_os_error
+from fourfold.base.errors import NotFoundError
 from fourfold.formats.native.fact import Fact, Section, absent
+from fourfold.runs.environment.asking import ask
 from fourfold.runs.environment.section import Keep, section
 from fourfold.runs.observation import Coverage, Observation, Trace
 from fourfold.runs.task import Task
@@ -19,17 +18,6 @@ from fourfold.runs.task import Task
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
 
-#: Seconds that Python may take to tell about itself.
-_PATIENCE = 30
-_INJECT = os.path.join(os.path.dirname(os.path.dirname(__file__)), "inject")
-#: Given: the folder of what observes, and the one for the report.
-_ASK = """\
-import sys
-sys.path.insert(0, sys.argv[1])
-import _fourfold_report
-del sys.path[0]
-_fourfold_report.install(sys.argv[2])
-"""
 #: What a run knows and a Python that merely starts does not.
 OF_RUNS = frozenset({"blas", "executables", "frameworks", "libraries", "others", "simd", "threads"})
 #: Likewise, within facts: folders by what was imported from them, limits and masks that a shell may set.
@@ -46,13 +34,6 @@ class NoPythonOnPathError(NotFoundError):
 
     code = "no-python-on-path"
     default_hint = "activate an environment, or name one: --python <path of an interpreter or environment>"
-
-
-class SilentPythonError(UnavailableError):
-    """An interpreter was started and did not tell about itself."""
-
-    code = "python-tells-nothing"
-    default_hint = "try it by hand; Python 3.8 and later can tell"
 
 
 def python_on_path(environ: Mapping[str, str]) -> str:
@@ -81,8 +62,7 @@ def now(place: "Place", executable: str, parts: Keep) -> Section:
     Raises:
         SilentPythonError: it cannot be run, or does not tell about itself.
     """
-    report = _ask(executable, place.environ)
-    # Started at no script, it has no folder of one on its path, and has no business with modules there.
+    report = ask(executable, place.environ)
     trace = Trace(Coverage("none", _WHY))
     task = Task("command", "", (), place.root, place.cwd, place.environ)
     found = section(task, place, Observation(trace, (report,)), parts)
@@ -91,42 +71,6 @@ def now(place: "Place", executable: str, parts: Keep) -> Section:
 
 def _known(name: str, fact: Fact) -> Fact:
     return absent(_WHY) if name in OF_RUNS else fact
-
-
-def _ask(executable: str, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    import subprocess  # noqa: PLC0415 - nothing else here starts a process
-
-    try:
-        with tempfile.TemporaryDirectory(prefix="fourfold-") as folder:
-            # It starts in its own folder, so that no module of the project is taken for one of Python's.
-            done = subprocess.run(
-                [executable, "-c", _ASK, _INJECT, folder],
-                cwd=os.path.dirname(executable),
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_PATIENCE,
-                check=False,
-            )
-            return _report(folder, executable, done.stderr)
-    except subprocess.TimeoutExpired:
-        raise SilentPythonError(f"{executable} did not answer within {_PATIENCE} seconds") from None
-    except OSError as error:
-        raise from_os_error(error, f"asking {executable} what it is") from error
-
-
-def _report(folder: str, executable: str, told: bytes) -> Mapping[str, Any]:
-    for name in sorted(os.listdir(folder)):
-        with open(os.path.join(folder, name), "rb") as file:
-            try:
-                report = json.loads(file.read())
-            except ValueError:
-                continue
-        if isinstance(report, dict):
-            return {**report, "modules": {}, "path": [entry for entry in report.get("path", ()) if entry]}
-    lines = told.decode("utf-8", "replace").strip().splitlines()
-    why = f": {lines[-1][:200]}" if lines else ""
-    raise SilentPythonError(f"{executable} does not tell about itself{why}")
 
 
 def comparable(facts: Section) -> dict[str, Fact]:
