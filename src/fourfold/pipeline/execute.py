@@ -312,19 +312,22 @@ class Workshop:
         Raises:
             KeyboardInterrupt: somebody interrupted; the command has ended.
         """
+        return run_here(
+            job.work,
+            output=self._options.output,
+            log=job.log,
+            before=lambda command: self._tell(CommandStarted(command)),
+            after=lambda command: self._tell(CommandEnded(command)),
+            trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
+        )
+
+    def abandon(self, job: Job) -> None:
+        """A stage was ended before its time: nothing of it is recorded but that it ran."""
         try:
-            return run_here(
-                job.work,
-                output=self._options.output,
-                log=job.log,
-                before=lambda command: self._tell(CommandStarted(command)),
-                after=lambda command: self._tell(CommandEnded(command)),
-                trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
-            )
-        except KeyboardInterrupt:
-            if job.capture is not None:
+            if job.capture is not None and not job.capture.is_finished:
                 self._witness.interrupted(job.capture)
-            raise
+        finally:
+            job.close()
 
     def again(self, job: Job, verdict: Verdict) -> None:
         """Make room for another attempt.

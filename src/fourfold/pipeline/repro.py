@@ -169,13 +169,13 @@ class _Run:
         return ReproResult(tuple(step for _place, step in done), staged, failure)
 
     def _end(self, *, interrupted: bool) -> None:
-        """End whatever runs; it is not recorded, and the next run finds it as it is."""
+        """End whatever runs; its outputs are not recorded, and the next run finds them as they are."""
         if self.crew:
             with suppress(OSError):  # nobody may listen any more
                 self.tell(Ending(tuple(active.job.name for active in self.active.values())))
             self.crew.end_all(interrupted=interrupted)
         for stage in self.active.values():
-            stage.job.close()
+            self.workshop.abandon(stage.job)
 
     # -- the loop ---------------------------------------------------------------------------------
 
