@@ -45,6 +45,8 @@ def place(depth: int) -> "tuple[str, int]":
     nearest = ("", 0)
     while frame is not None:
         file = frame.f_code.co_filename
+        if file.startswith("<frozen importlib") and nearest[0]:
+            return nearest  # a library that does so while it is imported: its own affair
         if not is_stdlib(file):
             if not any(part in file for part in _PACKAGES):
                 return file, frame.f_lineno
