@@ -5,6 +5,7 @@ Ranked: what the caller names, then locks from the most precise format down, the
 
 import errno
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -30,6 +31,9 @@ LOCKS = (
 )
 #: What only declares.
 DECLARED = ("environment.yml", "environment.yaml", "pyproject.toml")
+
+_MADE_FROM = {"Pipfile.lock": "Pipfile", "poetry.lock": "pyproject.toml", "pdm.lock": "pyproject.toml"}
+_INCLUDES = re.compile(rb"^\s*(?:-r|-c|--requirement|--constraint)", re.MULTILINE)
 
 
 class NoLockFileError(NotFoundError):
@@ -100,9 +104,25 @@ def parse_lock(file: LockFile, source: str, root: str) -> Locked:
         BadLockFileError: it cannot be understood.
     """
     folder = os.path.dirname(file.path)
-    project = os.path.join(folder, "Pipfile" if file.kind == "Pipfile.lock" else "pyproject.toml")
-    beside = Companion(_reader(folder, source, root), _bytes(project) if os.path.isfile(project) else None)
-    return parse(os.path.basename(file.path), file.data, source, beside)
+    companion = Companion(_reader(folder, source, root), beside(file))
+    return parse(os.path.basename(file.path), file.data, source, companion)
+
+
+def beside(file: LockFile) -> bytes | None:
+    """The bytes of the file that a lock was made from; None without one, or for a kind that needs none.
+
+    Raises:
+        BadLockFileError: it is too large.
+        DeniedError: it cannot be read.
+    """
+    name = _MADE_FROM.get(file.kind)
+    path = os.path.join(os.path.dirname(file.path), name or "")
+    return _bytes(path) if name and os.path.isfile(path) else None
+
+
+def includes_others(file: LockFile) -> bool:
+    """Whether what a lock says may depend on files that it names."""
+    return file.kind == "requirements" and _INCLUDES.search(file.data) is not None
 
 
 def _reader(folder: str, source: str, root: str) -> Callable[[str], bytes]:
