@@ -387,6 +387,40 @@ def test_a_tree_of_sha256_is_one_too(tmp_path: Path, git_repo: Sandbox) -> None:
     assert scene.tree() == scene.committed()
 
 
+def test_a_project_below_the_root_of_its_repository_records_the_whole_repository(scene: Scene) -> None:
+    scene.repo.gen({"sub": {"metrics.json": "{}", "x.py": "1"}})
+    root = str(scene.repo.path / "sub")
+    place = Place(root, f"{root}/.fourfold", root, scene.environ, SYSTEM, None, scene.git)
+    task = Task(
+        "stage", "a", ("x",), root, root, scene.environ, tracked=(f"{root}/metrics.json", f"{root}/m.dvc")
+    )
+    facts = snapshot(place, task, scene.shelf).facts
+    assert facts["folder"].value == "sub"
+    assert facts["outputs"].value == ["sub/metrics.json"]
+    assert [row["path"] for row in facts["changed"].value] == ["sub/x.py"]
+    assert facts["tree"].value == scene.committed("sub/metrics.json")
+
+
+def test_a_file_that_only_became_a_program_is_kept_as_one(scene: Scene, tmp_path: Path) -> None:
+    (scene.repo.path / "run.sh").chmod(0o755)
+    facts = scene.facts()
+    restore(scene.git, scene.environ, facts, lambda name: scene.shelf.kept[name], str(tmp_path / "again"))
+    assert (tmp_path / "again" / "run.sh").stat().st_mode & 0o100
+
+
+def test_a_second_look_sees_what_changed_since_the_first(scene: Scene) -> None:
+    for content in ("one\n", "two\n", "tri\n"):
+        scene.repo.gen({"train.py": content, "new.py": content})
+        facts = scene.facts()
+        blobs = [blob["text"] for blob in scene.part(facts["objects"].value)["blobs"].values()]
+        assert blobs == [content]
+    scene.repo.git("checkout", "-q", "train.py")
+    (scene.repo.path / "new.py").unlink()
+    assert scene.facts()["dirty"].value is False
+    scene.repo.git("commit", "-q", "--allow-empty", "-m", "x")
+    assert scene.facts()["commit"].value == scene.git.head()
+
+
 # --- again -------------------------------------------------------------------------------------------------
 
 

@@ -89,7 +89,7 @@ def _facts(place: "Place", known: "Settings", state: CodeState, parts: Parts, ro
         "outputs": observed(_listed(outputs, parts)),
         "folder": observed(os.path.relpath(place.root, root).replace(os.sep, "/")),
     }
-    if state.blobs or any(row.status == "deleted" for row in state.changed):
+    if state.changes:
         facts["objects"] = observed(parts(_document(state)))
     if state.submodules:
         facts["submodules"] = observed(_listed([row._asdict() for row in state.submodules], parts))

@@ -14,6 +14,7 @@ from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import is_unsafe_path
 from fourfold.runs.codetree import EMPTY, Outputs, base_of, code_tree_of_commit, tree_of, without
 from fourfold.scm import worktree
+from fourfold.scm.refs import is_full_id
 from fourfold.scm.unpack import unpack
 from fourfold.scm.worktree import Entry, lfs_name
 
@@ -171,7 +172,7 @@ def _kept(code: "Section", part: Part) -> _Kept:
     left_out = [row["path"] for row in _rows(code, "left_out", part) if isinstance(row, Mapping)]
     try:
         return _Kept(
-            commit if isinstance(commit, str) else None,
+            _commit(commit),
             _tree(code),
             [str(path) for path in _rows(code, "outputs", part)],
             left_out,
@@ -183,6 +184,15 @@ def _kept(code: "Section", part: Part) -> _Kept:
         raise BadCodePartError(
             f"the changed files of the record cannot be understood: {error!r:.80}"
         ) from error
+
+
+def _commit(value: Any) -> str | None:
+    """A commit: a record may come from elsewhere, and nothing else is handed to Git."""
+    if value is None:
+        return None
+    if isinstance(value, str) and is_full_id(value):
+        return value
+    raise ValueError(f"no commit: {value!r:.60}")
 
 
 def _change(row: Mapping[str, Any]) -> tuple[str, Entry | None]:

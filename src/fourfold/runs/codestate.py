@@ -326,7 +326,8 @@ def _submodules(
     from fourfold.scm.git import Git as Repository  # noqa: PLC0415 - few repositories have any
 
     found = []
-    for path, entry in sorted({**base.files, **changes}.items()):
+    for path in sorted({*base.modules, *changes}):
+        entry = changes[path] if path in changes else base.files[path]
         if entry is None or entry.mode != COMMIT:
             continue
         where = os.path.join(git.root, path)

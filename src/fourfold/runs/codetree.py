@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.scm.worktree import FOLDER, Entry, listing
+from fourfold.scm.worktree import COMMIT, FOLDER, Entry, listing
 
 if TYPE_CHECKING:
     from fourfold.scm.git import Git
@@ -61,14 +61,16 @@ class Base(NamedTuple):
         files: Every file by its path.
         folders: The entries of every folder by its path ("" is the root), by name.
         written: Paths that runs write, by their names.
+        modules: Paths of submodules.
     """
 
     files: Mapping[str, Entry]
     folders: Mapping[str, Mapping[str, Entry]]
-    written: tuple[str, ...]
+    written: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
-EMPTY = Base({}, {}, ())
+EMPTY = Base({}, {})
 
 
 def base_of(rows: Iterable[tuple[str, Entry]]) -> Base:
@@ -85,7 +87,8 @@ def base_of(rows: Iterable[tuple[str, Entry]]) -> Base:
             files[path] = entry
             if is_written(path):
                 written.append(path)
-    return Base(files, folders, tuple(written))
+    modules = tuple([path for path, entry in files.items() if entry.mode == COMMIT])
+    return Base(files, folders, tuple(written), modules)
 
 
 class Trees(NamedTuple):
