@@ -284,9 +284,16 @@ def explain(change: "Change") -> str:
         return f"{change.kind} {change.path} is {change.state}"
     if change.kind == "upstream":
         return f"stage '{change.path}' runs before it"
-    if change.kind == "command":
-        return "the command changed"
-    return "it always counts as changed" if change.kind == "always" else "its checksum changed"
+    return {
+        "variable": f"environment variable {change.key} {_variable_is(change)}",
+        "command": "the command changed",
+        "always": "it always counts as changed",
+    }.get(change.kind, "its checksum changed")
+
+
+def _variable_is(change: "Change") -> str:
+    """What became of an environment variable, never its value."""
+    return "is a new dependency" if change.state == "new" else "has another value"
 
 
 def _undeclared(event: news.Found) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.formats.dvc.pointer import is_external
+from fourfold.pipeline import variables
 from fourfold.pipeline.news import Frozen, Listener, Pulled, Unchanged, deaf
 from fourfold.pipeline.plan import reasons
 from fourfold.pipeline.recorder import placed
@@ -101,7 +102,8 @@ class Judge:
         if allow_missing is None:
             allow_missing = self._settings.allow_missing
         outs = placed(self._project.root, owner)
-        return reasons(self._examiner, owner, outs, allow_missing=allow_missing, upstream=upstream)
+        found = reasons(self._examiner, owner, outs, allow_missing=allow_missing, upstream=upstream)
+        return found + variables.changes(self._project, owner)
 
     def _pull(self, owner: Owner, name: str) -> bool:
         """Bring the missing outputs of an owner from the remote; whether all of them came."""

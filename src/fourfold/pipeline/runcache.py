@@ -12,6 +12,7 @@ from fourfold.formats.dvc import runcache
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import is_external
 from fourfold.formats.dvc.runcache import UncacheableRunError
+from fourfold.pipeline.variables import declares_any
 from fourfold.project.changes import Examiner
 from fourfold.project.outs import Owner
 from fourfold.project.runfiles import write_run
@@ -26,8 +27,8 @@ def can_remember(owner: Owner) -> bool:
     """Whether a stage's runs may be remembered: it says what it reads and makes, all on this machine."""
     if owner.always_changed or not owner.cmd or not owner.outs:
         return False
-    if not owner.deps and not owner.params_wanted:
-        return False
+    if (not owner.deps and not owner.params_wanted) or declares_any(owner):
+        return False  # an entry says nothing of variables: it could be of another value
     if any("://" in dep.path for dep in owner.deps):
         return False
     return not any(out.persist or is_external(out.path) or os.path.isabs(out.path) for out in owner.outs)

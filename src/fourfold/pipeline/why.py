@@ -14,7 +14,7 @@ from fourfold.base.events import Sink, silent
 from fourfold.base.ids import Oid
 from fourfold.formats.dvc.runcache import relpath
 from fourfold.formats.tabular import TableSummary, format_of, summarize
-from fourfold.pipeline import runcache
+from fourfold.pipeline import runcache, variables
 from fourfold.pipeline.graph import active, build_graph, key_of, postorder, reach
 from fourfold.pipeline.lockfile import current_dependencies, current_parameters, entry_of
 from fourfold.pipeline.plan import reasons
@@ -104,7 +104,7 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
     examiner = Examiner(project, events)
     upstream = _Upstream(project, examiner) if any(answer.owner.is_stage for answer in found) else None
     answers = []
-    for answer in found:
+    for answer in (_with_variables(project, answer) for answer in found):
         tables = tuple(tuple(_tables(project, answer.owner, reason)) for reason in answer.reasons)
         first: tuple[str, ...] = ()
         if upstream is not None and answer.owner.is_stage:
@@ -112,6 +112,13 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
         remembered = None if first else _remembered(project, answer.owner, examiner)
         answers.append(Answer(answer, tables, first, remembered, _standings(project, answer.owner)))
     return answers
+
+
+def _with_variables(project: "Project", answer: Why) -> Why:
+    """The same answer, with the environment variables that changed."""
+    found = variables.changes(project, answer.owner)
+    more = tuple(Reason(change, "", None, restorable=False) for change in found)
+    return answer._replace(reasons=(*answer.reasons, *more)) if more else answer
 
 
 def _standings(project: "Project", owner: Owner) -> "tuple[Standing, ...]":
@@ -164,7 +171,7 @@ class _Upstream:
 
     def _would_run(self, owner: Owner) -> bool:
         outs = [out for out in place(self._project.root, owner) if not out.external]
-        return bool(reasons(self._examiner, owner, outs))
+        return bool(reasons(self._examiner, owner, outs) or variables.changes(self._project, owner))
 
 
 def _remembered(project: "Project", owner: Owner, examiner: Examiner) -> Remembered | None:

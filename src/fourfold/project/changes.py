@@ -35,7 +35,8 @@ class Change(NamedTuple):
     """One reason why an owner is not what it records.
 
     Attributes:
-        kind: ``"dependency"``, ``"parameter"``, ``"output"``, ``"command"``, ``"checksum"`` or ``"always"``.
+        kind: ``"dependency"``, ``"parameter"``, ``"output"``, ``"command"``, ``"checksum"`` or ``"always"``;
+            above this room also ``"variable"`` and ``"upstream"``.
         path: The file or directory as it is written in the owner; of a parameter, its file.
         state: `MODIFIED`, `DELETED`, `NEW`, `NOT_IN_CACHE` or `UPDATE_AVAILABLE`; empty for the last
             three kinds.

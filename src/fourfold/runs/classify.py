@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
 from fourfold.runs.findings import Finding, Findings, Kind, section
 from fourfold.runs.observation import Access, Connection, Trace
@@ -451,7 +452,7 @@ def _content(path: str, since_ns: int | None, most: int) -> tuple[Oid, int] | No
     from fourfold.content.hashing import digest_stream  # noqa: PLC0415 - only where something is undeclared
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, READ | NO_WAIT)
     except OSError:
         return None
     try:

@@ -218,7 +218,7 @@ class Drifts:
         from fourfold.runs import envdeps  # noqa: PLC0415 - few stages declare any
 
         try:
-            now = envdeps.digests(self._place, declared.env, self._place.environ)
+            now = envdeps.digests(self._place, declared.env, self._place.environ, draw=False)
         except FourfoldError:
             return
         for name in sorted({*entry.env, *declared.env}):

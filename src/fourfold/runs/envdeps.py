@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from blake3 import blake3
 
 from fourfold.base.errors import ConfigError, InvalidFileError, from_os_error
+from fourfold.base.fs.atomic import temp_name, write_all
+from fourfold.base.fs.platform import CREATE_NEW, WRITE
+from fourfold.base.fs.reading import read_file
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -24,6 +27,7 @@ VARIABLE = "FOURFOLD_ENV_KEY"
 SHORTEST = 20
 FILE = "env-key"
 _SIZE = 32
+_LARGEST = 1 << 10
 
 Comparison = Literal["equal", "changed", "unknown"]
 
@@ -40,13 +44,16 @@ class BadEnvKeyError(InvalidFileError):
     code = "bad-env-key"
 
 
-def digests(place: "Place", names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+def digests(
+    place: "Place", names: Iterable[str], environ: Mapping[str, str], *, draw: bool = True
+) -> dict[str, str]:
     """``KEY:HASH`` of each variable; that it is not set is a value of its own.
 
     Args:
-        place: Where the key is kept; it is drawn on first use.
+        place: Where the key is kept.
         names: Of variables.
         environ: Where they are looked up.
+        draw: Whether a key is drawn where there is none yet; else a digest is "" there, which equals none.
 
     Raises:
         WeakEnvKeyError: the shared key is too short.
@@ -56,14 +63,16 @@ def digests(place: "Place", names: Iterable[str], environ: Mapping[str, str]) ->
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    key = _key(place)
+    key = _key(place, draw=draw)
+    if key is None:
+        return dict.fromkeys(wanted, "")
     short = _short(key)
     return {name: f"{short}:{_hash(key, name, environ.get(name))}" for name in wanted}
 
 
 def compare(recorded: str | None, now: str | None) -> Comparison:
     """What two digests of one variable say: ``unknown`` where their keys differ, or one is missing."""
-    if recorded is None or now is None:
+    if not recorded or not now:
         return "unknown"
     if recorded.partition(":")[0] != now.partition(":")[0]:
         return "unknown"
@@ -83,7 +92,7 @@ def _short(key: bytes) -> str:
     )
 
 
-def _key(place: "Place") -> bytes:
+def _key(place: "Place", *, draw: bool) -> bytes | None:
     shared = place.environ.get(VARIABLE)
     if shared:
         if len(shared) < SHORTEST:
@@ -94,7 +103,7 @@ def _key(place: "Place") -> bytes:
         return blake3(
             os.fsencode(shared), derive_key_context="fourfold 2025 shared key for environment variables"
         ).digest()
-    return _kept_key(place)
+    return _kept_key(place) if draw else _read(os.path.join(place.own, FILE))
 
 
 def _kept_key(place: "Place") -> bytes:
@@ -104,12 +113,11 @@ def _kept_key(place: "Place") -> bytes:
     if found is not None:
         return found
     place.make()
-    new = os.urandom(_SIZE)
-    temporary = f"{path}.{os.getpid()}"
+    temporary = os.path.join(place.own, temp_name(FILE))
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(temporary, WRITE | CREATE_NEW, 0o600)
         try:
-            os.write(descriptor, new)
+            write_all(descriptor, os.urandom(_SIZE))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -129,8 +137,7 @@ def _kept_key(place: "Place") -> bytes:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_SIZE + 1)
+        data = read_file(path, _LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -141,6 +141,11 @@ def _sentence(reason: Reason) -> str:
     change = reason.change
     if change.kind == "parameter":
         return _of_parameter(change, reason.path)
+    if change.kind == "variable":
+        is_new = change.state == "new"
+        return f"environment variable {change.key} " + (
+            "is a new dependency" if is_new else "has another value"
+        )
     if change.kind == "command":
         return f"the command is {change.new!r}, recorded {change.old!r}"
     if change.kind == "always":
