@@ -5,13 +5,14 @@ Commands of a run come in turn: what one wrote and a later one read is no input 
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
+from fourfold.runs.tracer import audit, strace
 from fourfold.runs.tracer import seen as seen_file
-from fourfold.runs.tracer import strace
 from fourfold.runs.tracer.ledger import HOWS
-from fourfold.runs.tracer.seen import Contact, Use
+from fourfold.runs.tracer.seen import Read
 
 #: Name of the file of the supervisor of one command.
 SEEN = "seen-{}.trace"
@@ -25,78 +26,107 @@ _BLIND = (
     "the interpreter that the kernel starts for a script or a program (#!, ld.so)",
     "network messages whose address is given with each (sendmsg)",
 )
-_RINGS = "files that are opened through io_uring"
+_BLIND_STRACE = ("files that are opened through io_uring",)
+_BLIND_AUDIT = (
+    "all that is not Python",
+    "clock reads",
+    "environment variables that are read",
+    "files that libraries of Python open by themselves (Parquet, HDF5, databases)",
+    "looks at what is there without opening it (stat)",
+)
+#: What we run inside of commands; its files are none of theirs.
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject")
+#: So many renames of folders are followed.
+_MOST_MOVES = 1000
 _OF_PROCESS = re.compile(r"^/proc/(?:\d+|self|thread-self)(?:/task/\d+)?(?=/|$)")
 _GONE = " (deleted)"
 
 
 def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
     """Read what was left: for each command its method, why not a better one, and its number."""
-    gathered = _Gathered()
-    method, why, lost = "", "", 0
-    blind: set[str] = set()
+    gathered = _Gathered(scratch)
+    looks: list[_Look] = []
     for asked, reason, number in commands:
-        used, said = asked, reason
-        if asked == "strace":
-            seen = strace.read(os.path.join(scratch, LINES.format(number)))
-            if not seen.complete and not seen.uses:
-                continue
-            if not seen.complete:
-                lost += 1
-                said = "strace was ended before it could tell all that it saw"
-            gathered.add(seen.uses, seen.contacts)
-            lost += seen.lost
-            blind |= {*_BLIND, _RINGS}
-        elif asked == "seccomp":
-            try:
-                with open(os.path.join(scratch, SEEN.format(number)), "rb") as file:
-                    seen = seen_file.parse(file.read(seen_file.MOST_BYTES))
-            except OSError:
-                continue  # never started
-            if seen.why:
-                used, said = "none", seen.why
-            elif not seen.complete:
-                lost += 1
-                said = "the supervisor was ended before it could tell what it saw"
-            gathered.add(seen.uses, seen.contacts, seen.denied)
-            lost += seen.lost
-            blind |= {*_BLIND, *seen.blind}
-        if not method or _worse(used, method):
-            method, why = used, said
-        why = why or said
-    if not commands:
-        method, why = "none", "nothing ran"
-    accesses = gathered.accesses()
-    events = sum(access.times for access in accesses) + sum(one.times for one in gathered.contacts())
-    coverage = Coverage(method or "none", why, tuple(sorted(blind)), events, lost)
-    return Trace(coverage, accesses, gathered.contacts())
+        if (look := _command(asked, reason, number, scratch, gathered)) is not None:
+            looks.append(look)
+    if any(look.method == "audit" for look in looks):
+        told = audit.read(scratch)
+        if told is not None:
+            gathered.add(told)
+    worst = max(looks, key=lambda look: (_ORDER.index(look.method), look.why != ""), default=_NOTHING)
+    accesses, contacts = gathered.accesses(), gathered.contacts()
+    coverage = Coverage(
+        worst.method,
+        worst.why,
+        tuple(sorted({phrase for look in looks for phrase in look.blind})),
+        sum(access.times for access in accesses) + sum(one.times for one in contacts),
+        sum(look.lost for look in looks),
+    )
+    return Trace(coverage, accesses, contacts)
+
+
+class _Look(NamedTuple):
+    """How well one command was looked at."""
+
+    method: str
+    why: str = ""
+    blind: tuple[str, ...] = ()
+    lost: int = 0
+
+
+_NOTHING = _Look("none", "nothing ran")
+
+
+def _command(method: str, why: str, number: int, scratch: str, gathered: "_Gathered") -> _Look | None:
+    """Gather what was seen of one command; None where it never started."""
+    if method == "strace":
+        return _straced(why, os.path.join(scratch, LINES.format(number)), gathered)
+    if method == "seccomp":
+        return _supervised(why, os.path.join(scratch, SEEN.format(number)), gathered)
+    return _Look(method, why, _BLIND_AUDIT if method == "audit" else ())
+
+
+def _straced(why: str, file: str, gathered: "_Gathered") -> _Look | None:
+    seen = strace.read(file)
+    if not seen.complete and not seen.uses:
+        return None
+    gathered.add(seen)
+    if not seen.complete:
+        why = "strace was ended before it could tell all that it saw"
+    return _Look("strace", why, (*_BLIND, *_BLIND_STRACE), seen.lost + (not seen.complete))
+
+
+def _supervised(why: str, file: str, gathered: "_Gathered") -> _Look | None:
+    try:
+        with open(file, "rb") as stream:
+            seen = seen_file.parse(stream.read(seen_file.MOST_BYTES))
+    except OSError:
+        return None
+    gathered.add(seen)
+    if seen.why:
+        return _Look("audit", seen.why, _BLIND_AUDIT)
+    if not seen.complete:
+        why = "the supervisor was ended before it could tell what it saw"
+    return _Look("seccomp", why, (*_BLIND, *seen.blind), seen.lost + (not seen.complete))
 
 
 _ORDER = ("seccomp", "strace", "audit", "none")
 
 
-def _worse(one: str, other: str) -> bool:
-    return _ORDER.index(one) > _ORDER.index(other)
-
-
 class _Gathered:
     """Uses of all commands, by what is the same path."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: str) -> None:
         self._uses: dict[tuple[str, str], Access] = {}
         self._used: set[str] = set()
         self._contacts: dict[tuple[str, str, int, bool], int] = {}
+        self._ours = tuple(f"{folder}{os.sep}" for folder in (scratch, os.path.realpath(scratch), _OURS))
 
-    def add(
-        self,
-        uses: Iterable[Use],
-        contacts: Iterable[Contact] = (),
-        denied: frozenset[tuple[str, bytes]] = frozenset(),
-    ) -> None:
+    def add(self, seen: Read) -> None:
         """Take in what was seen of the next command."""
-        for use in uses:
+        for use in seen.uses:
             path = _normal(os.fsdecode(use.path))
-            if path is None:
+            if path is None or path.startswith(self._ours):
                 continue
             key = (path, use.how)
             earlier = self._uses.get(key)
@@ -105,11 +135,25 @@ class _Gathered:
                 self._used.add(path)
             else:  # the first look at a path says what was there
                 self._uses[key] = earlier._replace(times=earlier.times + use.times)
-            if (use.how, use.path) in denied:
+            if (use.how, use.path) in seen.denied:
                 self._uses[key] = self._uses[key]._replace(denied=True)
-        for one in contacts:
+        for before, after in seen.moved[:_MOST_MOVES]:
+            self._follow(_normal(os.fsdecode(before)), _normal(os.fsdecode(after)))
+        for one in seen.contacts:
             where = (one.family, one.address, one.port, one.denied)
             self._contacts[where] = self._contacts.get(where, 0) + one.times
+
+    def _follow(self, before: str | None, after: str | None) -> None:
+        """A folder that was renamed: what had been written in it is there now, and is no input."""
+        if before is None or after is None:
+            return
+        for path, how in list(self._uses):
+            if how == "write" and path.startswith(before + "/"):
+                there = after + path[len(before) :]
+                self._uses.setdefault((there, "write"), self._uses[path, how]._replace(path=there))
+                self._used.add(there)
+                if (read := self._uses.get((there, "read"))) is not None:
+                    self._uses[there, "read"] = read._replace(first=False)
 
     def accesses(self) -> tuple[Access, ...]:
         """Each path and way once, sorted; what was written is looked for now."""

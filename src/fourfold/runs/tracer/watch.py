@@ -56,13 +56,11 @@ class Spec:
 
     Attributes:
         file: Where it leaves what it saw.
-        instead: What the command's words are put behind where we may not listen: strace and its options.
         walls: What a hermetic run may use; None for any other run.
     """
 
     def __init__(self, fields: list[bytes]) -> None:
         self.file = fields[0]
-        self.instead = [field[1:] for field in fields[1:] if field[:1] == b"S"]
         self.walls: Walls | None = None
         if b"H" in fields:
             from fourfold.runs.tracer.walls import Walls  # noqa: PLC0415 - most runs have none
@@ -133,7 +131,6 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
         if spec.walls is not None:
             _fail("the sandbox cannot be built here", error)
         os.putenv("FOURFOLD_AUDIT", "1")
-        command = [*spec.instead, *command]
     else:
         channel.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         os.close(listener)
