@@ -19,6 +19,7 @@ from fourfold.pipeline import news
 if TYPE_CHECKING:
     from fourfold.cli.session import Session
     from fourfold.project.changes import Change
+    from fourfold.runs.findings import Findings
 
 #: Seconds between two drawings of who runs.
 FRAME = 0.2
@@ -78,7 +79,10 @@ class Teller:
         elif isinstance(event, news.Failed):
             self._tell_failure(event)
         elif isinstance(event, news.Found):
-            self._session.warn(*_undeclared(event))
+            self._session.warn(
+                f"stage '{event.name}' {undeclared(event.findings)}, undeclared",
+                f"declare it with: ff deps fix {event.name}",
+            )
         elif isinstance(event, news.LockWritten | news.CommandEnded):
             return
         else:
@@ -296,14 +300,12 @@ def _variable_is(change: "Change") -> str:
     return "is a new dependency" if change.state == "new" else "has another value"
 
 
-def _undeclared(event: news.Found) -> tuple[str, str]:
-    """What a stage used without declaring it, in one line, and what to do about it."""
-    found = event.findings
+def undeclared(found: "Findings") -> str:
+    """What was used without being declared, as a clause without its subject."""
     told = []
     for used, does in ((found.reads, "reads"), (found.writes, "writes")):
         if used:
             names = ", ".join(one.path for one in used[:_NAMED])
             more = f" and {len(used) - _NAMED} more" if len(used) > _NAMED else ""
             told.append(f"{does} {names}{more}")
-    message = f"stage '{event.name}' {' and '.join(told)}, undeclared"
-    return message, f"declare it with: ff deps fix {event.name}"
+    return " and ".join(told)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fourfold.base.errors import ConflictError
+from fourfold.cli.live import undeclared
 from fourfold.cli.options import MissingArgumentError, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
@@ -101,6 +102,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         events=session.sink,
     )
     session.sink.rest()
+    if ran.run is not None and ran.run.findings.undeclared and ran.objection is None:
+        session.warn(f"the command {undeclared(ran.run.findings)}, undeclared", "name it with -d or -o")
     text = list(_lines(ran))
     data = _data(ran)
     if ran.verdict.error is not None:
