@@ -262,3 +262,32 @@ def test_what_the_csv_module_writes_is_counted_as_it_was_meant(rows: list[list[s
 def test_any_bytes_are_a_table_or_none_and_never_an_error(data: bytes, suffix: str) -> None:
     found = of(data, "t" + suffix)
     assert found is None or found.format == tabular.FORMATS[suffix]
+    more = summarize(io.BytesIO(data), "t" + suffix, quantiles=True)
+    assert (more is None) == (found is None)
+
+
+def test_quantiles_are_numbers_that_stand_there() -> None:
+    data = b"n,x,t\n" + b"".join(b"%d,%d.5,a\n" % (at, at) for at in range(1, 101))
+    found = summarize(io.BytesIO(data), "t.csv", quantiles=True)
+    assert found is not None
+    assert found.columns is not None
+    assert [column.quantiles for column in found.columns] == [
+        (1.0, 25.0, 50.0, 75.0, 100.0),
+        (1.5, 25.5, 50.5, 75.5, 100.5),
+        None,
+    ]
+
+
+def test_quantiles_leave_out_nulls_and_columns_that_are_not_all_finite_numbers() -> None:
+    found = summarize(io.BytesIO(b"a,b,c,d\n1,1,1,\n,inf,x,\n3,2,2,\n"), "t.csv", quantiles=True)
+    assert found is not None
+    assert found.columns is not None
+    assert [column.quantiles for column in found.columns] == [(1.0, 1.0, 1.0, 3.0, 3.0), None, None, None]
+
+
+def test_quantiles_of_json_lines_survive_numbers_that_are_too_large() -> None:
+    lines = b'{"a": 1, "b": 2, "c": true}\n{"a": 2.5, "b": 1' + b"0" * 400 + b', "c": 1}\n'
+    found = summarize(io.BytesIO(lines), "t.jsonl", quantiles=True)
+    assert found is not None
+    assert found.columns is not None
+    assert [column.quantiles for column in found.columns] == [(1.0, 1.0, 1.0, 2.5, 2.5), None, None]

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -16,8 +17,8 @@ from fourfold.base.ids import Oid
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Section
 from fourfold.project.add import add
-from fourfold.runs import data
-from fourfold.runs.contents import folder_digest
+from fourfold.runs import data, summaries
+from fourfold.runs.contents import Content, Contents, folder_digest
 from fourfold.runs.place import Place, place_of
 from fourfold.runs.task import Item, Task
 from tests.project.workplace import Workplace
@@ -86,23 +87,25 @@ def test_a_folder_is_told_by_the_digest_of_its_sorted_files(work: Workplace) -> 
 
 
 def test_the_digest_of_a_folder_does_not_depend_on_the_order_in_which_it_is_read() -> None:
-    rows = [("b", bytes(32), 1), ("a", bytes(32), 2)]
-    assert folder_digest(rows) == folder_digest(rows[::-1])
+    one, two = b"1" * 32, b"2" * 32
+    assert folder_digest(["b", "a"], one + two, [1, 2]) == folder_digest(["a", "b"], two + one, [2, 1])
 
 
-def test_what_the_cache_has_is_not_read_again(work: Workplace) -> None:
+def test_what_the_cache_has_is_known_without_reading(work: Workplace) -> None:
     work.gen({"data": {"a": "1", "b": "2"}, "one": "three"})
-    project = work.open()
-    add(project, [work.path("data"), work.path("one")])
-    where = task(work.root, (), (item(work.root, "data", "out"), item(work.root, "one", "out", cached=True)))
-    before = told(where, place_of(work.open()))["outputs"]
-    for path in ("data/a", "data/b", "one"):
-        os.chmod(work.path(path), 0)
-    again = told(where, place_of(work.open()))["outputs"]
-    for path in ("data/a", "data/b", "one"):
-        os.chmod(work.path(path), 0o644)
-    assert again == before
-    assert again.value[1]["blake3"] == blake3(b"three").hexdigest()
+    add(work.open(), [work.path("data"), work.path("one")])
+    time.sleep(0.03)  # files of this very moment could change once more without showing it
+    told(
+        task(work.root, (), (item(work.root, "data", "out"), item(work.root, "one", "out"))),
+        place_of(work.open()),
+    )
+    contents = Contents(place_of(work.open()))
+    for name, size in (("data", 2), ("one", 5)):
+        seen = contents.glimpse(work.path(name))
+        assert seen is not None
+        known = contents.recall(work.path(name), seen)
+        assert known is not None
+        assert known.size == size
 
 
 def test_an_input_that_changed_while_the_run_went_is_told_as_it_was_and_named(work: Workplace) -> None:
@@ -194,9 +197,105 @@ def test_tables_are_summed_up_with_their_label(tmp_path: Path) -> None:
     (table,) = shelf.kept[facts["summaries"].value["part"]]["tables"].values()
     assert table["rows"] == 3
     assert table["label"] == "churn"
-    assert table["columns"][0]["nulls"] == 1
+    assert table["columns"][0] == {
+        "name": "age",
+        "kind": "integer",
+        "nulls": 1,
+        "values": {"1": 1, "2": 1},
+        "quantiles": [1.0, 1.0, 1.0, 2.0, 2.0],
+    }
     assert table["columns"][1]["values"] == {"no": 2, "yes": 1}
 
 
 def test_without_tables_the_summaries_are_absent(tmp_path: Path) -> None:
     assert told(task(tmp_path), bare(tmp_path))["summaries"].grade == "absent"
+
+
+def test_of_a_long_table_the_beginning_is_summed_up_and_the_lines_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 200_000)
+    shelf = Shelf()
+    facts = data.section(task(tmp_path, (item(tmp_path, "t.csv"),)), bare(tmp_path), shelf)
+    table = shelf.kept[facts["summaries"].value["part"]]["tables"]["t.csv"]
+    assert "rows" not in table
+    assert table["lines"] == 200_001
+    assert table["sample"]["bytes"] == summaries.WHOLE
+    assert table["sample"]["of"] == 800_004
+    assert 60_000 < table["sample"]["rows"] < 66_000
+
+
+def test_which_tables_are_summed_up_depends_on_their_sizes_alone(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.csv").write_text(f"{name},n\n" + "1,2\n" * 60_000)
+    where = task(tmp_path, tuple(item(tmp_path, f"{name}.csv") for name in "abc"))
+    first, second = Shelf(), Shelf()
+    facts = data.section(where, bare(tmp_path), first)
+    assert data.section(where, bare(tmp_path), second) == facts
+    assert first.kept == second.kept
+    tables = first.kept[facts["summaries"].value["part"]]["tables"]
+    assert [name for name, table in tables.items() if "absent" in table] == ["c.csv"]
+
+
+def test_a_summary_is_made_once_for_each_content(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    content = Content(Oid("0" * 32), "f" * 64, 8, None)
+    found = [(item(tmp_path, "t.csv"), content)]
+    first, second = Shelf(), Shelf()
+    table.write_text("a,b\n1,2\n")
+    summaries.fact(found, {}, bare(tmp_path), first)
+    table.write_text("c,d\n1,2\n")  # as if it were the same content
+    summaries.fact(found, {}, bare(tmp_path), second)
+    assert first.kept == second.kept
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 1}', '{"version": 1, "summary": 7}', "\x00"])
+def test_a_damaged_summary_is_made_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    where = task(tmp_path, (item(tmp_path, "t.csv"),))
+    told(where, bare(tmp_path))
+    (kept,) = (tmp_path / ".fourfold" / "runs" / "facts").glob("table-csv-*.json")
+    kept.write_text(text)
+    shelf = Shelf()
+    facts = data.section(where, bare(tmp_path), shelf)
+    assert shelf.kept[facts["summaries"].value["part"]]["tables"]["t.csv"]["rows"] == 1
+
+
+def test_what_only_bears_the_name_of_a_table_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"nonsense" * 10)
+    (tmp_path / "t.csv").write_bytes(b"\0\1\2")
+    items = (item(tmp_path, "t.parquet"), item(tmp_path, "t.csv"))
+    assert told(task(tmp_path, items), bare(tmp_path))["summaries"].grade == "absent"
+
+
+def test_a_path_that_is_both_read_and_written_is_told_in_both_lists(work: Workplace) -> None:
+    work.gen({"state": "old"})
+    where = task(work.root, (item(work.root, "state"),), (item(work.root, "state", "out"),))
+    place = place_of(work.open())
+    seen = data.before(where, place)
+    work.gen({"state": "new"})
+    facts = data.section(where, place, Shelf(), seen)
+    assert facts["inputs"].value[0]["blake3"] == blake3(b"old").hexdigest()
+    assert facts["outputs"].value[0]["blake3"] == blake3(b"new").hexdigest()
+    assert facts["changed_during"].value == ["state"]
+
+
+def test_what_is_ignored_is_no_part_of_a_folder(work: Workplace) -> None:
+    work.gen({".dvcignore": "*.tmp\n", "data": {"a": "1", "b.tmp": "2"}})
+    (found,) = told(task(work.root, (item(work.root, "data"),)), place_of(work.open()))["inputs"].value
+    assert found["nfiles"] == 1
+
+
+def test_outside_of_projects_our_own_folder_and_gits_are_no_data(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("x")
+    (tmp_path / "a").write_text("1")
+    where = task(tmp_path, (Item(str(tmp_path), ".", "dep"),))
+    first = told(where, bare(tmp_path))["inputs"].value
+    assert first[0]["nfiles"] == 1
+    assert told(where, bare(tmp_path))["inputs"].value == first
+
+
+def test_a_folder_that_may_not_be_written_is_told_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    (tmp_path / ".fourfold").write_text("somebody's file, where our folder would be")
+    facts = told(task(tmp_path, (item(tmp_path, "a"),)), bare(tmp_path))
+    assert facts["inputs"].value[0]["blake3"] == blake3(b"1").hexdigest()

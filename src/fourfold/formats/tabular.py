@@ -9,7 +9,9 @@ Facts: docs/formats/tables.md.
 
 import csv
 import json
+import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -30,9 +32,12 @@ MAX_VALUES = 20
 MAX_LABEL = 120
 #: Rows, and characters, that are looked at together.
 _BATCH_ROWS, _BATCH_CHARS = 4096, 1 << 20
+#: Where `Column.quantiles` are taken.
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 #: Cells of text files that say that there is no value.
 NULLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"})
+_NUMERIC = frozenset({"integer", "number"})
 _BOOLEANS = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
@@ -60,12 +65,15 @@ class Column(NamedTuple):
         nulls: Rows without a value; None where the file does not tell.
         values: How often each value stands there, the most frequent first; None with more than
             `MAX_VALUES` of them, and of Parquet where pyarrow is not installed.
+        quantiles: Numbers that stand there, each at its rank by `QUANTILES`; None where they were not asked
+            for, are not all finite numbers, or in Parquet.
     """
 
     name: str
     kind: str
     nulls: int | None = 0
     values: dict[str, int] | None = None
+    quantiles: tuple[float, ...] | None = None
 
 
 class TableSummary(NamedTuple):
@@ -90,13 +98,22 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(name[dot:].lower()) if dot >= 0 else None
 
 
-def summarize(file: BinaryIO, name: str, *, max_bytes: int = MAX_BYTES) -> TableSummary | None:
+def summarize(
+    file: BinaryIO,
+    name: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+    quantiles: bool = False,
+    unpack: bool = True,
+) -> TableSummary | None:
     """Look at a table once; None when it is none.
 
     Args:
         file: Open for reading, at its start; Parquet needs one that can seek.
         name: Its end tells the format.
         max_bytes: So much is read at most.
+        quantiles: Whether they are wanted; they take the memory of all numbers.
+        unpack: Whether values of Parquet are wanted, which takes loading pyarrow.
 
     Raises:
         OSError: the file cannot be read.
@@ -105,13 +122,15 @@ def summarize(file: BinaryIO, name: str, *, max_bytes: int = MAX_BYTES) -> Table
     if kind is None:
         return None
     if kind == "parquet":
-        return _parquet(file)
+        return _parquet(file, unpack=unpack)
     if kind == "json":
-        return _document(file, min(max_bytes, MAX_DOCUMENT))
+        return _document(file, min(max_bytes, MAX_DOCUMENT), quantiles=quantiles)
     reading = _Reading(file, max_bytes)
     if reading.binary:
         return None
-    return _json_lines(reading) if kind == "jsonl" else _separated(reading, kind)
+    if kind == "jsonl":
+        return _json_lines(reading, quantiles=quantiles)
+    return _separated(reading, kind, quantiles=quantiles)
 
 
 class _Reading:
@@ -143,13 +162,14 @@ class _Reading:
 class _Tally:
     """What is known of one column so far."""
 
-    __slots__ = ("kinds", "name", "seen", "values")
+    __slots__ = ("kinds", "name", "numbers", "seen", "values")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, quantiles: bool = False) -> None:
         self.name = name
         self.seen = 0
         self.kinds: set[str] = set()
         self.values: Counter[str] | None = Counter()
+        self.numbers: array[float] | None = array("d") if quantiles else None
 
     def add(self, cells: Iterable[str]) -> None:
         """Count cells of text."""
@@ -157,8 +177,24 @@ class _Tally:
         for null in NULLS & counts.keys():
             del counts[null]
         self.seen += counts.total()
-        self.kinds |= _kinds_of(counts)
+        kinds = _kinds_of(counts)
+        self.kinds |= kinds
+        if self.numbers is not None:
+            if kinds <= _NUMERIC:
+                self.numbers.extend(map(float, counts.elements()))
+            else:
+                self.numbers = None
         self.count(counts)
+
+    def note(self, number: float | None) -> None:
+        """Keep a number for the quantiles; what is none, or too large for one, ends that."""
+        try:
+            if number is not None and self.numbers is not None:
+                self.numbers.append(number)
+                return
+        except OverflowError:
+            pass
+        self.numbers = None
 
     def count(self, counts: Counter[str]) -> None:
         """Count values by their text."""
@@ -176,7 +212,15 @@ class _Tally:
         values = None
         if self.values is not None:
             values = dict(sorted(self.values.items(), key=lambda item: (-item[1], item[0])))
-        return Column(self.name, _joined(self.kinds), rows - self.seen, values)
+        return Column(self.name, _joined(self.kinds), rows - self.seen, values, _quantiles(self.numbers))
+
+
+def _quantiles(numbers: "array[float] | None") -> tuple[float, ...] | None:
+    """The numbers at the ranks: such as stand there, none between them."""
+    if not numbers or not math.isfinite(sum(numbers)):
+        return None
+    order = sorted(numbers)
+    return tuple(order[max(math.ceil(at * len(order)) - 1, 0)] for at in QUANTILES)
 
 
 def _joined(kinds: set[str]) -> str:
@@ -231,7 +275,7 @@ def is_number(cell: str) -> bool:
 # --- text with separators ---
 
 
-def _separated(reading: _Reading, kind: str) -> TableSummary | None:
+def _separated(reading: _Reading, kind: str, *, quantiles: bool) -> TableSummary | None:
     lines, delimiter = iter(reading), "\t"
     if kind == "csv":
         lines, delimiter = _with_delimiter(lines)
@@ -244,7 +288,7 @@ def _separated(reading: _Reading, kind: str) -> TableSummary | None:
         return TableSummary(kind, 0, (), reading.partial)
     headed = not all(is_number(cell) for cell in first)
     names = first if headed else [str(at) for at in range(1, len(first) + 1)]
-    tallies = [_Tally(name) for name in names[:MAX_COLUMNS]]
+    tallies = [_Tally(name, quantiles=quantiles) for name in names[:MAX_COLUMNS]]
     total = read = 0
     partial = False
     batch = [] if headed else [first]
@@ -288,8 +332,9 @@ def _count(batch: Sequence[list[str]], tallies: Sequence[_Tally]) -> int:
 class _Objects:
     """Counts objects whose keys are columns; a key that an object lacks is a null."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quantiles: bool) -> None:
         self.tallies: dict[str, _Tally] = {}
+        self.quantiles = quantiles
         self.rows = 0
         self.partial = False
 
@@ -301,12 +346,14 @@ class _Objects:
                 if len(self.tallies) >= MAX_COLUMNS:
                     self.partial = True
                     continue
-                tally = self.tallies[key] = _Tally(key)
+                tally = self.tallies[key] = _Tally(key, quantiles=self.quantiles)
             if value is None or value != value:  # noqa: PLR0124 - NaN, the only value that is not itself
                 continue
             tally.seen += 1
             kind, text = _of_json(value)
             tally.kinds.add(kind)
+            if tally.numbers is not None:
+                tally.note(value if kind in _NUMERIC else None)
             if text is None:
                 tally.values = None
             elif tally.values is not None:
@@ -327,8 +374,8 @@ def _of_json(value: Any) -> tuple[str, str | None]:
     return "nested", None
 
 
-def _json_lines(reading: _Reading) -> TableSummary | None:
-    objects = _Objects()
+def _json_lines(reading: _Reading, *, quantiles: bool) -> TableSummary | None:
+    objects = _Objects(quantiles=quantiles)
     broken = False
     for line in reading:
         if not line.strip():
@@ -346,7 +393,7 @@ def _json_lines(reading: _Reading) -> TableSummary | None:
     return objects.summary("jsonl", partial=reading.partial or broken)
 
 
-def _document(file: BinaryIO, limit: int) -> TableSummary | None:
+def _document(file: BinaryIO, limit: int, *, quantiles: bool) -> TableSummary | None:
     data = file.read(limit + 1)
     if not data.lstrip().startswith(b"["):
         return None
@@ -358,7 +405,7 @@ def _document(file: BinaryIO, limit: int) -> TableSummary | None:
         return None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return None
-    objects = _Objects()
+    objects = _Objects(quantiles=quantiles)
     for row in rows:
         objects.add(row)
     return objects.summary("json", partial=False)
@@ -367,12 +414,12 @@ def _document(file: BinaryIO, limit: int) -> TableSummary | None:
 # --- Parquet ---
 
 
-def _parquet(file: BinaryIO) -> TableSummary | None:
+def _parquet(file: BinaryIO, *, unpack: bool) -> TableSummary | None:
     footer = read_footer(file)
     if footer is None:
         return None
     columns = [Column(field.name, field.kind, field.nulls) for field in footer.fields[:MAX_COLUMNS]]
-    if footer.size <= MAX_BYTES:
+    if unpack and footer.size <= MAX_BYTES:
         file.seek(0)
         values = _arrow_values(file, {c.name for c in columns if c.kind not in {"nested", "empty"}})
         columns = [column._replace(values=values.get(column.name)) for column in columns]

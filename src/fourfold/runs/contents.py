@@ -5,13 +5,13 @@ the same reading as MD5. What neither knows is read once and remembered. What a 
 """
 
 import os
-from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from fourfold.base.errors import from_os_error
+from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.platform import READ
 from fourfold.base.fs.walk import WIDTH, Prune, Scan
 from fourfold.base.ids import Oid
@@ -86,7 +86,6 @@ class Contents:
         else:
             self._index = StatIndex(os.path.join(place.own, "index"), place.clock)
             self._pruning = _plain_pruning
-            self._make = place.make
         self._place = place
 
     def glimpse(self, path: str) -> Glimpse | None:
@@ -120,7 +119,8 @@ class Contents:
             FourfoldError: it cannot be read, would not hold still, or is no data.
         """
         if self._place.project is None:
-            self._place.make("index")
+            with suppress(FourfoldError):  # then nothing is remembered
+                self._place.make("index")
         skip_file, skip_directory = self._pruning(path)
         built = identify(path, self._index, skip_file=skip_file, skip_directory=skip_directory)
         record = self._index.load(path, proofs=True)
@@ -134,6 +134,8 @@ class Contents:
 
     def _lacking(self, built: Built, proofs: bytearray) -> list[int]:
         """The rows whose proof is neither there nor in the book; those of the book are filled in."""
+        if proofs.find(_NO_PROOF) < 0:
+            return []
         blank = [at for at in range(len(built.scan.names)) if proofs[at * 32 : at * 32 + 32] == _NO_PROOF]
         if not blank or self._proofs is None:
             return blank
@@ -168,24 +170,28 @@ class Contents:
         self._index.save(path, scan, built.packed, proofs, oid=built.oid, when=when)
 
 
-def folder_digest(rows: Iterable[tuple[str, bytes, int]]) -> str:
+def folder_digest(names: Sequence[str], proofs: bytes | bytearray, sizes: Sequence[int]) -> str:
     """BLAKE3 of a folder: of one line a file, in the order of the code points of their paths.
 
     A line is the file's BLAKE3 in hex, a blank, its size in decimal, a blank, its path in UTF-8, and a NUL,
-    which no path can hold (docs/formats/run-record.md).
+    which no path can hold (docs/concepts/data-coordinate.md).
+
+    Args:
+        names: Paths relative to the folder, in any order.
+        proofs: 32 bytes a path, in that order.
+        sizes: Bytes of each file, likewise.
     """
-    lines = [f"{proof.hex()} {size} {path}\0" for path, proof, size in sorted(rows)]
+    text = proofs.hex()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    lines = [f"{text[at * 64 : at * 64 + 64]} {sizes[at]} {names[at]}\0" for at in order]
     return blake3("".join(lines).encode()).hexdigest()
 
 
 def _content(built: Built, proofs: bytearray) -> Content:
-    sizes: array[int] = built.scan.stats[0::WIDTH]
     if not built.is_directory:
         return Content(built.oid, proofs.hex(), built.size, None)
-    rows = (
-        (name, bytes(proofs[at * 32 : at * 32 + 32]), sizes[at]) for at, name in enumerate(built.scan.names)
-    )
-    return Content(built.oid, folder_digest(rows), built.size, built.nfiles)
+    digest = folder_digest(built.scan.names, proofs, built.scan.stats[0::WIDTH])
+    return Content(built.oid, digest, built.size, built.nfiles)
 
 
 def _plain_pruning(_path: str) -> tuple[Prune, Prune]:

@@ -127,13 +127,17 @@ def _look(item: "Item", contents: Contents) -> Look:
         return Look(None, why=error.code)
 
 
-def _now(item: "Item", contents: Contents, told: _Told) -> tuple[Glimpse | None, Content | None]:
+def _now(
+    item: "Item", contents: Contents, told: _Told, then: Look | None = None
+) -> tuple[Glimpse | None, Content | None]:
     """How a path looks now and what it holds; what cannot be told is noted."""
     try:
         seen = contents.glimpse(item.path)
         if seen is None:
             told.missing.add(item.shown)
             return None, None
+        if then is not None and then.content is not None and then.seen == seen:
+            return seen, then.content  # to the last number what it was
         return seen, contents.recall(item.path, seen) or contents.read(item.path)
     except FileNotFoundError:
         told.missing.add(item.shown)
@@ -153,7 +157,7 @@ def _input(
     if then is None:
         return item, _now(item, contents, told)[1]
     aside = _Told()
-    seen, content = _now(item, contents, aside)
+    seen, content = _now(item, contents, aside, then)
     if then.seen is None:
         if then.why:
             told.unread[item.shown] = then.why
