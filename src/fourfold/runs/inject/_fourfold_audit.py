@@ -9,6 +9,10 @@ import atexit
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: So many lines are kept back before they are written.
 _MOST = 200
 
@@ -75,95 +79,125 @@ def flush() -> None:
         _log.busy = False
 
 
-def _heard(event: str, args: "tuple[object, ...]") -> None:
+def _heard(event: str, args: "tuple[Any, ...]") -> None:
     how = _EVENTS.get(event)
     if how is None or _log.busy:
         return
     try:
-        for way, value in how(event, args):
+        for way, value in how(args):
             _use(way, value)
     except Exception:  # noqa: BLE001, S110 - an audit hook that raises would stop what it hears of
         pass
 
 
-def _use(how: str, path: "object") -> None:
-    if isinstance(path, int) or path is None:
+def _use(how: str, path: "Any") -> None:
+    if path is None or isinstance(path, int):
         return  # a descriptor: its file was opened before
-    text = os.fsdecode(path)  # type: ignore[arg-type]
+    text = os.fsdecode(path)
     if how != "connect":
         text = os.path.normpath(os.path.join(os.getcwd(), text))
     if (how, text) in _log.seen:
         return
     _log.seen.add((how, text))
-    import _fourfold_report  # type: ignore[import-not-found]  # noqa: PLC0415 - it knows how to write JSON without the module of that name
+    import _fourfold_report  # type: ignore[import-not-found]  # noqa: PLC0415 - it writes JSON without `json`
 
     _log.lines.append(_fourfold_report._encode([how, text]) + "\n")  # noqa: SLF001 - the neighbour's
     if len(_log.lines) >= _MOST or how in ("exec", "connect"):
         flush()  # what is executed may take this process's place
 
 
-def _opened(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
-    path, mode, flags = args[0], args[1], args[2]
+def _below(path: "Any", folder: "object") -> "Any":
+    """A path that is meant from an open folder."""
+    if not isinstance(folder, int) or folder < 0 or path is None:
+        return path
+    return os.path.join(os.readlink("/proc/self/fd/" + str(folder)), os.fsdecode(path))
+
+
+def _opened(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    path, mode, flags = args
     if isinstance(mode, str):
         writes = any(letter in mode for letter in "wax+")
         reads = "r" in mode or ("+" in mode and "w" not in mode)
+    elif isinstance(path, int):
+        return []
     else:
         number = flags if isinstance(flags, int) else 0
         access = number & (os.O_WRONLY | os.O_RDWR)
         writes = bool(access or number & (os.O_CREAT | os.O_TRUNC))
         reads = access != os.O_WRONLY and not number & os.O_TRUNC
+        if not writes and not os.path.isabs(path) and not os.path.lexists(path):
+            return []  # meant from an open folder, which the event does not tell
+        if not writes and os.path.isdir(path):
+            return [("list", path)]
     return ([("read", path)] if reads else []) + ([("write", path)] if writes else [])
 
 
-def _listed(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
+def _listed(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
     return [("list", "." if args[0] is None else args[0])]
 
 
-def _deleted(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
-    return [("delete", args[0])]
+def _deleted(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    return [("delete", _below(*args[:2]))]
 
 
-def _renamed(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
-    return [("delete", args[0]), ("write", args[1])]
+def _renamed(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    source, target, from_folder, to_folder = args
+    return [("delete", _below(source, from_folder)), ("write", _below(target, to_folder))]
 
 
-def _linked(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
-    return [("write", args[1])]
+def _linked(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    return [("write", _below(args[1], args[-1]))]
 
 
-def _wrote(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
+def _made(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    return [("write", _below(args[0], args[2]))]
+
+
+def _wrote(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
     return [("write", args[0])]
 
 
-def _executed(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
-    path = args[0]
-    if isinstance(path, (str, bytes)) and os.path.dirname(os.fsdecode(path)):
-        return [("exec", path)]
-    found = _on_path(os.fsdecode(path)) if path is not None else None  # type: ignore[arg-type]
-    return [("exec", found)] if found else []
+def _database(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    path = os.fsdecode(args[0])
+    if path in ("", ":memory:") or path.startswith("file:"):
+        return []
+    return ([("read", path)] if os.path.exists(path) else []) + [("write", path)]
 
 
-def _on_path(name: str) -> "str | None":
+def _loaded(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    """A library, or an extension module: the interpreter opens it itself."""
+    name = args[1] if len(args) > 1 else args[0]
+    return [("read", name)] if isinstance(name, str) and os.path.isabs(name) else []
+
+
+def _executed(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
+    program = os.fsdecode(args[0])
+    if os.path.dirname(program):
+        return [("exec", program)] if os.access(program, os.X_OK) else []
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder, name)
+        path = os.path.join(folder, program)
         if os.access(path, os.X_OK) and os.path.isfile(path):
-            return path
-    return None
+            return [("exec", path)]
+    return []
 
 
-def _shell(_event: str, _args: "tuple[object, ...]") -> "list[tuple[str, object]]":
+def _shell(_args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
     return [("exec", "/bin/sh")]
 
 
-def _connected(_event: str, args: "tuple[object, ...]") -> "list[tuple[str, object]]":
+def _connected(args: "tuple[Any, ...]") -> "list[tuple[str, Any]]":
     address = args[1]
-    if isinstance(address, tuple) and len(address) >= 2:
-        return [("connect", str(address[0]) + ":" + str(address[1]))]
-    return [("connect", address)]
+    if isinstance(address, tuple):
+        host = str(address[0])
+        return [("connect", ("[" + host + "]" if ":" in host else host) + ":" + str(address[1]))]
+    return [("connect", os.fsdecode(address).replace("\0", "@"))]
 
 
+#: Event of the interpreter -> the uses that it means.
 _EVENTS = {
     "open": _opened,
+    "import": _loaded,
+    "ctypes.dlopen": _loaded,
     "os.listdir": _listed,
     "os.scandir": _listed,
     "os.remove": _deleted,
@@ -171,9 +205,9 @@ _EVENTS = {
     "os.rename": _renamed,
     "os.link": _linked,
     "os.symlink": _linked,
-    "os.mkdir": _wrote,
+    "os.mkdir": _made,
     "os.truncate": _wrote,
-    "sqlite3.connect": _wrote,
+    "sqlite3.connect": _database,
     "os.exec": _executed,
     "os.posix_spawn": _executed,
     "subprocess.Popen": _executed,
