@@ -85,14 +85,14 @@ def parse(text: str) -> Reference:
     registry = HUB
     if slash and ("." in first or ":" in first or first == "localhost" or first.lower() != first):
         registry, rest = (HUB if first in _HUB_NAMES else first), below
-    rest, _, tag = rest.partition(":")
+    rest, colon, tag = rest.partition(":")
     if registry != HUB and (not _HOST.fullmatch(registry) or len(registry) > 253):
         raise _bad(text, f"{registry[:80]!r} is no host")
     if registry == HUB and "/" not in rest:
         rest = f"library/{rest}"
     if len(rest) > 255 or not all(_NAME.fullmatch(part) for part in rest.split("/")):
         raise _bad(text, "names are lower-case letters, digits, and single . _ - / between them")
-    if tag and not _TAG.fullmatch(tag):
+    if colon and not _TAG.fullmatch(tag):
         raise _bad(text, f"{tag[:40]!r} is no tag")
     return Reference(registry, rest, tag or ("" if digest else "latest"), digest)
 
