@@ -1,6 +1,8 @@
 """The code coordinate, against real repositories: the tree is the one of the commit made afterwards."""
 
 import os
+import random
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -366,6 +368,62 @@ def test_what_may_hold_secrets_is_named_and_not_kept(scene: Scene) -> None:
     assert [row["path"] for row in facts["left_out"].value] == [".env", "id_rsa", "secrets.yaml"]
     assert facts["tree"].value == before
     assert "hunter2" not in str(scene.shelf.kept)
+
+
+def test_a_file_with_a_secret_of_the_environment_is_not_kept(scene: Scene) -> None:
+    scene.environ["API_TOKEN"] = "Zq8!planted-value-77"
+    scene.repo.gen({"conf.ini": "key = Zq8!planted-value-77\n", ".gitignore": "hidden.py\n"})
+    scene.repo.gen(
+        {"hidden.py": "KEY = 'Zq8!planted-value-77'\n", "k.txt": "-----BEGIN RSA PRIVATE KEY-----\n"}
+    )
+    facts = scene.facts(observation=seen(scene.repo.path, "hidden.py"))
+    assert [row["path"] for row in facts["left_out"].value] == ["conf.ini", "k.txt"]
+    assert scene.part(facts["sources"].value["files"])["files"] == {"hidden.py": None}
+    assert "planted" not in str(scene.shelf.kept) + str(facts)
+
+
+def test_whatever_people_do_the_tree_is_that_of_the_commit_made_afterwards(scene: Scene) -> None:
+    draw = random.Random(7)
+    names = [
+        "a.py",
+        "b.py",
+        "d/a.py",
+        "d/b.py",
+        "d/e/c.py",
+        "link",
+        "d",
+        "metrics.json",
+        "dvc.lock",
+        "x/dvc.lock",
+    ]
+    for _ in range(25):
+        for _ in range(draw.randrange(1, 6)):
+            _do_something(scene.repo, draw, names)
+        before = scene.tree("metrics.json")
+        assert scene.committed("metrics.json") == before
+        assert scene.tree("metrics.json") == before
+
+
+def _do_something(repo: Sandbox, draw: random.Random, names: list[str]) -> None:
+    path = repo.path / draw.choice(names)
+    act = draw.randrange(6)
+    if path.is_symlink() or path.is_file():
+        if act == 0 and not path.is_symlink():
+            path.chmod(0o755 if draw.random() < 0.5 else 0o644)
+        elif act == 1:
+            repo.git("rm", "-q", "--cached", "--ignore-unmatch", "-f", str(path))
+        elif act == 2:
+            repo.git("add", "--", str(path))
+        else:
+            path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    elif not any(parent.is_file() or parent.is_symlink() for parent in path.parents):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if act == 0:
+            path.symlink_to("a.py")
+        else:
+            path.write_text(str(draw.random()))
 
 
 def test_a_repository_that_git_refuses_is_absent_with_its_reason(scene: Scene) -> None:

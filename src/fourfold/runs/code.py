@@ -64,7 +64,8 @@ def snapshot(place: "Place", task: "Task", parts: Parts) -> Snapshot:
     try:
         known, state = codestate.take(git, place.environ, data_of(task))
     except FourfoldError as error:
-        return Snapshot({name: absent(error.message) for name in _NAMES}, git.root, None, task)
+        why = error.message.replace(git.root, ".")
+        return Snapshot({name: absent(why) for name in _NAMES}, git.root, None, task)
     return Snapshot(_facts(place, known, state, parts, git.root), git.root, state, task)
 
 

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.runs.codestate import LARGEST, CodeState, is_secret
+from fourfold.runs.codestate import LARGEST, CodeState, holds_secret, is_secret, secret_values
 from fourfold.runs.codetree import Outputs, is_written
 from fourfold.scm.blobs import blob_id
 from fourfold.scm.worktree import COMMIT
@@ -61,6 +61,7 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
     found = Sources({}, set(), {})
     prefix = root.rstrip(os.sep) + os.sep
     data = state.outputs if state is not None else Outputs(_data(task, prefix))
+    secrets = secret_values(task.environ)
     prefixes = _environments(observation, prefix)
     for path, imported in _used(observation):
         if not path.startswith(prefix):
@@ -76,7 +77,7 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
         if not imported and not is_code(name):
             continue
         if _ELSEWHERE.isdisjoint(name.split("/")) and not path.startswith(prefixes):
-            _keep(found, path, name, long=state is not None and len(state.tree) > 40)
+            _keep(found, path, name, secrets, long=state is not None and len(state.tree) > 40)
     return found
 
 
@@ -110,7 +111,7 @@ def _environments(observation: "Observation", prefix: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _keep(found: Sources, path: str, name: str, *, long: bool) -> None:
+def _keep(found: Sources, path: str, name: str, secrets: tuple[bytes, ...], *, long: bool) -> None:
     """Take the content of a file that the code tree lacks."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
@@ -123,6 +124,8 @@ def _keep(found: Sources, path: str, name: str, *, long: bool) -> None:
                 return
             content = file.read(LARGEST + 1)
     except OSError:
+        return
+    if holds_secret(content, secrets):
         return
     oid = blob_id(content, long=long)
     found.files[name] = oid

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.runs.codetree import EMPTY, Base, Outputs, base_of, is_written, tree_of, without
+from fourfold.runs.redact import secrets_of
 from fourfold.scm import worktree
 from fourfold.scm.worktree import COMMIT, GONE, UNTRACKED, Blob, Changed, Entry, Settings
 
@@ -36,6 +37,16 @@ _SECRET = re.compile(
 def is_secret(path: str) -> bool:
     """Whether a file may hold what must not leave the machine, by its name."""
     return _SECRET.search(path) is not None
+
+
+def holds_secret(content: bytes, secrets: Iterable[bytes]) -> bool:
+    """Whether content has a private key, or one of the values that are secret in an environment."""
+    return b"PRIVATE KEY-----" in content or any(secret in content for secret in secrets)
+
+
+def secret_values(environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The values that are secret in an environment, as files would hold them."""
+    return tuple(os.fsencode(value) for value in secrets_of(environ).long)
 
 
 class Row(NamedTuple):
@@ -107,6 +118,7 @@ class _Memory:
         self.base: tuple[str | None, Base] = (None, EMPTY)
         self.hidden: tuple[object, list[str]] | None = None
         self.blobs: dict[str, tuple[object, Blob]] = {}
+        self.secrets: tuple[object, tuple[bytes, ...]] | None = None
 
 
 #: By folder of the repository. Nothing here can be wrong: a commit never changes, and the rest is kept by
@@ -190,6 +202,14 @@ def _hidden(git: "Git", environ: Mapping[str, str], memory: _Memory) -> list[str
     if memory.hidden is None or memory.hidden[0] != key:
         memory.hidden = key, worktree.hidden_changes(git, environ)
     return memory.hidden[1]
+
+
+def _secrets(environ: Mapping[str, str], memory: _Memory) -> tuple[bytes, ...]:
+    """The secrets of an environment, as long as it is the same."""
+    key = frozenset(environ.items())
+    if memory.secrets is None or memory.secrets[0] != key:
+        memory.secrets = key, secret_values(environ)
+    return memory.secrets[1]
 
 
 def _mode(git: "Git", known: Settings, path: str) -> str:
@@ -293,9 +313,13 @@ class _Look:
             if path in blobs and _settled(key[0]):
                 kept[path] = key, blobs[path]
         memory.blobs = kept
+        secrets = _secrets(self._environ, memory) if blobs else ()
         for path, mode, oid in self._wanted:
             blob = blobs.get(path)
             if blob is None:
+                continue
+            if holds_secret(blob.content, secrets):
+                self.left_out.append(LeftOut(path, len(blob.content), "holds a secret"))
                 continue
             self._say(path, Entry(mode, oid or blob.oid))
             if path in self.changes:
