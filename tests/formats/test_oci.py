@@ -153,10 +153,9 @@ def test_one_entry_without_a_platform_is_for_all() -> None:
 
 # --- whatever comes ---
 
-WORDS = st.sampled_from(
-    ["schemaVersion", "mediaType", "manifests", "config", "layers", "digest", "platform", "os", "rootfs"]
-    + ["architecture", "variant", "diff_ids", "created", "Labels"]
-)
+_OF_MANIFESTS = ["schemaVersion", "mediaType", "manifests", "config", "layers", "digest", "platform"]
+_OF_CONFIGS = ["os", "architecture", "variant", "rootfs", "diff_ids", "created", "Labels"]
+WORDS = st.sampled_from([*_OF_MANIFESTS, *_OF_CONFIGS])
 VALUES = st.recursive(
     st.none()
     | st.booleans()
