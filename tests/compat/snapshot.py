@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-#: Folders that are not compared, wherever they stand in a path.
-LEFT_OUT = (".dvc/tmp", ".dvc/fourfold", ".git")
+#: Folders that are not compared, wherever they stand in a path: of ours also the records on a remote.
+LEFT_OUT = (".dvc/tmp", ".dvc/fourfold", ".git", "/fourfold")
 #: A file of ours that DVC does not know: what runs were made of, beside ``dvc.lock``.
 OURS = "fourfold.lock"
 CACHE = ".dvc/cache"

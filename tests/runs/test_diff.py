@@ -59,7 +59,13 @@ def test_a_library_that_changed_under_the_same_distributions_is_named() -> None:
 
 
 def test_another_seed_is_named_and_what_is_derived_from_it_is_not() -> None:
-    assert told(changes({"seed": 1}, {"seed": 2})) == [("randomness", "seed", 1, 2)]
+    def with_file(seed: int) -> dict[str, Any]:
+        row = {"path": "params.yaml", "role": "params", "blake3": blake(str(seed))}
+        return {"seed": seed, "inputs": (row,)}
+
+    found = changes(with_file(1), with_file(2))
+    assert told(found) == [("randomness", "seed", 1, 2)]
+    assert told(found, "unread") == []
 
 
 def test_another_number_of_threads_is_named_once_whoever_set_it() -> None:
@@ -71,6 +77,14 @@ def test_another_number_of_threads_is_named_once_whoever_set_it() -> None:
         return {"environment": {"threads": observed(value)}}
 
     assert [row[:2] for row in told(changes(switched(2), switched(1)))] == [("environment", "threads")]
+    unset = {"environment": {"threads": observed({"libraries": {"libopenblas.so": 2}})}}
+    assert told(changes(unset, switched(1))) == [("environment", "threads", 2, 1)]
+    nothing = {"environment": {"threads": observed({})}}
+    only = {"environment": {"threads": observed({"switches": {"OMP_NUM_THREADS": "1"}})}}
+    found = changes(nothing, only)
+    assert [(each.name, each.before, each.after, each.note) for each in found] == [
+        ("threads", None, "1", "OMP_NUM_THREADS")
+    ]
 
 
 def test_a_profile_that_only_one_of_them_has_is_a_difference() -> None:

@@ -1,12 +1,15 @@
 """What push, pull and fetch share on the command line: their options, their summary line, their JSON."""
 
 import argparse
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fourfold.base.errors import FourfoldError
 from fourfold.cli.failure import describe
-from fourfold.cli.options import at_least_one
+from fourfold.cli.options import at_least_one, ours
 from fourfold.cli.progress import amount
+from fourfold.project.remotes import open_remote
 from fourfold.project.scope import Scope
 
 if TYPE_CHECKING:
@@ -39,6 +42,76 @@ def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
         default=False,
         help=f"{verb} remembered runs too",
     )
+
+
+def add_records(parser: argparse.ArgumentParser) -> None:
+    """Add the option that leaves run records out."""
+    ours(
+        parser.add_argument(
+            "--no-records", dest="records", action="store_false", help="leave run records out of it"
+        )
+    )
+
+
+def push_records(args: argparse.Namespace, session: "Session") -> int:
+    """Send run records after the data; how many. What keeps them from going is a warning."""
+    project = session.project
+    name = args.remote or project.config.default_remote
+    if (
+        not args.records
+        or name is None
+        or not os.path.isdir(os.path.join(project.own_dir, "runs", "records"))
+    ):
+        return 0
+    from fourfold.runs import sharing  # noqa: PLC0415 - only where something has run
+    from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
+    from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
+
+    records = records_of(place_of(project))
+    try:
+        runs = sharing.chosen(records, _targets(args, session))
+        remote = open_remote(project, name, jobs=args.jobs, access="write")
+    except FourfoldError as error:
+        session.warn(f"run records were not sent: {error.message}", error.hint)
+        return 0
+    return sharing.push_records(records, remote, runs, events=session.sink).runs
+
+
+def pull_records(args: argparse.Namespace, session: "Session") -> int:
+    """Bring the run records that ``fourfold.lock`` names, or with a scope all; how many."""
+    project = session.project
+    name = args.remote or project.config.default_remote
+    if not args.records or name is None:
+        return 0
+    from fourfold.runs import sharing  # noqa: PLC0415 - not needed to bring the data
+    from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
+    from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
+
+    records = records_of(place_of(project))
+    everything = args.all_branches or args.all_tags or args.all_commits
+    try:
+        runs = [] if everything else sharing.locked_runs(project, _targets(args, session))
+        if not everything and not any(not records.has("records", run) for run in runs):
+            return 0
+        remote = open_remote(project, name, jobs=args.jobs)
+    except FourfoldError as error:
+        session.warn(f"run records were not brought: {error.message}", error.hint)
+        return 0
+    if everything:
+        runs = list(sharing.on_remote(remote, events=session.sink))
+    return sharing.pull_records(records, remote, runs, events=session.sink).runs
+
+
+def _targets(args: argparse.Namespace, session: "Session") -> list[str]:
+    """Targets as they were typed, and as paths from the root."""
+    root = session.project.root
+    paths = [os.path.relpath(session.resolve(target), root).replace(os.sep, "/") for target in args.targets]
+    return [*args.targets, *paths]
+
+
+def records_line(count: int, verb: str) -> tuple[str, ...]:
+    """How many run records went or came; nothing where none did."""
+    return (f"{count:,} run record{'s' * (count != 1)} {verb}",) if count else ()
 
 
 def scope_of(args: argparse.Namespace) -> Scope:

@@ -103,6 +103,7 @@ def _plain(name: str) -> str:
 
 def _threads(found: list[compare.Change]) -> Iterable[Change]:
     """One change for each pair of numbers, whoever obeyed it."""
+    found = list(_single(found))
     pairs: dict[tuple[str, str], list[compare.Change]] = {}
     for each in found:
         pairs.setdefault((str(each.before), str(each.after)), []).append(each)
@@ -116,6 +117,17 @@ def _threads(found: list[compare.Change]) -> Iterable[Change]:
         yield Change(
             "environment", "threads", same[0].before, same[0].after, "moved", ", ".join(names[:_MOST_NAMES])
         )
+
+
+def _single(found: list[compare.Change]) -> Iterable[compare.Change]:
+    """Each switch and library by itself, also where one side has none of its kind."""
+    for each in found:
+        if not (isinstance(each.before, Mapping) or isinstance(each.after, Mapping)):
+            yield each
+            continue
+        before, after = mapping(each.before), mapping(each.after)
+        for key in sorted({*before, *after}):
+            yield each._replace(name=f"{each.name}.{key}", before=before.get(key), after=after.get(key))
 
 
 def _moved_profile(a: RunRecord, b: RunRecord) -> set[str]:

@@ -177,7 +177,7 @@ def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         coordinate = "code" if is_code(path) else "data"
         if role == "params":
             if not any(each.name.startswith(path + ":") for each in params):
-                yield change._replace(kind="unread", note="changed, but no parameter of this run")
+                yield change._replace(kind=_params_kind(a, b), note="no parameter of this run changed")
         elif files.is_unread(path):
             note = ", ".join(each for each in (change.note, "declared, not read") if each)
             yield change._replace(coordinate=coordinate, kind="unread", note=note)
@@ -188,6 +188,14 @@ def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
     for name in sorted({*a.data, *b.data} - _DATA_KNOWN):
         kind: Kind = "aside" if name in _DATA_ASIDE else "moved"
         yield from differing("data", name, a.data.get(name), b.data.get(name), part, kind)
+
+
+def _params_kind(a: RunRecord, b: RunRecord) -> Kind:
+    """What it is that a file of parameters changed: where it gives the seed, that may be all."""
+    first, second = (record.randomness.get("seed") for record in (a, b))
+    if first is None or second is None or first.value == second.value:
+        return "unread"
+    return "aside" if "declared" in {first.grade, second.grade} else "unread"
 
 
 def _inputs(a: RunRecord, b: RunRecord, fact: str, tables: "_Tables") -> Iterable[tuple[Change, str]]:

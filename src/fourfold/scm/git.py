@@ -460,6 +460,13 @@ class Git:
         out = self._run("asking what Git does not track", "ls-files", *options, *where)
         return os.fsdecode(out).split("\0")[:-1]
 
+    def tracked_called(self, name: str) -> list[str]:
+        """The files of this name, in any folder, that Git's index holds; relative to the root."""
+        done = self._try("ls-files", "-z", "--full-name", "--", f":(top,glob)**/{name}", literal=False)
+        if done.code:
+            raise self._failed(done, "asking what Git tracks")
+        return os.fsdecode(done.out).split("\0")[:-1]
+
     def is_dirty(self) -> bool:
         """Whether a tracked file differs from HEAD, in the index or the work tree."""
         head = self.head()

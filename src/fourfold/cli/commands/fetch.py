@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="<type>",
         help="only metrics, or only plots; may be given twice",
     )
+    transfers.add_records(parser)
     parser.epilog = "Example: ff fetch --all-branches"
 
 
@@ -47,7 +48,10 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     )
     transfers.tell_fetched(result, session)
     error = result.error
-    text = transfers.summary(
-        {"fetched": transfers.count_fetched(result)}, result.size, failed=error is not None
-    )
-    return Outcome(data=transfers.fetched_data(result, session), text=text, failure=error)
+    count = transfers.pull_records(args, session)
+    fetched = transfers.count_fetched(result)
+    text = transfers.records_line(count, "fetched")
+    if fetched or not text:
+        text += transfers.summary({"fetched": fetched}, result.size, failed=error is not None)
+    data = {**transfers.fetched_data(result, session), "records": count}
+    return Outcome(data=data, text=text, failure=error)

@@ -25,17 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-missing", action="store_true", help="succeed although content is nowhere to be had"
     )
+    transfers.add_records(parser)
     parser.epilog = "Example: ff pull data/raw"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Pull; where unsaved changes are in the way, ask whoever sits there."""
     try:
-        return _outcome(_pull(args, session, force=args.force), session)
+        return _outcome(_pull(args, session, force=args.force), args, session)
     except UnsavedChangesError as error:
         if not session.confirm(f"{error.message}. Replace them? (ff undo brings them back)"):
             raise
-    return _outcome(_pull(args, session, force=True), session)
+    return _outcome(_pull(args, session, force=True), args, session)
 
 
 def _pull(args: argparse.Namespace, session: Session, *, force: bool) -> PullResult:
@@ -55,8 +56,9 @@ def _pull(args: argparse.Namespace, session: Session, *, force: bool) -> PullRes
     )
 
 
-def _outcome(result: PullResult, session: Session) -> Outcome:
+def _outcome(result: PullResult, args: argparse.Namespace, session: Session) -> Outcome:
     transfers.tell_fetched(result.fetched, session)
+    records = transfers.pull_records(args, session)
     changes = {
         state: [
             session.display(change.path) + (os.sep if change.is_dir else "")
@@ -67,11 +69,14 @@ def _outcome(result: PullResult, session: Session) -> Outcome:
     }
     lines = [f"{state[0].upper()}\t{path}" for state, paths in changes.items() for path in paths]
     counts = {"fetched": transfers.count_fetched(result.fetched), **result.checkout.counts}
-    lines += transfers.summary(counts, result.fetched.size, failed=result.error is not None)
+    lines += transfers.records_line(records, "fetched")
+    if any(counts.values()) or not records:
+        lines += transfers.summary(counts, result.fetched.size, failed=result.error is not None)
     data = {
         **transfers.fetched_data(result.fetched, session),
         **changes,
         "stats": result.checkout.counts,
         "healed": result.healed,
+        "records": records,
     }
     return Outcome(data=data, text=lines, failure=result.error)

@@ -18,6 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     transfers.add_options(parser, "send")
     completes(parser.add_argument("-r", "--remote", metavar="<name>", help="the remote to push to"), "remote")
     parser.add_argument("--glob", action="store_true", help="targets are patterns such as 'data/*.csv'")
+    transfers.add_records(parser)
     group = parser.add_argument_group("to promote what a revision needs")
     completes(
         ours(group.add_argument("--to", dest="remote", metavar="<name>", help="the same as --remote")),
@@ -67,8 +68,12 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         events=session.sink,
     )
     error = result.error
-    text = transfers.summary({"pushed": result.pushed + result.runs}, result.size, failed=error is not None)
-    return Outcome(data=transfers.pushed_data(result), text=text, failure=error)
+    count = transfers.push_records(args, session) if error is None else 0
+    pushed = result.pushed + result.runs
+    text = transfers.records_line(count, "pushed")
+    if pushed or not text:
+        text += transfers.summary({"pushed": pushed}, result.size, failed=error is not None)
+    return Outcome(data={**transfers.pushed_data(result), "records": count}, text=text, failure=error)
 
 
 def _promote(args: argparse.Namespace, session: Session) -> Outcome:

@@ -90,19 +90,22 @@ def _lines(
             yield f"{style.bold(label.ljust(11))} {change.name:<{widest}}  {_change(change, style)}"
         if len(changes) > _MOST:
             yield f"{'':<11} {style.dim(f'and {len(changes) - _MOST} more (--json has all)')}"
-    yield from _rest("changed, not read", found.of("unread"), style, every=every)
+    yield from _rest("changed, but not used", found.of("unread"), style, every=every)
     if every:
         yield from _rest("besides", found.of("aside"), style, every=True)
 
 
 def _change(change: "Change", style: Style) -> str:
     if change.before is None and change.after is None:
-        return change.note or "changed"
+        return style.yellow(change.note) if change.note else "changed"
     before, after = _side(change.before), _side(change.after)
-    if change.before is None:
-        moved = f"{style.green(after)}  new" if not change.note else style.green(after)
-    elif change.after is None:
-        moved = f"{style.red(before)}  gone" if not change.note else style.red(before)
+    if change.before is None or change.after is None:
+        nothing = "none" if change.coordinate in {"code", "data", "outcome"} else "unset"
+        before, after = (
+            (nothing if change.before is None else before),
+            (nothing if change.after is None else after),
+        )
+        moved = f"{style.red(before)} -> {style.green(after)}"
     elif before == after:  # the same when cut
         moved = "changed"
     else:

@@ -1,0 +1,306 @@
+"""Records travel with the data: sent to a remote after it, brought from a remote beside it.
+
+On a remote they lie below ``fourfold/runs/``, beside DVC's own ``files/`` and ``runs/``; no DVC touches it.
+The parts of a record go first and the record last, so that a record that is there is whole; what comes gets
+its name here only after its bytes were found to be those of its name. That a remote takes no records stops
+nothing: it is told. Remotes that hold data under the names of the workspace take none.
+"""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned, silent
+from fourfold.formats.native.canonical import MOST, digest
+from fourfold.formats.native.lockfile import LOCK_NAME
+from fourfold.formats.native.record import RunId, is_id, parse_record, parts_of
+from fourfold.runs.changes import rows_of
+from fourfold.storage.blob.protocol import BlobNotFoundError, NoListingError
+
+if TYPE_CHECKING:
+    from fourfold.project.project import Project
+    from fourfold.project.remotes import Remote
+    from fourfold.runs.store import Records
+
+#: Where they lie on a remote.
+PREFIX = "fourfold/runs/"
+#: A record is a few kilobytes.
+_MOST_RECORD = 16 << 20
+_KEY = re.compile(r"fourfold/runs/(records|parts)/([0-9a-f]{2})/([0-9a-f]{62})", re.ASCII)
+
+
+class Shared(NamedTuple):
+    """What was sent, or brought.
+
+    Attributes:
+        runs: Records that went.
+        parts: Parts that went.
+        size: Bytes of both.
+        present: Records that were there already.
+    """
+
+    runs: int = 0
+    parts: int = 0
+    size: int = 0
+    present: int = 0
+
+
+def key_of(kind: str, name: str) -> str:
+    """The key of a record or part on a remote."""
+    return f"{PREFIX}{kind}/{name[:2]}/{name[2:]}"
+
+
+def chosen(records: "Records", targets: Iterable[str] = ()) -> list[RunId]:
+    """The runs to send: all of them, or those of some stages and those that wrote some paths.
+
+    Args:
+        records: Those that are here.
+        targets: Names of stages, files ``dvc.yaml``, and paths relative to the root; none for everything.
+    """
+    wanted = set(targets)
+    if not wanted:
+        return [RunId(name) for name in records.ids()]
+    found = []
+    for summary in records.summaries():
+        file, colon, name = summary.stage.rpartition(":")
+        names = {summary.stage, f"{file}:{name}" if colon else f"dvc.yaml:{name}", file or "dvc.yaml"}
+        if (summary.kind == "stage" and wanted & names) or any(
+            row["path"] in wanted for row in rows_of(records.get(summary.id), "outputs")
+        ):
+            found.append(summary.id)
+    return found
+
+
+def push_records(
+    records: "Records", remote: "Remote", names: Collection[RunId], *, events: Sink = silent
+) -> Shared:
+    """Send the runs that a remote lacks; what keeps it from taking them is a warning.
+
+    Args:
+        records: Where they are.
+        remote: Where they go.
+        names: Which; those that are not here are passed over.
+        events: Hears the phase, and what could not be sent.
+    """
+    here = [name for name in names if records.has("records", name)]
+    if not here or not _takes(remote, events):
+        return Shared()
+    try:
+        return _push(records, remote, here, events)
+    except FourfoldError as error:
+        events(_told(remote, "were not sent to", error))
+        return Shared()
+
+
+def _push(records: "Records", remote: "Remote", here: list[RunId], events: Sink) -> Shared:
+    there = _Listing(remote)
+    new = [name for name in here if not there.has("records", name)]
+    parts = sorted({part for name in new for part in parts_of(records.get(name))})
+    fresh = [part for part in parts if records.has("parts", part) and not there.has("parts", part)]
+    events(PhaseStarted("pushing records", len(new) + len(fresh), unit="records"))
+    size = _send(remote, "parts", fresh, records, events)
+    size += _send(remote, "records", new, records, events)
+    events(PhaseEnded("pushing records"))
+    return Shared(len(new), len(fresh), size, len(here) - len(new))
+
+
+def _send(remote: "Remote", kind: str, names: Collection[str], records: "Records", events: Sink) -> int:
+    """Send documents, each proven against its name when it is read; the bytes that went."""
+    sent = 0
+
+    def items() -> Iterator[tuple[str, bytes]]:
+        nonlocal sent
+        for name in names:
+            data = records.read(kind, name)
+            sent += len(data)
+            yield key_of(kind, name), data
+
+    for _key, error in remote.store.put_many(items()):
+        if error is not None:
+            raise error
+        events(Advanced("pushing records", 1))
+    return sent
+
+
+class _Listing:
+    """What a remote has; asked once where it can be listed, else document by document."""
+
+    def __init__(self, remote: "Remote") -> None:
+        self._remote = remote
+        self._keys: set[str] | None = None
+        try:
+            self._keys = {info.key for page in remote.store.list(PREFIX) for info in page}
+        except NoListingError:
+            self._keys = None
+
+    def has(self, kind: str, name: str) -> bool:
+        key = key_of(kind, name)
+        return key in self._keys if self._keys is not None else self._remote.store.head(key) is not None
+
+
+def on_remote(remote: "Remote", *, events: Sink = silent) -> list[RunId]:
+    """All runs that a remote has; none where it cannot be asked, which is told."""
+    if not _takes(remote, events):
+        return []
+    try:
+        keys = [info.key for page in remote.store.list(f"{PREFIX}records/") for info in page]
+    except FourfoldError as error:
+        events(_told(remote, "were not listed on", error))
+        return []
+    found = (_KEY.fullmatch(key) for key in keys)
+    return sorted(RunId(match[2] + match[3]) for match in found if match is not None)
+
+
+def pull_records(
+    records: "Records", remote: "Remote", names: Iterable[str], *, events: Sink = silent
+) -> Shared:
+    """Bring runs that are not here; one that the remote does not have is passed over.
+
+    Args:
+        records: Where they go.
+        remote: Where they are.
+        names: Which.
+        events: Hears the phase, and of what came damaged or could not be brought.
+    """
+    asked = [name for name in dict.fromkeys(names) if is_id(name)]
+    # One whose parts did not all come the last time is completed.
+    lacking = [name for name in asked if not _is_whole(records, name)]
+    if not lacking or not _takes(remote, events):
+        return Shared(present=len(asked) - len(lacking))
+    try:
+        brought = _pull(records, remote, lacking, events)
+    except FourfoldError as error:
+        events(_told(remote, "were not brought from", error))
+        return Shared(present=len(asked) - len(lacking))
+    return brought._replace(present=len(asked) - len(lacking))
+
+
+def _is_whole(records: "Records", name: str) -> bool:
+    if not records.has("records", name):
+        return False
+    try:
+        return all(records.has("parts", part) for part in parts_of(records.get(RunId(name))))
+    except FourfoldError:
+        return True  # damaged, or of a later version: what is here is not written over
+
+
+def _pull(records: "Records", remote: "Remote", names: list[str], events: Sink) -> Shared:
+    events(PhaseStarted("fetching records", len(names), unit="records"))
+    came: dict[str, bytes] = {}
+    wanted: dict[str, None] = {}
+    for name, data in _get(
+        remote, "records", [name for name in names if not records.has("records", name)], events
+    ):
+        try:
+            parts = parts_of(parse_record(data, f"run {name[:12]} on remote '{remote.name}'"))
+        except FourfoldError as error:
+            events(Warned(error.code, f"run {name[:12]} was left out: {error.message}", error.hint))
+            continue
+        came[name] = data
+        wanted |= dict.fromkeys(parts)
+    for name in names:
+        if records.has("records", name):
+            wanted |= dict.fromkeys(parts_of(records.get(RunId(name))))
+    count, size = 0, 0
+    for name, data in _get(
+        remote, "parts", [part for part in wanted if not records.has("parts", part)], events
+    ):
+        records.adopt(name, data, "parts")
+        count, size = count + 1, size + len(data)
+    for name, data in came.items():
+        records.adopt(name, data, "records")
+        size += len(data)
+        events(Advanced("fetching records", 1))
+    events(PhaseEnded("fetching records"))
+    return Shared(len(came), count, size)
+
+
+def _get(remote: "Remote", kind: str, names: list[str], events: Sink) -> Iterator[tuple[str, bytes]]:
+    """Documents of a remote whose bytes are those of their names; the others are told, or not there."""
+    most = _MOST_RECORD if kind == "records" else MOST
+    for key, got in remote.store.get_many([key_of(kind, name) for name in names], max_size=most):
+        name = "".join(key.rsplit("/", 2)[1:])
+        if isinstance(got, BlobNotFoundError):
+            continue
+        if not isinstance(got, bytes):
+            raise got
+        if digest(got) != name:
+            what = "run" if kind == "records" else "part of a run"
+            events(
+                Warned(
+                    "record-corrupt",
+                    f"{what} {name[:12]} on remote '{remote.name}' is damaged, and was left there",
+                    "whoever has it can send it again, once it is removed there: ff push",
+                )
+            )
+            continue
+        yield name, got
+
+
+def _takes(remote: "Remote", events: Sink) -> bool:
+    if not remote.version_aware:
+        return True
+    kind = "worktree" if remote.worktree else "version_aware"
+    events(
+        Warned(
+            "records-left-out",
+            f"run records stay here: remote '{remote.name}' is '{kind}', with files of the workspace only",
+            "share them by a remote that holds objects by their hashes: ff push -r <name>",
+        )
+    )
+    return False
+
+
+def _told(remote: "Remote", what: str, error: FourfoldError) -> Warned:
+    return Warned(
+        "records-not-shared", f"run records {what} remote '{remote.name}': {error.message}", error.hint
+    )
+
+
+def locked_runs(project: "Project", targets: Iterable[str] = ()) -> list[str]:
+    """The runs that the files ``fourfold.lock`` of the workspace name.
+
+    Args:
+        project: Whose.
+        targets: Names of stages, files ``dvc.yaml`` and outputs; none for everything.
+
+    Raises:
+        InvalidFileError: such a file cannot be understood.
+    """
+    from fourfold.project.nativelock import read_lock  # noqa: PLC0415 - pull and fetch only
+
+    files = _lock_files(project)
+    wanted = set(targets)
+    outs = _outs(project) if wanted and files else {}
+    found: list[str] = []
+    for file in files:
+        pipeline = os.path.join(os.path.dirname(file), "dvc.yaml")
+        shown = project.relpath(pipeline)
+        for stage, entry in read_lock(project, pipeline).stages.items():
+            names = {stage, shown, f"{shown}:{stage}", *outs.get((pipeline, stage), ())}
+            if not wanted or wanted & names:
+                found.append(entry.run)
+    return found
+
+
+def _lock_files(project: "Project") -> list[str]:
+    """Absolute paths of the files ``fourfold.lock``: the one in the root, and those that Git tracks."""
+    found = {os.path.join(project.root, LOCK_NAME)}
+    if project.git is not None:
+        top = project.git.root
+        found |= {os.path.join(top, name) for name in project.git.tracked_called(LOCK_NAME)}
+    prefix = project.root.rstrip(os.sep) + os.sep
+    return sorted(path for path in found if path.startswith(prefix) and os.path.lexists(path))
+
+
+def _outs(project: "Project") -> dict[tuple[str, str], set[str]]:
+    """The outputs of each stage, by ``dvc.yaml`` and name."""
+    from fourfold.project.files import load_tracked  # noqa: PLC0415 - only where targets are named
+
+    found: dict[tuple[str, str], set[str]] = {}
+    for out in load_tracked(project, strict=False).outs:
+        if out.stage:
+            found.setdefault((out.file, out.stage), set()).add(out.relpath)
+    return found
