@@ -215,16 +215,14 @@ def section(plan: Plan, task: Task, observation: Observation) -> Section:
     found: dict[str, Fact] = {
         "seed": _seed(plan),
         "derivation": absent("no seed") if plan.seed is None else observed(plan.derivation),
-        "determinism": declared(plan.determinism)
-        if task.declared.determinism == plan.determinism
-        else observed(plan.determinism),
+        "determinism": declared(plan.determinism),
         "hash_seed": _hash_seed(plan, task),
     }
     if plan.determinism == "off":
         found["injected"] = absent("determinism is off")
     else:
         found["injected"] = _outcomes(told, "libraries") if told else absent(nobody)
-    found["numerics"] = _numerics(plan, told)
+    found["numerics"] = _numerics(plan, told, observation)
     for name in ("unseeded", "entropy"):
         found[name] = observed(_places(name, task, observation)) if told else absent(nobody)
     return found
@@ -271,21 +269,59 @@ def _outcomes(told: Iterable[Mapping[str, Any]], key: str) -> Fact:
     return observed(value)
 
 
-def _numerics(plan: Plan, told: list[Mapping[str, Any]]) -> Fact:
+def _numerics(plan: Plan, told: list[Mapping[str, Any]], observation: Observation) -> Fact:
+    """What was asked for, what was set for it, and what processes say that is otherwise."""
     asked = {key: value for key, value in plan.numerics._asdict().items() if value is not None}
     if not asked and not plan.overruled:
         return absent("no numerics profile is asked for")
-    switches = _outcomes(told, "switches").value
     value: dict[str, Any] = {
         "asked": asked,
-        "set": sorted(name for name in plan.environ if not name.startswith("FOURFOLD_")),
+        "set": sorted(name for name in plan.environ if not name.startswith(("FOURFOLD_", _HASHSEED))),
     }
     for name, these in (("overruled", plan.overruled), ("kept", plan.kept)):
         if these:
             value[name] = list(these)
+    switches = _outcomes(told, "switches").value
     if switches["done"] or "failed" in switches:
         value["switches"] = switches
+    otherwise = _otherwise(plan.numerics, observation)
+    if otherwise:
+        value["otherwise"] = otherwise
     return observed(value)
+
+
+def _otherwise(asked: Numerics, observation: Observation) -> dict[str, list[str]]:
+    """Where processes end with other settings than the profile asks for: a program may set its own."""
+    found: dict[str, set[str]] = {}
+
+    def compare(name: str, want: object, have: object) -> None:
+        if want is not None and have is not None and want != have:
+            found.setdefault(name, set()).add(str(have)[:80])
+
+    for report in observation.reports:
+        libraries = report.get("blas")
+        for library in libraries if isinstance(libraries, list) else ():
+            if isinstance(library, Mapping):
+                compare("threads", asked.threads, library.get("threads"))
+                if library.get("api") == "openblas":
+                    compare("blas", asked.blas, library.get("core"))
+        torch = _inner(report, "frameworks", "torch")
+        compare("threads", asked.threads, torch.get("threads"))
+        compare("deterministic", asked.deterministic, torch.get("deterministic"))
+        used = _inner(report, "simd", "numpy").get("used")
+        if asked.simd in {"x86-64-v2", "x86-64-v3"} and isinstance(used, list):
+            for name in used:
+                if str(name).startswith(("AVX512", "X86_V4")):
+                    compare("simd", asked.simd, name)
+    return {name: sorted(values) for name, values in sorted(found.items())}
+
+
+def _inner(report: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """A mapping inside of a report, which may have any shape."""
+    value: object = report
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def _places(key: str, task: Task, observation: Observation) -> list[dict[str, Any]]:
