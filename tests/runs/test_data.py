@@ -149,9 +149,10 @@ def test_a_socket_or_a_link_to_nothing_does_not_fail_the_section(tmp_path: Path)
 
 def test_urls_are_declared_and_lose_their_secrets(tmp_path: Path) -> None:
     secret = "https://me:hunter2@example.org/data.csv?token=abcdef"
-    facts = told(task(tmp_path, (Item(secret, secret, "dep", size=3),)), bare(tmp_path))
+    facts = told(task(tmp_path, (Item(secret, secret, "dep", size=3, version='"abc"'),)), bare(tmp_path))
     assert facts["elsewhere"].grade == "declared"
     assert facts["inputs"].value == []
+    assert facts["elsewhere"].value[0]["version"] == '"abc"'
     assert "hunter2" not in str(facts)
     assert "abcdef" not in str(facts)
 

@@ -174,7 +174,7 @@ class Witness:
         inputs += [self._item(owner, Dependency(file, None), "params") for file in sorted(params)]
         outputs = tuple(self._item(owner, out, _role(out)) for out in owner.outs)
         if not known:  # what the lock file says is of the run before
-            inputs = [item._replace(oid=None, size=None, nfiles=None) for item in inputs]
+            inputs = [item._replace(oid=None, size=None, nfiles=None, version="") for item in inputs]
             outputs = tuple(item._replace(oid=None, size=None, nfiles=None) for item in outputs)
             return task._replace(inputs=tuple(inputs), outputs=outputs)
         return task._replace(inputs=tuple(inputs), outputs=outputs, params=dict(owner.params or {}))
@@ -183,9 +183,10 @@ class Witness:
         if "://" in item.path:
             from fourfold.storage.redact import redact_url  # noqa: PLC0415 - only URLs have secrets
 
-            return Item(
-                item.path, redact_url(item.path), role, item.oid, item.size, item.nfiles, cached=False
-            )
+            version = item.version_id or item.etag or item.checksum or ""
+            shown = redact_url(item.path)
+            known = Item(item.path, shown, role, item.oid, item.size, item.nfiles, cached=False)
+            return known._replace(version=version)
         path = os.path.normpath(os.path.join(owner.wdir, item.path))
         cached = item.cache if isinstance(item, Output) else True
         return Item(path, self._project.relpath(path), role, item.oid, item.size, item.nfiles, cached)

@@ -202,7 +202,9 @@ def _elsewhere(item: "Item") -> dict[str, Any]:
     """What a task says about a URL; nobody asked there."""
     document: dict[str, Any] = {"path": redact_url(item.shown), "role": item.role}
     if item.oid is not None:
-        document["version"] = item.oid
+        document["md5"] = item.oid
+    if item.version:
+        document["version"] = item.version
     if item.size is not None:
         document["size"] = item.size
     return document

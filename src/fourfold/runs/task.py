@@ -73,6 +73,7 @@ class Item(NamedTuple):
         size: Bytes, of all files; None when not known.
         nfiles: Number of files of a folder; None for a file.
         cached: Whether the cache has (or gets) its content.
+        version: Of a URL: its version, ETag or checksum, as the lock file says; "" where it says none.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Item(NamedTuple):
     size: int | None = None
     nfiles: int | None = None
     cached: bool = True
+    version: str = ""
 
 
 class Task(NamedTuple):
