@@ -1,14 +1,19 @@
 """What decides the bits of a sum besides code, as the processes of a run told it: threads, BLAS, SIMD."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from blake3 import blake3
 
 from fourfold.runs.environment.interpreter import Python, listing, mapping
 from fourfold.runs.inject._fourfold_facts import SWITCHES
 
 #: Libraries of linear algebra, of those that are asked.
 _BLAS = frozenset({"openblas", "mkl", "blis"})
+#: MKL as PyTorch has it, inside of its own library, where nobody else can ask it.
+_LINKED = re.compile(r"Math Kernel Library Version (.*?) for ")
 #: What is told of a framework besides its devices.
 _DEVICES = frozenset({"cudnn", "nccl", "devices", "cuda_initialized"})
 
@@ -47,6 +52,9 @@ def blas(python: Python) -> list[dict[str, Any]]:
                     if entry.get(key) is not None
                 }
                 found.setdefault(name, {"file": name, **told})
+        config = mapping(mapping(report, "frameworks"), "torch").get("config")
+        for match in _LINKED.finditer(config) if isinstance(config, str) else ():
+            found.setdefault("torch", {"file": "torch", "api": "mkl", "version": match[1].strip()})
     return [found[name] for name in sorted(found)]
 
 
@@ -57,6 +65,18 @@ def simd(python: Python) -> dict[str, Any]:
         for name, value in mapping(report, "simd").items():
             found.setdefault(name, value)
     return dict(sorted(found.items()))
+
+
+def _concise(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that a framework was compiled with are long: their digest tells builds apart."""
+    config = facts.get("config")
+    if not isinstance(config, str):
+        return dict(facts)
+    lines = [
+        line.strip(" -") for line in config.splitlines() if not line.strip(" -").startswith("Build settings")
+    ]
+    build = blake3(config.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return {**facts, "config": lines, "build": build}
 
 
 def frameworks(python: Python) -> dict[str, Any]:
@@ -70,7 +90,7 @@ def frameworks(python: Python) -> dict[str, Any]:
                     for key, value in facts.items()
                     if value is not None and key not in _DEVICES and not key.endswith("threads")
                 }
-                found.setdefault(name, told)
+                found.setdefault(name, _concise(told))
     return dict(sorted(found.items()))
 
 

@@ -141,11 +141,18 @@ def _implementation() -> "dict[str, object]":
 def _modules(own: str) -> "dict[str, str]":
     """Name -> file, of all that came from one; ours left out."""
     found = {}
-    for name, module in sorted(sys.modules.copy().items(), key=str):
-        path = getattr(getattr(module, "__spec__", None), "origin", None) or getattr(module, "__file__", None)
-        if isinstance(path, str) and os.path.isabs(path) and os.path.dirname(path) != own:
+    inside = own + os.sep
+    for name, module in sys.modules.copy().items():
+        # Not by `getattr`: some modules import more when they are asked.
+        known = getattr(module, "__dict__", None)
+        if not isinstance(known, dict) or not isinstance(name, str):
+            continue
+        path = getattr(known.get("__spec__"), "origin", None) or known.get("__file__")
+        if not isinstance(path, str) or path.startswith(inside):
+            continue
+        if os.path.isabs(path):
             found[name] = path
-        elif name == "__main__" and isinstance(path, str) and path not in ("built-in", "frozen"):
+        elif name == "__main__" and path not in ("built-in", "frozen"):
             found[name] = os.path.abspath(path)
     return found
 

@@ -117,6 +117,18 @@ def _save(text: str) -> None:
     os.replace(partial, name)
 
 
+def _quoted(text: str) -> str:
+    """A text as JSON: found out once how, and not at the start."""
+    global _quoted  # noqa: PLW0603 - replaces itself
+    try:
+        from _json import encode_basestring_ascii  # noqa: PLC0415 - costs nothing at the start
+
+        _quoted = encode_basestring_ascii  # type: ignore[assignment]
+    except ImportError:  # a Python without that extension
+        _quoted = _quote_slowly
+    return _quoted(text)
+
+
 def _encode(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
     """A value as JSON; the module `json` may not be loaded, and loading it costs more than this."""
     if value is None:
@@ -133,14 +145,6 @@ def _encode(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(_encode(item) for item in value) + "]"
     return _quoted(str(value))
-
-
-def _quoted(text: str) -> str:
-    try:
-        from _json import encode_basestring_ascii  # noqa: PLC0415 - costs nothing at the start
-    except ImportError:  # a Python without that extension
-        return _quote_slowly(text)
-    return encode_basestring_ascii(text)
 
 
 def _quote_slowly(text: str) -> str:
