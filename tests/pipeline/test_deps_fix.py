@@ -11,7 +11,8 @@ from fourfold.pipeline.deps_fix import Addition, DepsFixed, deps_fix
 from fourfold.pipeline.news import Found, Started
 from fourfold.pipeline.options import Options
 from fourfold.pipeline.repro import ReproResult, Settings, StageFailedError, repro
-from fourfold.project.targets import StageNotFoundError
+from fourfold.pipeline.why import why
+from fourfold.project.targets import StageNotFoundError, TargetNotFoundError
 from fourfold.project.undo import undo
 from tests.project.workplace import Workplace
 
@@ -223,3 +224,36 @@ def test_a_strict_stage_is_refused_and_can_be_fixed(shop: Workplace) -> None:
         run(shop, "clean", execution=Options(strict=True))
     assert [one.item for one in fix(shop, "clean").added] == ["schema.yaml"]
     run(shop, "clean", execution=Options(strict=True))
+
+
+def test_a_dependency_that_somebody_took_out_is_found_again(shop: Workplace) -> None:
+    fix(shop)
+    run(shop, "clean", force=True)
+    shop.gen({"dvc.yaml": PIPELINE})
+    assert fix(shop).added == (Addition("clean", "deps", "schema.yaml", settled=True),)
+
+
+def test_why_names_what_a_stage_does_not_declare(shop: Workplace) -> None:
+    used = why(shop.open(), ["clean"])[0].used
+    assert used is not None
+    assert [each.path for each in used.findings.reads] == ["schema.yaml"]
+    fix(shop, "clean")
+    used = why(shop.open(), ["clean"])[0].used
+    assert used is not None
+    assert used.findings.undeclared == ()
+
+
+def test_asking_why_of_an_undeclared_file_names_the_stage_that_reads_it(shop: Workplace) -> None:
+    with pytest.raises(TargetNotFoundError) as caught:
+        why(shop.open(), ["schema.yaml"])
+    assert caught.value.hint.endswith("ff deps fix clean")
+
+
+def test_a_damaged_record_leaves_the_one_before(shop: Workplace) -> None:
+    run(shop, "clean", force=True)
+    records = sorted(
+        (shop.root / ".dvc/fourfold/runs/records").rglob("*"), key=lambda path: path.stat().st_mtime
+    )
+    newest = [path for path in records if path.is_file()][-1]
+    newest.write_bytes(b"{}")
+    assert [one.item for one in fix(shop, "clean").added] == ["schema.yaml"]

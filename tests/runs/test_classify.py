@@ -339,7 +339,7 @@ def test_a_strict_stage_is_refused_with_the_first_finding(scene: Scene) -> None:
     assert error.code == "undeclared-access"
     assert "notes.txt" in error.message
     assert "1 more" in error.message
-    assert error.hint == "declare it: ff deps fix train"
+    assert error.hint == "declare it with: ff deps fix train"
     assert len(error.details) == 1
     assert "schema.yaml" in error.details[0]
     assert refuse(Findings(), "train") is None

@@ -81,7 +81,7 @@ class Teller:
         elif isinstance(event, news.Found):
             self._session.warn(
                 f"stage '{event.name}' {undeclared(event.findings)}, undeclared",
-                f"declare it with: ff deps fix {event.name}",
+                f"declare it with: {event.findings.remedy(event.name)}",
             )
         elif isinstance(event, news.LockWritten | news.CommandEnded):
             return

@@ -365,13 +365,20 @@ def _settle(
     done: set[tuple[str, str]] = set()
     for name, mine in by_stage.items():
         owner = mine[0].used.owner
-        if not owner.locked or not _made_entry(mine[0].used, project):
+        if not owner.locked:
             continue
-        known = [(wish, _as_read(wish, examiner, project)) for wish in mine]
+        data = read_owner_file(project.root, owner.file) or b""
+        fresh = next(one for one in _owners(project, owner.file, data) if one.name == owner.name)
+        noted = {dep.path for dep in fresh.deps if dep.oid is not None}
+        done.update((name, wish.item) for wish in mine if wish.item in noted)
+        made = _made_entry(mine[0].used, project)
+        known = [
+            (wish, _as_read(wish, examiner, project)) for wish in mine if made and wish.item not in noted
+        ]
         new = [dep for _wish, dep in known if dep is not None]
         if not new:
             continue
-        deps = (*(dep for dep in owner.deps if dep.oid is not None or "://" in dep.path), *new)
+        deps = (*(dep for dep in fresh.deps if dep.oid is not None or "://" in dep.path), *new)
         entry = LockEntry(owner.locked_cmd or owner.cmd or "", deps, dict(owner.params or {}), owner.outs)
         path = write_entry(project, op, owner, entry, book)
         if path is not None:

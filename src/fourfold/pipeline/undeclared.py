@@ -5,6 +5,7 @@ A finding counts for as long as the stage does not declare the path. How finding
 """
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError
@@ -12,7 +13,8 @@ from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.dvc.pointer import is_external
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.project.outs import Owner
-from fourfold.runs.findings import Finding, Findings, restored
+from fourfold.runs.changes import mapping, rows_of, value_of
+from fourfold.runs.findings import Finding, Findings, parsed, restored
 from fourfold.runs.place import place_of
 from fourfold.runs.store import Records, Summary, records_of
 from fourfold.runs.zones import below
@@ -71,7 +73,7 @@ class Memory:
             except FourfoldError:
                 continue  # damaged, or of a later version: the one before tells
             if findings is not None:
-                return Used(owner, summary.id, record, self._still(owner, findings))
+                return Used(owner, summary.id, record, self._now(owner, record, findings))
         return None
 
     def _of(self, owner: Owner) -> list[Summary]:
@@ -81,13 +83,32 @@ class Memory:
                 self._by_stage.setdefault(summary.stage, []).append(summary)
         return self._by_stage.get(owner.addressing, [])
 
-    def _still(self, owner: Owner, findings: Findings) -> Findings:
-        """Those that the stage does not declare now."""
+    def _now(self, owner: Owner, record: RunRecord, findings: Findings) -> Findings:
+        """What the stage does not declare now: findings, and what was declared then and is no more."""
         inputs, outputs = declared_paths(owner)
+        reads = [
+            each
+            for each in (*findings.reads, *self._declared(record))
+            if not self._is_below(each, (*inputs, *outputs))
+        ]
         return findings._replace(
-            reads=tuple(each for each in findings.reads if not self._is_below(each, (*inputs, *outputs))),
+            reads=tuple(sorted(reads, key=lambda each: each.path)),
             writes=tuple(each for each in findings.writes if not self._is_below(each, outputs)),
         )
+
+    def _declared(self, record: RunRecord) -> Iterator[Finding]:
+        """What a run declared to read, and read."""
+        rows = [row for row in rows_of(record, "inputs") if "://" not in row["path"]]
+        listing = mapping(mapping(value_of(record.trace, "paths")).get("listing")).get("part")
+        try:
+            used = mapping(self._records.part(str(listing)).get("classes")).get("input") if rows else None
+        except FourfoldError:
+            return
+        names = [name for name in used if isinstance(name, str)] if isinstance(used, list) else []
+        for row in rows:
+            if any(below(name, row["path"]) for name in names):
+                content = {} if "nfiles" in row else {key: row[key] for key in ("md5", "size") if key in row}
+                yield from parsed([{"path": row["path"], "kind": "tracked", "how": "read", **content}])
 
     def _is_below(self, finding: Finding, folders: tuple[str, ...]) -> bool:
         path = absolute(self._project, finding.path)

@@ -30,8 +30,11 @@ from fourfold.project.why import why as why_changed
 
 if TYPE_CHECKING:
     from fourfold.pipeline.standing import Standing
+    from fourfold.pipeline.undeclared import Used
     from fourfold.project.project import Project
 
+#: The folder of ours that holds records of runs.
+RUNS = "runs"
 #: Tables of one reason that are looked into, and the bytes that are read of each.
 MAX_TABLES = 5
 MAX_TABLE_BYTES = 64 << 20
@@ -73,6 +76,7 @@ class Answer(NamedTuple):
         remembered: The run that would be taken instead of running; None where there is none, where
             something runs first, and for what is no stage.
         standings: What differs from ``fourfold.lock``: one entry, or none.
+        used: What its last run that was traced used, and it does not declare; None where no run tells.
     """
 
     why: Why
@@ -80,6 +84,7 @@ class Answer(NamedTuple):
     first: tuple[str, ...] = ()
     remembered: Remembered | None = None
     standings: "tuple[Standing, ...]" = ()
+    used: "Used | None" = None
 
 
 def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) -> list[Answer]:
@@ -110,8 +115,33 @@ def why(project: "Project", targets: Iterable[str], *, events: Sink = silent) ->
         if upstream is not None and answer.owner.is_stage:
             first = upstream.running_before(answer.owner)
         remembered = None if first else _remembered(project, answer.owner, examiner)
-        answers.append(Answer(answer, tables, first, remembered, _standings(project, answer.owner)))
+        owner = answer.owner
+        answers.append(
+            Answer(answer, tables, first, remembered, _standings(project, owner), _used(project, owner))
+        )
     return answers
+
+
+def _used(project: "Project", owner: Owner) -> "Used | None":
+    if not owner.is_stage or not os.path.isdir(os.path.join(project.own_dir, RUNS)):
+        return None
+    from fourfold.pipeline.undeclared import Memory  # noqa: PLC0415 - where nothing ran, not loaded
+
+    return Memory(project).used(owner)
+
+
+def _seen_reading(project: "Project", path: str) -> str | None:
+    """A stage that was seen to read a file without declaring it, as the root calls it."""
+    if not os.path.isdir(os.path.join(project.own_dir, RUNS)):
+        return None
+    from fourfold.pipeline.undeclared import Memory, absolute  # noqa: PLC0415 - only a mistake is looked up
+
+    memory = Memory(project)
+    for owner in load_tracked(project).owners:
+        used = memory.used(owner) if owner.is_stage else None
+        if used is not None and any(absolute(project, one.path) == path for one in used.findings.reads):
+            return address_from(project, owner)
+    return None
 
 
 def _with_variables(project: "Project", answer: Why) -> Why:
@@ -143,6 +173,8 @@ def _with_readers(project: "Project", names: list[str], error: TargetNotFoundErr
         ]
         if readers:
             hint = f"it is a dependency of {', '.join(readers)}; ask there: ff why {readers[0]}"
+        elif (seen := _seen_reading(project, path)) is not None:
+            hint = f"stage '{seen}' reads it without saying so; declare it with: ff deps fix {seen}"
         elif project.git is not None and project.git.tracked([path]):
             hint = "no stage names it: what reads it does not run again when it changes; add it to 'deps'"
         else:

@@ -90,6 +90,15 @@ class Findings(NamedTuple):
         """Reads, then writes."""
         return (*self.reads, *self.writes)
 
+    def remedy(self, stage: str) -> str:
+        """The command that declares what a stage was seen to use."""
+        words = ["ff deps fix", stage]
+        if self.reads and all(finding.kind == "outside" for finding in self.reads):
+            words.append("--outside")
+        if self.writes and not self.reads:
+            words.append("--outs")
+        return " ".join(words)
+
 
 def section(findings: Findings, trace: Trace, parts: Parts) -> Section:
     """The facts of the trace.
@@ -163,8 +172,8 @@ def restored(facts: Section, read: Callable[[str], Mapping[str, Any]] | None = N
     network = facts.get("network")
     executed = facts.get("executed")
     return Findings(
-        _parsed(whole.get("reads") or _mapping(reads.value).get("files")),
-        _parsed(whole.get("writes") or _mapping(writes.value).get("files")),
+        parsed(whole.get("reads") or _mapping(reads.value).get("files")),
+        parsed(whole.get("writes") or _mapping(writes.value).get("files")),
         network=tuple(
             (str(pair[0]), int(pair[1]))
             for pair in _list(network.value if network else None)
@@ -187,7 +196,7 @@ def _short(value: object) -> bool:
     return isinstance(count, int) and count > len(_list(_mapping(value).get("files")))
 
 
-def _parsed(rows: object) -> tuple[Finding, ...]:
+def parsed(rows: object) -> tuple[Finding, ...]:
     """Findings of rows; what is no finding is passed over: a record may come from elsewhere."""
     found = []
     for row in _list(rows):
@@ -220,9 +229,9 @@ def verb(finding: Finding) -> str:
     return _VERBS.get(finding.how, "used")
 
 
-def sentence(finding: Finding) -> str:
-    """One finding in words, without its path."""
-    return f"{verb(finding)}; {_WHERE[finding.kind]}"
+def described(finding: Finding) -> str:
+    """One finding in words: ``read schema.yaml (a tracked file)``."""
+    return f"{verb(finding)} {finding.path} ({_WHERE[finding.kind]})"
 
 
 def refuse(findings: Findings, stage: str) -> UndeclaredError | None:
@@ -239,6 +248,6 @@ def refuse(findings: Findings, stage: str) -> UndeclaredError | None:
     more = f", and {len(undeclared) - 1} more" if len(undeclared) > 1 else ""
     return UndeclaredError(
         f"stage '{stage}' {verb(first)} '{first.path}', which it does not declare{more}",
-        hint=f"declare it: ff deps fix {stage}",
-        details=[f"{finding.path}: {sentence(finding)}" for finding in undeclared[1:]],
+        hint=f"declare it with: {findings.remedy(stage)}",
+        details=[described(finding) for finding in undeclared[1:]],
     )

@@ -11,6 +11,7 @@ from fourfold.formats.tabular import TableSummary
 from fourfold.pipeline.why import Answer, TableNote, why
 from fourfold.project.changes import Change
 from fourfold.project.why import Reason
+from fourfold.runs.findings import described
 
 #: Files of a directory that are listed in text; ``--json`` lists all.
 _SHOWN = 20
@@ -61,6 +62,13 @@ def _data(answer: Answer) -> dict[str, Any]:
         data["remembered"] = (
             None if remembered is None else {"entry": remembered.relpath, "restorable": remembered.whole}
         )
+        if answer.used is not None:
+            found = answer.used.findings
+            data["undeclared"] = {
+                "run": answer.used.run,
+                "reads": [each.document() for each in found.reads],
+                "writes": [each.document() for each in found.writes],
+            }
         if answer.standings:
             data["coordinates"] = as_data(answer.standings)[answer.standings[0].name]
     return data
@@ -98,8 +106,21 @@ def _lines(answers: list[Answer], session: Session) -> Iterator[str]:
             again = "it may run after them" if not why.reasons else "they run first"
             yield f"  {again}: {', '.join(answer.first)} (ff why {answer.first[0]})"
         yield from _memory(answer)
+        yield from _undeclared(answer)
         for standing in answer.standings:
             yield from details(standing)
+
+
+def _undeclared(answer: Answer) -> Iterator[str]:
+    """What its last run used and it does not declare."""
+    if answer.used is None or not answer.used.findings.undeclared:
+        return
+    found = answer.used.findings.undeclared
+    yield f"  it does not declare all that it uses (run {answer.used.run[:12]}):"
+    yield from (f"    {described(each)}" for each in found[:_SHOWN])
+    if len(found) > _SHOWN:
+        yield f"    ... and {len(found) - _SHOWN} more (all of them with --json)"
+    yield f"    declare it with: {answer.used.findings.remedy(answer.why.name)}"
 
 
 def _memory(answer: Answer) -> Iterator[str]:
