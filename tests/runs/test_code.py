@@ -286,6 +286,28 @@ def test_autocrlf_is_obeyed(scene: Scene) -> None:
     assert scene.tree() == scene.committed()
 
 
+def test_a_file_that_git_cannot_convert_stands_as_it_is(scene: Scene) -> None:
+    scene.repo.gen(
+        {".gitattributes": "*.utf working-tree-encoding=UTF-16\n", "a.utf": b"\xff", "b.py": "b\r\n"}
+    )
+    facts = scene.facts()
+    assert facts["tree"].grade == "observed"
+    assert {"base64": "/w=="} in scene.part(facts["objects"].value)["blobs"].values()
+
+
+def test_objects_that_are_there_already_are_not_marked_as_used(scene: Scene) -> None:
+    scene.repo.gen({".gitattributes": "* text=auto\n", "old.py": "a\n"})
+    scene.repo.commit("old")
+    (scene.repo.path / "old.py").unlink()
+    scene.repo.commit("without")
+    oid = scene.repo.git("rev-parse", "HEAD~1:old.py").strip()
+    loose = scene.repo.path / ".git" / "objects" / oid[:2] / oid[2:]
+    os.utime(loose, (1, 1))
+    scene.repo.gen({"old.py": "a\r\n"})
+    assert {"text": "a\n"} in scene.part(scene.facts()["objects"].value)["blobs"].values()
+    assert loose.stat().st_mtime == 1
+
+
 def test_no_filter_runs_and_its_files_are_named(scene: Scene) -> None:
     marker = scene.repo.path.parent / "ran"
     scene.repo.git("config", "filter.strip.clean", f"touch {marker}; cat")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.scm.blobs import blob_id
-from fourfold.scm.process import child_environment, failed, run_git
+from fourfold.scm.process import GitFailedError, child_environment, failed, run_git
 from fourfold.scm.refs import find_dirs, read_head
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class Reader:
         files = [path for path, mode in paths if mode != LINK]
         attributes = self._attributes(files)
         found: dict[str, Blob] = {}
-        converted: list[str] = []
+        converted: dict[str, Blob] = {}
         for path, mode in paths:
             content = self._content(path, mode)
             if content is None:
@@ -284,7 +284,7 @@ class Reader:
                 continue
             found[path] = Blob(blob_id(content, long=self._long), content)
             if mode != LINK and self._converts(says) and "\n" not in path:
-                converted.append(path)
+                converted[path] = found[path]
         return found | self._convert(converted)
 
     def _content(self, path: str, mode: str) -> bytes | None:
@@ -329,25 +329,40 @@ class Reader:
         pointer = _LFS_VERSION + f"oid sha256:{name}\nsize {len(content)}\n".encode()
         return Blob(blob_id(pointer, long=self._long), pointer, object=content)
 
-    def _convert(self, paths: Sequence[str]) -> dict[str, Blob]:
-        """Let Git convert, into a folder of its own that is thrown away."""
-        if not paths:
+    def _convert(self, raw: Mapping[str, Blob]) -> dict[str, Blob]:
+        """What Git's own conversions make of files; what it cannot convert stays as it is."""
+        if not raw:
             return {}
+        paths = list(raw)
+        try:
+            ids = self._hashed(paths)
+            changed = [path for path in paths if ids[path] != raw[path].oid]
+            # First without the repository's objects, because Git marks as used those that it finds there.
+            found = self._made(changed, {}) if changed else {}
+            other = [path for path in changed if found[path].oid != ids[path]]
+            if other:
+                found |= self._made(other, {"GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates(self._git)})
+        except GitFailedError:
+            return {}
+        return found
+
+    def _hashed(self, paths: Sequence[str], *options: str, **extra: str) -> dict[str, str]:
+        data = os.fsencode("\n".join(paths) + "\n")
+        words = [*unfiltered(self._known), "hash-object", "--stdin-paths", *options]
+        ids = _call(self._git, self._environ, words, data, **extra).decode("ascii").split()
+        return dict(zip(paths, ids, strict=True))
+
+    def _made(self, paths: Sequence[str], extra: Mapping[str, str]) -> dict[str, Blob]:
+        """Let Git convert, into a folder of its own that is thrown away."""
         from tempfile import TemporaryDirectory  # noqa: PLC0415 - only where files are converted
 
         with TemporaryDirectory(prefix="fourfold-") as scratch:
-            extra = {
-                "GIT_OBJECT_DIRECTORY": scratch,
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates(self._git),
-            }
-            hashing = [*unfiltered(self._known), "hash-object", "--stdin-paths"]
-            data = os.fsencode("\n".join(paths) + "\n")
-            ids = _call(self._git, self._environ, [*hashing, "-w"], data, **extra).decode("ascii").split()
-            wanted = ("\n".join(ids) + "\n").encode()
+            extra = {**extra, "GIT_OBJECT_DIRECTORY": scratch}
+            ids = self._hashed(paths, "-w", **extra)
+            wanted = ("\n".join(ids.values()) + "\n").encode()
             out = _call(self._git, self._environ, ["cat-file", "--batch"], wanted, **extra)
-        return {
-            path: Blob(oid, content) for path, (oid, content) in zip(paths, _contents(out, ids), strict=True)
-        }
+        made = _contents(out, ids.values())
+        return {path: Blob(oid, content) for path, (oid, content) in zip(paths, made, strict=True)}
 
 
 def _contents(out: bytes, ids: Iterable[str]) -> Iterable[tuple[str, bytes]]:
