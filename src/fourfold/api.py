@@ -6,6 +6,7 @@ address. What is read from a store or a remote is proven before it is handed out
 
 import builtins
 import io
+import json
 import os
 import tempfile
 from collections import Counter
@@ -26,14 +27,20 @@ from fourfold.project.materialize import Shelf, materialize
 from fourfold.project.project import Project
 from fourfold.project.sourceconfig import RemoteSettings
 from fourfold.project.sourceview import View
-from fourfold.wiring import here, open_project
+from fourfold.runs.find import Criteria, find
+from fourfold.runs.place import Place
+from fourfold.runs.store import records_of
+from fourfold.runs.view import Run
+from fourfold.wiring import find_place, here, open_project
 
 __all__ = [
     "all_branches",
     "all_commits",
     "all_tags",
     "artifacts_show",
+    "find_runs",
     "get_dataset",
+    "get_run",
     "get_url",
     "metrics_show",
     "open",
@@ -350,3 +357,71 @@ def all_commits(repo: str | None = None) -> list[str]:
     """The commits of a repository that a branch, a tag or HEAD reaches."""
     git = _local(repo).git
     return list(git.commits()) if git is not None else []
+
+
+# --- recorded runs ----------------------------------------------------------------------------------------
+
+
+def get_run(name: str = "@", repo: str | None = None) -> Run:
+    """One recorded run.
+
+    Args:
+        name: The beginning of its id; a stage, for its newest; ``train~2``, two before that; ``@``, the last.
+        repo: A folder, in a project or not; the current one by default.
+
+    Raises:
+        RunNotFoundError: there is none.
+        RunAmbiguousError: several ids begin so.
+    """
+    place = _place(repo)
+    records = records_of(place)
+    return Run(place, records, records.resolve(name))
+
+
+def find_runs(
+    stage: str | None = None,
+    *,
+    output: str | None = None,
+    input: str | None = None,  # noqa: A002 - the word that the command has
+    params: Mapping[str, Any] | None = None,
+    packages: Mapping[str, str | None] | None = None,
+    seed: int | None = None,
+    failed: bool = False,
+    repo: str | None = None,
+) -> list[Run]:
+    """Recorded runs that meet all conditions, newest first.
+
+    Args:
+        stage: Runs of this stage.
+        output: That wrote this: a path from the root, or the beginning of an MD5 or BLAKE3.
+        input: That read this, likewise.
+        params: That ran with these parameters.
+        packages: Where these distributions were installed, in a version or in any (None).
+        seed: With this seed.
+        failed: Only those that did not succeed.
+        repo: As in `get_run`.
+
+    Raises:
+        FourfoldError: a record is damaged.
+    """
+    place = _place(repo)
+    records = records_of(place)
+    wanted = Criteria(
+        stage=stage,
+        output=output,
+        input=input,
+        params=tuple(
+            (name, value if isinstance(value, str) else json.dumps(value))
+            for name, value in (params or {}).items()
+        ),
+        packages=tuple((packages or {}).items()),
+        seed=seed,
+        failed=failed,
+    )
+    return [Run(place, records, found.id) for found in find(records, wanted)]
+
+
+def _place(repo: str | None) -> Place:
+    surroundings = here()
+    start = surroundings.base if repo is None else os.path.abspath(os.path.join(surroundings.base, repo))
+    return find_place(start, environ=surroundings.environ)
