@@ -1,6 +1,7 @@
 """What is planned for the randomness of a run, and what its record says of it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from fourfold.runs.declared import PORTABLE
 from fourfold.runs.inject import _fourfold_derive as derivation
 from fourfold.runs.observation import Coverage, Observation, Trace
 from fourfold.runs.task import Declared, Numerics, Task
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def task(environ: Mapping[str, str] | None = None, name: str = "train", **says: Any) -> Task:
@@ -37,6 +40,20 @@ def seen(*reports: Mapping[str, Any]) -> Observation:
 )
 def test_the_derivation_never_changes(of: tuple[int, str, int, str, str], expected: int, short: int) -> None:
     assert (derivation.derive(*of), derivation.short(expected)) == (expected, short)
+
+
+def test_the_documentation_has_the_derivation_as_it_is() -> None:
+    text = (ROOT / "docs" / "concepts" / "randomness.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"
+    ]
+    found = 0
+    for row in rows:
+        if len(row) == 7 and row[0].isdigit():
+            sub_seed = derivation.derive(int(row[0]), row[1], int(row[2]), row[3], row[4])
+            assert row[5:] == [str(sub_seed), str(derivation.short(sub_seed))]
+            found += 1
+    assert found == 6
 
 
 def test_sub_seeds_differ_by_every_part_of_what_they_are_for() -> None:
@@ -96,6 +113,12 @@ def test_the_hash_seed_is_the_users_where_there_is_one() -> None:
         assert plan.environ.get("PYTHONHASHSEED") == expected
     fact = randomness.section(plan, task({"PYTHONHASHSEED": "5"}, seed=7), seen())["hash_seed"]
     assert (fact.value, fact.why) == (5, "set by the user")
+
+
+def test_strict_overrules_a_hash_seed_of_the_user() -> None:
+    plan = randomness.plan(task({"PYTHONHASHSEED": "5"}, seed=7, determinism="strict"), never)
+    assert plan.environ["PYTHONHASHSEED"] == str(randomness.hash_seed(7, "train"))
+    assert plan.overruled == ("PYTHONHASHSEED",)
 
 
 def test_the_hash_seed_of_an_outer_run_is_not_taken_for_the_users() -> None:

@@ -115,7 +115,9 @@ def plan(task: Task, draw: Callable[[], int]) -> Plan:
     additions["FOURFOLD_NUMERICS"] = ",".join(f"{key}={value}" for key, value in _told(numerics).items())
     if seed is not None:
         additions[_SEED] = str(seed)
-        if determinism != "off" and _may_set_hash_seed(task.environ):
+        if determinism == "strict" and not _may_set_hash_seed(task.environ):
+            overruled = tuple(sorted((*overruled, _HASHSEED)))
+        if determinism == "strict" or (determinism == "seeded" and _may_set_hash_seed(task.environ)):
             additions[_HASHSEED] = str(hash_seed(seed, task.name))
     return Plan(
         seed,
