@@ -67,14 +67,21 @@ class Memory:
         candidates = self._of(owner)
         whole = [one for one in candidates if one.state in {"succeeded", "not-recorded"}]
         for summary in reversed((whole or candidates)[-_MOST:]):
-            try:
-                record = self._records.get(summary.id)
-                findings = restored(record.trace, self._records.part)
-            except FourfoldError:
-                continue  # damaged, or of a later version: the one before tells
-            if findings is not None:
-                return Used(owner, summary.id, record, self._now(owner, record, findings))
+            used = self.told_by(owner, summary.id)
+            if used is not None:
+                return used
         return None
+
+    def told_by(self, owner: Owner, run: RunId) -> Used | None:
+        """What one run tells of a stage; None where its record is not here, is damaged, or was not traced."""
+        try:
+            record = self._records.get(run)
+            findings = restored(record.trace, self._records.part)
+        except FourfoldError:
+            return None
+        if findings is None:
+            return None
+        return Used(owner, run, record, self._now(owner, record, findings))
 
     def _of(self, owner: Owner) -> list[Summary]:
         if self._by_stage is None:

@@ -20,6 +20,7 @@ from fourfold.pipeline.report.data import Manifests, data_changes, tables_of
 from fourfold.pipeline.report.gates import Gate, check, check_state
 from fourfold.pipeline.report.sides import sides
 from fourfold.pipeline.report.stages import due, stage_changes
+from fourfold.pipeline.report.undeclared import undeclared_of
 from fourfold.pipeline.report.value import OnRemote, Report, Side, ValueChange
 from fourfold.project.config import NoRemoteError
 from fourfold.project.files import load_tracked
@@ -108,6 +109,7 @@ def report(
         remote=remote,
         gates=tuple(gates),
         problems=tuple(dict.fromkeys(problems)),
+        undeclared=undeclared_of(project, second, _stages(second, graph).values()),
     )
 
 

@@ -19,6 +19,7 @@ from fourfold.pipeline.report.value import (
     Report,
     Side,
     StageChange,
+    Undeclared,
     ValueChange,
 )
 from fourfold.pipeline.report.words import (
@@ -93,6 +94,7 @@ def sections(report: Report, figures: Sequence[Figure] = (), undrawn: Sequence[s
         Section("", tuple(_head(report))),
         Section("Conditions", tuple(_gates(report))),
         Section("Out of date", tuple(_due(report.due))),
+        Section("Undeclared", tuple(_undeclared(report.undeclared))),
         Section("Metrics", tuple(_values("Metric", report.metrics, report))),
         Section("Parameters", tuple(_values("Parameter", report.params, report))),
         Section("Stages", tuple(_stages(report))),
@@ -184,6 +186,28 @@ def _due(due: Sequence[Due]) -> Iterator[Block]:
         advice = (code("ff repro"), *said(" and commit "), code("dvc.lock"), *said("."))
         yield Paragraph((*said("What these stages say now is not what is recorded of them: run "), *advice))
         yield Rows(("Stage", "Because"), tuple(((code(item.name),), _because(item.reasons)) for item in due))
+
+
+def _undeclared(found: Sequence[Undeclared]) -> Iterator[Block]:
+    if not found:
+        return
+    advice = (code("ff deps fix"), *said("."))
+    yield Paragraph((*said("These stages used files that they do not declare; declare them with "), *advice))
+    rows = []
+    for stage in found:
+        rest = said(f"and {stage.elsewhere} outside of the repository") if stage.elsewhere else ()
+        rows.append(((code(stage.name),), _names(stage.reads, rest), _names(stage.writes)))
+    yield Rows(("Stage", "Reads", "Writes"), tuple(rows))
+
+
+def _names(paths: Sequence[str], rest: Line = ()) -> Line:
+    """A few paths, how many more there are, and what else there is to say."""
+    told: list[Text] = []
+    for path in paths[:_MAX_LISTED]:
+        told += [*(said(", ") if told else ()), code(path)]
+    if len(paths) > _MAX_LISTED:
+        told += said(f" and {len(paths) - _MAX_LISTED} more")
+    return (*told, *(said(" ") if told and rest else ()), *rest)
 
 
 def _values(title: str, values: Sequence[ValueChange], report: Report) -> Iterator[Block]:

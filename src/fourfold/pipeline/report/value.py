@@ -142,6 +142,22 @@ class OnRemote(NamedTuple):
     problem: str = ""
 
 
+class Undeclared(NamedTuple):
+    """A stage that used what it does not declare.
+
+    Attributes:
+        name: As it is addressed from the root.
+        reads: Paths from the root.
+        writes: Likewise.
+        elsewhere: How many more lie outside of the repository.
+    """
+
+    name: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    elsewhere: int = 0
+
+
 class GateResult(NamedTuple):
     """One condition of ``--fail-on``: whether it was met, and what was found."""
 
@@ -170,6 +186,7 @@ class Report(NamedTuple):
         remote: What the remote lacks; None when nobody asked.
         gates: The conditions that were asked for.
         problems: What could not be read, one line each.
+        undeclared: The stages of the new side whose runs used what they do not declare.
     """
 
     old: Side
@@ -188,6 +205,7 @@ class Report(NamedTuple):
     remote: OnRemote | None = None
     gates: tuple[GateResult, ...] = ()
     problems: tuple[str, ...] = ()
+    undeclared: tuple[Undeclared, ...] = ()
 
 
 def as_json(report: Report) -> dict[str, Any]:
