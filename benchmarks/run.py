@@ -21,6 +21,7 @@ from benchmarks.case import Case, Work
 from benchmarks.cases import ANCHOR_REPEATS, BUCKET, DATA
 from benchmarks.measure import Sample, measure, medians
 from benchmarks.pipelines import PIPELINES, lock_reading
+from benchmarks.tracing import measure_tracing
 from tests.conftest import ROOT, find_dvc, find_ff
 from tests.fixtures.servers import S3Server, find_tool, free_port, running
 
@@ -186,6 +187,8 @@ command and its children, peak memory that of its largest process.
 
 Reading a `dvc.lock` of a thousand stages takes {reading:.0f} ms (at most 60 ms).
 
+{tracing}
+
 {machine}
 """
 
@@ -201,6 +204,7 @@ def report(
         scaled=f"; scaled by {scale:g}" if scale != 1 else "",
         table=table(rows, earlier),
         reading=lock_reading() * 1000,
+        tracing=measure_tracing().sentence,
         machine=_machine(base),
     )
     notes = ROOT / "benchmarks" / "notes.md"

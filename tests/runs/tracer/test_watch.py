@@ -14,6 +14,7 @@ import pytest
 
 from fourfold.runs.tracer import audit, seen, start
 from fourfold.runs.tracer.ledger import HEADER, Ledger
+from fourfold.runs.tracer.probe import probe
 from tests.runs.tracer.tracing import launches, task, traced
 
 PYTHON = sys.executable
@@ -363,3 +364,11 @@ def test_what_is_written_in_a_folder_that_is_renamed_is_no_input(tmp_path: Path)
         one.path.removeprefix(f"{tmp_path}/"): one.found for one in run.trace.accesses if one.how == "write"
     }
     assert written == {"part/x": False, "whole/x": True, "whole": True}
+
+
+def test_what_works_here_is_known_by_trying() -> None:
+    found = {one.name: one for one in probe(os.environ)}
+    assert set(found) == {"seccomp", "strace", "audit", "landlock", "yama", "io_uring"}
+    assert all(one.works and one.why for one in found.values()), found
+    without = {one.name: one for one in probe({"PATH": "/nowhere"})}["strace"]
+    assert (without.works, without.why) == (False, "strace is not installed")

@@ -21,6 +21,8 @@ from fourfold.runs.tracer.hermetic import SandboxUnavailableError
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+_YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+_MAY_TRACE = 1 << 19  # CAP_SYS_PTRACE
 #: Earlier kernels do not say when nobody is left to watch.
 _OLDEST = (5, 9)
 
@@ -126,7 +128,21 @@ def seccomp_offered() -> str:
             offered = file.read().split()
     except OSError:
         return "the kernel does not tell what seccomp can do"
-    return "" if "user_notif" in offered else "the kernel has no user notification"
+    return memory_hidden() if "user_notif" in offered else "the kernel has no user notification"
+
+
+def memory_hidden() -> str:
+    """Why a process may not read the memory of those that it started (Yama); "" where it may."""
+    try:
+        with open(_YAMA, encoding="ascii") as file:
+            scope = int(file.read())
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            rights = next(int(line[7:], 16) for line in file if line.startswith("CapEff:"))
+    except (OSError, ValueError, StopIteration):
+        return ""
+    if scope >= 3 or (scope == 2 and not rights & _MAY_TRACE):
+        return f"kernel.yama.ptrace_scope is {scope}: nobody may read another process's memory"
+    return ""
 
 
 def sandbox_works() -> str:

@@ -14,7 +14,6 @@ import _socket
 import fcntl
 import gc
 import os
-import select
 import struct
 
 from fourfold.runs.tracer import abi, kernel
@@ -231,6 +230,8 @@ def _leave_successor(listener: int) -> None:
 
     Without somebody who answers, every call that the filter asks about would fail there.
     """
+    import select  # noqa: PLC0415 - not at the start
+
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     if any(event & select.POLLHUP for _fd, event in poll.poll(0)) or os.fork():
