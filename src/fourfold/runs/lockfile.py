@@ -55,11 +55,16 @@ def _lock_text(value: Any) -> str | None:
 
 
 def _image_text(value: Any) -> str | None:
-    """An image by name and by the digest of its index, else of its manifest, else of its configuration."""
+    """An image by name and by the digest of its index, else of its manifest, else of its configuration.
+
+    As it was pulled, where a cluster or an engine says that; by the engine's id where it says no more.
+    """
     if not isinstance(value, Mapping):
         return None
+    if value.get("pulled"):
+        return str(value["pulled"])
     name = str(value.get("reference") or "")
-    digest = next((str(value[key]) for key in ("index", "manifest", "config") if value.get(key)), "")
+    digest = next((str(value[key]) for key in ("index", "manifest", "config", "id") if value.get(key)), "")
     if not digest:
         return name or None
     return f"{name.partition('@')[0]}@{digest}" if name else digest

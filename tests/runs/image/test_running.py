@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fourfold.base.clock import SYSTEM
 from fourfold.formats.native.fact import Fact
 from fourfold.formats.oci import Platform
+from fourfold.runs import lockfile
 from fourfold.runs.image import fact
 from fourfold.runs.image.reference import parse
 from fourfold.runs.image.resolve import Image, keep
@@ -357,3 +358,22 @@ def test_what_runs_outranks_what_is_declared(tmp_path: Path) -> None:
 
 def test_the_machine_of_this_test_answers_without_failing() -> None:
     assert fact(task(), os.environ).grade in {"attested", "observed", "absent"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"reference": "python:3.12", "index": DIGEST, "manifest": OTHER}, f"python:3.12@{DIGEST}"),
+        (
+            {"reference": "docker.io/team/train:1", "pulled": f"docker.io/team/train@{OTHER}"},
+            f"docker.io/team/train@{OTHER}",
+        ),
+        ({"reference": "team/train:1", "id": DIGEST}, f"team/train:1@{DIGEST}"),
+        ({"config": DIGEST}, DIGEST),
+        ({"reference": "python:3.12"}, "python:3.12"),
+        ({"file": "a.sif"}, None),
+        (None, None),
+    ],
+)
+def test_the_lock_file_names_the_image_by_what_is_known(value: Any, text: str | None) -> None:
+    assert lockfile._image_text(value) == text
