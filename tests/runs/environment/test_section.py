@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fourfold.runs.environment.compare import compare
 from fourfold.runs.observation import Access
 from tests.runs.environment.conftest import Stage, editable, site_of
 
@@ -219,3 +220,19 @@ def test_module_that_a_killed_worker_opened_counts_as_imported(
     assert stage.part(stage.run(code, python=python), "distributions")["apple"]["imported"] is False
     seen = stage.run(code, python=python, accesses=[opened])
     assert stage.part(seen, "distributions")["apple"]["imported"] is True
+
+
+def test_section_in_an_environment_of_conda_names_what_conda_installed(
+    stage: Stage, make_python: Callable[..., str], tmp_path: Path
+) -> None:
+    python = make_python("env")
+    meta = tmp_path / "env" / "conda-meta"
+    meta.mkdir()
+    (meta / "history").write_text("")
+    (meta / "libblas-3.9.0-20_linux64_mkl.json").write_text("{}")
+    one = stage.run("", python=python)
+    assert stage.part(one, "conda") == {"libblas": "3.9.0 20_linux64_mkl"}
+    (meta / "libblas-3.9.0-20_linux64_mkl.json").rename(meta / "libblas-3.9.0-21_linux64_openblas.json")
+    other = stage.run("", python=python)
+    (change,) = compare(one, other, stage.parts.__getitem__)
+    assert change[:4] == ("environment", "conda", "libblas", "changed")

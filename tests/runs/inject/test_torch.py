@@ -3,22 +3,18 @@
 It lives in an environment of its own, which ``make envs`` creates: ``.venv-torch``, or ``FF_TEST_TORCH``.
 """
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 from fourfold.runs.task import Numerics
-from tests.runs.inject.starting import ROOT, run
+from tests.runs.inject.starting import run
 
 
-@pytest.fixture(scope="module")
-def python() -> str:
-    path = os.environ.get("FF_TEST_TORCH") or str(ROOT / ".venv-torch" / "bin" / "python")
-    if not os.access(path, os.X_OK):
-        pytest.fail(f"no PyTorch at {path}; run: make envs  (or set FF_TEST_TORCH=<a python with torch>)")
-    return path
+@pytest.fixture
+def python(torch_python: str) -> str:
+    return torch_python
 
 
 TRAIN = """

@@ -49,6 +49,7 @@ _ORDER = (
     "accelerators",
     "flags",
     "libraries",
+    "conda",
     "lock",
     "executables",
     "locale",
@@ -93,6 +94,8 @@ def _fact(name: str, before: Fact | None, after: Fact | None, part: Part) -> Ite
         listing = _distributions if name == "distributions" else _libraries
         yield from listing(_listed(one, part), _listed(other, part))
         return
+    if _is_part(one) and _is_part(other):
+        one, other = _listed(one, part), _listed(other, part)
     for key, left, right in _leaves("", one, other):
         if (name, key) in _PLACES:
             continue
@@ -116,6 +119,10 @@ def _kind(before: Any, after: Any) -> Kind:
     if before is None:
         return "added"
     return "removed" if after is None else "changed"
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"part", "size"}
 
 
 def _listed(value: Any, part: Part) -> Mapping[str, Any]:

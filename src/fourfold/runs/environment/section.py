@@ -42,7 +42,8 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
 
     Returns:
         ``digest interpreter distributions libraries host limits locale threads blas simd frameworks
-        accelerators executables path``, and ``others`` when more than one Python ran.
+        accelerators executables path``, and ``others`` when more than one Python ran, ``conda`` in an
+        environment of conda.
     """
     files = remembered(place, "files")
     asked = Asked(files, place.clock.now_ns())
@@ -61,6 +62,9 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
         if not told:
             facts = {name: fact._replace(why=fact.why or _AFTER) for name, fact in facts.items()}
             facts |= {name: absent(_NO_PYTHON) for name in _OF_PROCESSES}
+        conda = _conda(main)
+        if conda:
+            facts["conda"] = observed(parts(conda))
         if pythons[1:]:
             facts["others"] = observed([_other(python, place, task, asked, parts) for python in pythons[1:]])
     facts["accelerators"] = _accelerators(main)
@@ -168,6 +172,14 @@ def _lock(place: "Place", listing: Mapping[str, Any], described: Mapping[str, An
     from fourfold.runs import lockcheck  # noqa: PLC0415 - only where a Python ran
 
     return lockcheck.fact(place, listing, described)
+
+
+def _conda(main: Python) -> dict[str, str]:
+    """What conda installed beside Python's distributions: name -> version and build."""
+    from fourfold.runs.lockcheck.conda import conda_installed  # noqa: PLC0415 - only where a Python ran
+
+    found = conda_installed(interpreter.text(main.first, "prefix"))
+    return {one.name.removeprefix("conda:"): f"{one.version} {one.build}" for one in found.values()}
 
 
 def _image(task: "Task", place: "Place") -> Fact:
