@@ -2,88 +2,14 @@
 
 import base64
 import hashlib
-import json
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fixtures.sandbox import Tool
-from tests.fixtures.wheels import Venv, index_of, make_wheel, repack, uv
-
-PYPROJECT = """\
-[project]
-name = "thing"
-version = "0.1"
-requires-python = ">=3.11"
-dependencies = ["alpha", "pyyaml"]
-"""
-
-
-class Project:
-    """A project with an environment that uv made.
-
-    Attributes:
-        root: Its folder.
-        site: Its site-packages.
-    """
-
-    def __init__(self, folder: Path, made: Path, ff: Tool) -> None:
-        self.root = folder / "thing"
-        self.site = Venv(self.root / ".venv").site
-        self._index = f"file://{made}/simple"
-        self._cache = str(made / "uv")
-        self._ff = ff
-
-    def uv(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environ = {"UV_INDEX_URL": self._index, "UV_CACHE_DIR": self._cache, "UV_LINK_MODE": "copy"}
-        return uv(*arguments, cwd=self.root, check=check, **environ)
-
-    def check(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        done = self._ff(
-            "env",
-            "check",
-            "--json",
-            *arguments,
-            cwd=self.root,
-            check=False,
-            env={"UV_CACHE_DIR": self._cache},
-        )
-        return done.code, json.loads(done.stdout)
-
-    def findings(self, *arguments: str, weight: str = "differs") -> list[tuple[str, str]]:
-        _code, found = self.check(*arguments)
-        return [(item["code"], item["message"]) for item in found["findings"] if item["weight"] == weight]
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project, its index and uv's cache, made once."""
-    folder = tmp_path_factory.mktemp("made")
-    wheels = folder / "wheels"
-    wheels.mkdir()
-    make_wheel(wheels, "alpha", "1.0", requires=["beta"], scripts={"alpha-tool": b"#!python\nprint(1)\n"})
-    for version in ("1.0", "1.1"):
-        make_wheel(wheels, "beta", version)
-    make_wheel(wheels, "extra", "1")
-    repack(wheels, "PyYAML")
-    root = folder / "thing"
-    root.mkdir()
-    (root / "pyproject.toml").write_text(PYPROJECT)
-    environ = {"UV_INDEX_URL": index_of(wheels, folder / "simple"), "UV_CACHE_DIR": str(folder / "uv")}
-    uv("sync", cwd=root, UV_LINK_MODE="copy", **environ)
-    return folder
-
-
-@pytest.fixture
-def project(made: Path, tmp_path: Path, ff: Tool) -> Project:
-    """A project of its own, whose environment is a copy."""
-    shutil.copytree(made / "thing", tmp_path / "thing", symlinks=True)
-    return Project(tmp_path, made, ff)
+from tests.runs.envcheck.uvproject import Project
 
 
 def test_an_environment_as_uv_made_it_is_equal_and_every_distribution_is_proven(project: Project) -> None:

@@ -26,13 +26,15 @@ def parse(data: bytes, source: str = KIND) -> Locked:
         raise BadLockFileError(
             f"{source} has lock-version {str(version)[:20]!r}, not 1.0", hint="upgrade Fourfold"
         )
-    packages = tuple(
-        _package(row, source) for row in model.rows(document.get("packages"), "packages", source)
-    )
+    packages = [_package(row, source) for row in model.rows(document.get("packages"), "packages", source)]
+    # What the format has no place for: packages of which `ff env lock` knew no source.
+    tools = model.mapping(document.get("tool"), "tool", source)
+    ours = model.mapping(tools.get("fourfold"), "tool.fourfold", source)
+    packages += [_package(row, source) for row in model.rows(ours.get("unknown"), "unknown", source)]
     return Locked(
         KIND,
         "lock",
-        packages,
+        tuple(packages),
         python=model.text(document.get("requires-python"), "requires-python", source),
         groups=model.texts(document.get("default-groups"), "default-groups", source),
     )

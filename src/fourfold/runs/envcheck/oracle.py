@@ -1,30 +1,33 @@
 """What a locked hash contains: from the SHA-256 of a wheel to the digest of its normalized RECORD.
 
 Installers do not keep the hash of the wheel that they unpacked, so that nothing leads from a lock to the
-files of an environment. A wheel's own RECORD does: it is read once from a wheel whose hash was computed,
-or from what the caches of uv and pip hold, and remembered. Where no wheel is found, nothing is said.
-
-Formats: the wheel specification; pip's cache of answers (``http-v2``, bodies named by the SHA-224 of their
-URL); uv's cache (``wheels-v*/.../VERSION-TAGS.http`` or ``.rev``, which name a SHA-256 and a folder in
-``archive-v0``). The last two are private to their programs: what is not understood is passed over.
+files of an environment. A wheel's own RECORD does: it is read once from a wheel that is at hand (`wheels`)
+and remembered. Where no wheel is found, nothing is said.
 """
 
-import glob
-import hashlib
 import json
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.locks.model import Archive, Package
+from fourfold.runs.envcheck.wheels import (
+    MOST_RECORD,
+    Wheel,
+    file_names,
+    of_pip,
+    of_pip_by_url,
+    of_uv,
+    pip_bodies,
+    read_wheel,
+    stem,
+    wheels_of,
+)
 from fourfold.runs.environment.distributions import Distribution
-from fourfold.runs.environment.records import record_digest
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -32,26 +35,9 @@ if TYPE_CHECKING:
 #: ``proven``: the files are those of a locked wheel. ``other``: of a wheel that is not locked. ``unknown``.
 Proof = Literal["proven", "other", "unknown"]
 
-_VERSION = 1
+_VERSION = 2
 _FILE = ("runs", "facts", "wheels.json")
-#: No RECORD in a wheel is larger, and no more bodies of pip's cache are looked at.
-_MOST_RECORD, _MOST_BODIES = 64 * 1024 * 1024, 5000
 _MOST_KEPT = 20_000
-_CHUNK = 1024 * 1024
-_UV_HASH = re.compile(rb"Sha256\xd9@([0-9a-f]{64})")
-_UV_ARCHIVE = re.compile(rb"\xb0([A-Za-z0-9_-]{16})")
-
-
-class Wheel(NamedTuple):
-    """A wheel that was read.
-
-    Attributes:
-        hash: ``sha256:<hex>`` of its bytes.
-        record: Digest of its normalized RECORD.
-    """
-
-    hash: str
-    record: str
 
 
 class Oracle:
@@ -71,11 +57,11 @@ class Oracle:
         self._keep = keep
         self._search = search
         self._file = os.path.join(place.own, *_FILE)
-        self._known: dict[str, str] = _held(self._file) if keep else {}
+        self._known: dict[str, Wheel] = _held(self._file) if keep else {}
         self._learned = False
         self._bodies: dict[str, list[str]] | None = None
-        for path in _wheels_of(wheels):
-            self._learn(path)
+        for path in wheels_of(wheels):
+            self._note(read_wheel(path))
 
     def ask(self, one: Distribution, packages: Sequence[Package], folder: str) -> Proof:
         """Whether what is installed is one of these locked packages.
@@ -89,28 +75,29 @@ class Oracle:
         hashes = {value for archive in archives for value in archive.hashes if value.startswith("sha256:")}
         if one.record is None or not hashes:
             return "unknown"
-        if self._holds(one, hashes):
-            return "proven"
-        for archive in archives:
-            self._seek(archive, folder)
-        if self._search and not self._holds(one, hashes):
+        if not self._holds(one, hashes):
+            for archive in archives:
+                self._seek(archive, folder)
+        if not self._holds(one, hashes):
             self._search_caches(one, hashes)
         if self._holds(one, hashes):
             return "proven"
-        archived = _archive_hash(one)
+        archived = archive_hash(one)
         if archived:
             return "proven" if archived in hashes else "other"
         return "other" if self._excluded(one, archives) else "unknown"
 
-    def locked_hash(self, one: Distribution) -> str:
-        """The hash of a wheel with exactly these files, among those that are known; "" for none."""
-        found = sorted(value for value, record in self._known.items() if record == one.record)
-        return found[0] if found and one.record else _archive_hash(one)
+    def wheel_of(self, one: Distribution) -> Wheel | None:
+        """A wheel with exactly the files of a distribution; one whose address is known before others."""
+        if one.record is None:
+            return None
+        if not any(self._matches(one)):
+            self._search_caches(one, ())
+        found = sorted(self._matches(one), key=lambda wheel: (not wheel.url, not wheel.path, wheel.hash))
+        return found[0] if found else None
 
-    def look_for(self, one: Distribution) -> None:
-        """Search the caches of installers for a wheel of this distribution."""
-        if self._search and one.record and one.record not in self._known.values():
-            self._search_caches(one, None)
+    def _matches(self, one: Distribution) -> Iterable[Wheel]:
+        return (wheel for wheel in self._known.values() if wheel.record == one.record)
 
     def save(self) -> None:
         """Write what was learned; a file system that refuses loses nothing but time."""
@@ -118,20 +105,19 @@ class Oracle:
             return
         with suppress(OSError, FourfoldError):
             self._place.make(*_FILE[:-1])
-            kept = dict(list(self._known.items())[-_MOST_KEPT:])
-            document = {"version": _VERSION, "wheels": kept}
-            write_atomic(self._file, json.dumps(document, sort_keys=True).encode(), durable=False)
+            kept = list(self._known.values())[-_MOST_KEPT:]
+            document = {"version": _VERSION, "wheels": sorted([*wheel[:4]] for wheel in kept)}
+            write_atomic(self._file, json.dumps(document).encode(), durable=False)
 
     def _holds(self, one: Distribution, hashes: Iterable[str]) -> bool:
-        return any(self._known.get(value) == one.record for value in hashes)
+        return any(value in self._known and self._known[value].record == one.record for value in hashes)
 
     def _excluded(self, one: Distribution, archives: Sequence[Archive]) -> bool:
         """Whether every wheel that the lock names for this version is known, and is another one."""
         wheels = [archive for archive in archives if archive.name.endswith(".whl")]
-        built = [archive for archive in archives if not archive.name.endswith(".whl")]
-        tags = _tags(one)
-        mine = [archive for archive in wheels if tags and archive.name[:-4].endswith(tuple(tags))]
-        decisive = mine or ([] if built else wheels)
+        names = {name.lower() for name in file_names(one)}
+        mine = [archive for archive in wheels if archive.name.lower() in names]
+        decisive = mine or (wheels if len(wheels) == len(archives) else [])
         return bool(decisive) and all(
             any(value in self._known for value in archive.hashes) for archive in decisive
         )
@@ -141,69 +127,47 @@ class Oracle:
         if not archive.name.endswith(".whl") or any(value in self._known for value in archive.hashes):
             return
         if archive.url.startswith("file://"):
-            self._learn(archive.url.removeprefix("file://"))
+            self._note(read_wheel(archive.url.removeprefix("file://")))
         elif archive.url and "://" not in archive.url:
-            self._learn(os.path.normpath(os.path.join(folder, archive.url)))
+            self._note(read_wheel(os.path.normpath(os.path.join(folder, archive.url))))
         elif archive.url and self._search:
-            self._learn(_pip_body(archive.url, self._place.environ))
+            self._note(of_pip_by_url(archive.url, self._place.environ))
 
-    def _search_caches(self, one: Distribution, hashes: set[str] | None) -> None:
-        for hash_, record in _of_uv(one, self._place.environ):
-            self._note(hash_, record)
-        if hashes is not None and self._holds(one, hashes):
+    def _search_caches(self, one: Distribution, hashes: Iterable[str]) -> None:
+        if not self._search:
+            return
+        environ = self._place.environ
+        for wheel in of_uv(one, environ):
+            self._note(wheel)
+        if self._holds(one, hashes):
             return
         if self._bodies is None:
-            self._bodies = _pip_bodies(self._place.environ)
-        for path in self._bodies.get(_stem(one.name, one.version), []):
-            self._learn(path)
+            self._bodies = pip_bodies(environ)
+        for path in self._bodies.get(stem(one.name, one.version), []):
+            self._note(of_pip(path, one, environ))
 
-    def _learn(self, path: str) -> None:
-        wheel = read_wheel(path)
-        if wheel is not None:
-            self._note(wheel.hash, wheel.record)
-
-    def _note(self, hash_: str, record: str) -> None:
-        if self._known.get(hash_) != record:
-            self._known[hash_] = record
+    def _note(self, wheel: Wheel | None) -> None:
+        if wheel is None:
+            return
+        held = self._known.get(wheel.hash)
+        if held is None or (wheel.url and not held.url) or (wheel.path and not held.path):
+            merged = wheel if held is None else wheel._replace(url=wheel.url or held.url)
+            self._known[wheel.hash] = merged
             self._learned = True
 
 
-def read_wheel(path: str) -> Wheel | None:
-    """Hash a wheel and read its RECORD; None when it cannot be read or is none."""
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            with zipfile.ZipFile(file) as archive:
-                name = _record_name(archive.namelist())
-                if not name or archive.getinfo(name).file_size > _MOST_RECORD:
-                    return None
-                text = archive.read(name).decode("utf-8", "surrogateescape")
-    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
-    return Wheel(f"sha256:{digest}", record_digest(text))
-
-
-def _record_name(names: Sequence[str]) -> str:
-    return next((name for name in names if name.endswith(".dist-info/RECORD") and name.count("/") == 1), "")
-
-
-def _held(file: str) -> dict[str, str]:
-    with suppress(OSError, ValueError, RecursionError), open(file, "rb") as source:
-        document = json.loads(source.read(_MOST_RECORD))
-        held = document["wheels"] if document.get("version") == _VERSION else {}
-        return {str(key): str(value) for key, value in dict(held).items()}
+def _held(file: str) -> dict[str, Wheel]:
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        with open(file, "rb") as source:
+            document = json.loads(source.read(MOST_RECORD))
+        if document.get("version") == _VERSION:
+            wheels = [Wheel(*(str(value) for value in row)) for row in document["wheels"]]
+            return {wheel.hash: wheel for wheel in wheels}
     return {}
 
 
-def _wheels_of(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        if os.path.isdir(path):
-            yield from sorted(glob.glob(os.path.join(glob.escape(path), "*.whl")))
-        else:
-            yield path
-
-
-def _direct_url(one: Distribution) -> Mapping[str, Any]:
+def direct_url(one: Distribution) -> Mapping[str, Any]:
+    """What the installer noted of a distribution that was named by its address (PEP 610); empty without."""
     with suppress(OSError, ValueError, RecursionError):
         with open(os.path.join(one.folder, "direct_url.json"), "rb") as file:
             value = json.loads(file.read(65536))
@@ -212,11 +176,11 @@ def _direct_url(one: Distribution) -> Mapping[str, Any]:
     return {}
 
 
-def _archive_hash(one: Distribution) -> str:
+def archive_hash(one: Distribution) -> str:
     """The hash that the installer kept of an archive that was named by its address; "" for none."""
     if one.direct != "archive":
         return ""
-    info = _direct_url(one).get("archive_info")
+    info = direct_url(one).get("archive_info")
     if not isinstance(info, Mapping):
         return ""
     hashes = info.get("hashes")
@@ -224,87 +188,3 @@ def _archive_hash(one: Distribution) -> str:
     if value is None and isinstance(info.get("hash"), str):
         value = info["hash"].removeprefix("sha256=")
     return f"sha256:{value}" if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else ""
-
-
-def _tags(one: Distribution) -> list[str]:
-    """The ends of the names of wheels that this distribution may come from: ``-py3-none-any``."""
-    try:
-        with open(os.path.join(one.folder, "WHEEL"), encoding="utf-8", errors="replace") as file:
-            lines = file.read(65536).splitlines()
-    except OSError:
-        return []
-    tags = [line.removeprefix("Tag:").strip() for line in lines if line.startswith("Tag:")]
-    together = _compressed(tags)
-    return [f"-{tag}" for tag in (*tags, *together)]
-
-
-def _compressed(tags: Sequence[str]) -> list[str]:
-    """Tags as the name of a wheel has them together: ``py2.py3-none-any``."""
-    parts = [tag.split("-") for tag in tags if tag.count("-") == 2]
-    if len(parts) < 2:
-        return []
-    columns = [list(dict.fromkeys(part[index] for part in parts)) for index in range(3)]
-    return ["-".join(".".join(column) for column in columns)]
-
-
-def _stem(name: str, version: str) -> str:
-    return f"{re.sub(r'[-_.]+', '_', name).lower()}-{version}"
-
-
-def _pip_cache(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".cache")
-    return os.path.join(environ.get("PIP_CACHE_DIR") or os.path.join(base, "pip"), "http-v2")
-
-
-def _pip_body(url: str, environ: Mapping[str, str]) -> str:
-    """Where pip's cache keeps the answer of a URL."""
-    name = hashlib.sha224(url.encode()).hexdigest()
-    return os.path.join(_pip_cache(environ), *name[:5], f"{name}.body")
-
-
-def _pip_bodies(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Wheels in pip's cache, by name and version."""
-    found: dict[str, list[str]] = {}
-    pattern = os.path.join(glob.escape(_pip_cache(environ)), *["?"] * 5, "*.body")
-    for path in sorted(glob.iglob(pattern))[:_MOST_BODIES]:
-        try:
-            with open(path, "rb") as file:
-                if file.read(2) != b"PK":
-                    continue
-                with zipfile.ZipFile(file) as archive:
-                    name = _record_name(archive.namelist())
-        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-            continue
-        label, _mark, version = name.partition(".dist-info/")[0].rpartition("-")
-        if label:
-            found.setdefault(_stem(label, version), []).append(path)
-    return found
-
-
-def _of_uv(one: Distribution, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What uv's cache has of one distribution: hashes of wheels, and digests of their RECORDs."""
-    base = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".cache")
-    cache = environ.get("UV_CACHE_DIR") or os.path.join(base, "uv")
-    name = glob.escape(one.name)
-    for depth in ("*", "*/*"):
-        pattern = os.path.join(glob.escape(cache), "wheels-v*", depth, name, f"{glob.escape(one.version)}-*")
-        for path in sorted(glob.iglob(pattern)):
-            if not path.endswith((".http", ".rev")):
-                continue
-            with suppress(OSError):
-                with open(path, "rb") as file:
-                    head = file.read(65536)
-                hash_, archive = _UV_HASH.search(head), _UV_ARCHIVE.search(head)
-                if hash_ is None or archive is None:
-                    continue
-                text = _uv_record(cache, archive[1].decode())
-                if text is not None:
-                    yield f"sha256:{hash_[1].decode()}", record_digest(text)
-
-
-def _uv_record(cache: str, archive: str) -> str | None:
-    pattern = os.path.join(glob.escape(cache), "archive-v*", glob.escape(archive), "*.dist-info", "RECORD")
-    for path in glob.iglob(pattern):
-        with suppress(OSError), open(path, "rb") as file:
-            return file.read(_MOST_RECORD).decode("utf-8", "surrogateescape")
-    return None
