@@ -26,9 +26,31 @@ _asked = {}  # type: dict[tuple[str, str, int], int]
 _unseeded = {}  # type: dict[tuple[str, str, int, bool], int]
 
 
+#: What files are, by name: asked often, and the same each time.
+_PROGRAM, _LIBRARY, _INTERPRETER, _IMPORT, _WAY = range(5)
+_kinds = {}  # type: dict[str, int]
+
+
+def _kind(file: str) -> int:
+    """To whom a file belongs."""
+    kind = _kinds.get(file)
+    if kind is None:
+        if file.startswith("<frozen importlib"):
+            kind = _IMPORT
+        elif any(part in file for part in _PACKAGES):
+            kind = _LIBRARY
+        elif not file.startswith(("<frozen ", _STDLIB, _HERE)):
+            kind = _PROGRAM
+        else:
+            kind = _WAY if file[len(_STDLIB) :] in _WAYS else _INTERPRETER
+        if len(_kinds) < 10 * MOST:  # code that is made as it runs may have any number of names
+            _kinds[file] = kind
+    return kind
+
+
 def is_stdlib(file: str) -> bool:
     """Whether a file belongs to the interpreter."""
-    return file.startswith(("<frozen ", _STDLIB, _HERE)) and not any(part in file for part in _PACKAGES)
+    return _kind(file) >= _INTERPRETER
 
 
 def _frame(depth: int) -> "FrameType | None":
@@ -45,12 +67,13 @@ def place(depth: int) -> "tuple[str, int]":
     nearest = ("", 0)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith("<frozen importlib") and nearest[0]:
+        kind = _kind(file)
+        if kind == _PROGRAM:
+            return file, frame.f_lineno
+        if kind == _IMPORT and nearest[0]:
             return nearest  # a library that does so while it is imported: its own affair
-        if not is_stdlib(file):
-            if not any(part in file for part in _PACKAGES):
-                return file, frame.f_lineno
-            nearest = nearest if nearest[0] else (file, frame.f_lineno)
+        if kind == _LIBRARY and not nearest[0]:
+            nearest = (file, frame.f_lineno)
         frame = frame.f_back
     return nearest
 
@@ -84,11 +107,10 @@ def _note() -> None:
     frame = _frame(3)
     while frame is not None:
         file = frame.f_code.co_filename
-        way = _WAYS.get(os.path.basename(file)) if file.startswith(_STDLIB) else None
-        if way is None:
+        if _kind(file) != _WAY:
             break
         if what != "secrets":
-            what = way
+            what = _WAYS[file[len(_STDLIB) :]]
         frame = frame.f_back
     # The interpreter's own needs (keys of processes, names of temporary files) are nobody's randomness.
     if frame is None or is_stdlib(frame.f_code.co_filename):
