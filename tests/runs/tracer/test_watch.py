@@ -372,3 +372,14 @@ def test_what_works_here_is_known_by_trying() -> None:
     assert all(one.works and one.why for one in found.values()), found
     without = {one.name: one for one in probe({"PATH": "/nowhere"})}["strace"]
     assert (without.works, without.why) == (False, "strace is not installed")
+
+
+@pytest.mark.parametrize("mode", ["seccomp", "strace"])
+def test_a_script_is_told_with_what_runs_it(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "run").write_text("#! /usr/bin/env sh\ncat run > /dev/null\n")
+    (tmp_path / "run").chmod(0o755)
+    run = traced(tmp_path, "./run", trace=mode)
+    assert run.codes == [0], run.errors
+    programs = {one.path for one in run.trace.accesses if one.how == "exec" and one.found}
+    assert {f"{tmp_path}/run", "/usr/bin/env"} <= programs
+    assert "cat" in {os.path.basename(path) for path in programs}

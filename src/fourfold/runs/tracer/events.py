@@ -49,6 +49,7 @@ class Events:
         #: Working folders by thread, and threads that were about to change theirs when last seen.
         self._folders: dict[int, bytes] = {}
         self._leaving: set[int] = set()
+        self._mounts: list[bytes] = []
         calls = abi.MACHINES[os.uname().machine].calls
         by_name = self._by_name()
         self._handlers = {number: by_name[name] for name, number in calls.items() if name in by_name}
@@ -79,6 +80,8 @@ class Events:
             "truncate": self._truncate,
             "chdir": self._moving,
             "fchdir": self._moving,
+            "mount": self._mount,
+            "move_mount": self._move_mount,
             "chroot": self._elsewhere,
             "pivot_root": self._elsewhere,
             "setns": self._elsewhere,
@@ -200,14 +203,14 @@ class Events:
             return
         if flags & os.O_DIRECTORY:
             known = path in ledger.lists
-            ledger.add(b"l", path, found=known or _kind(path) == _FOLDER)
+            ledger.add(b"l", path, found=known or self._kind(path) == _FOLDER)
             return
         if not flags & _WRITING:
-            kind = _kind(path)
+            kind = self._kind(path)
             ledger.add(b"l" if kind == _FOLDER else b"r", path, found=kind >= 0)
             return
         if not flags & (os.O_TRUNC | os.O_WRONLY) and path not in ledger.writes:
-            kind = _kind(path)
+            kind = self._kind(path)
             if kind == _REGULAR or (kind >= 0 and not flags & _ACCESS):
                 ledger.add(b"r", path)
                 if not flags & _ACCESS:
@@ -218,7 +221,7 @@ class Events:
 
     def _moved(self, before: bytes, after: bytes, *, exchanged: bool = False) -> None:
         ledger = self._ledger
-        kind = _kind(before)
+        kind = self._kind(before)
         if kind == _REGULAR and before not in ledger.writes:
             ledger.add(b"r", before)  # what is put in another's place is used
         elif kind == _FOLDER:
@@ -234,7 +237,7 @@ class Events:
         self._moved(before, after, exchanged=bool(call[4] & _EXCHANGE))
 
     def _linked(self, before: bytes, after: bytes) -> None:
-        if before not in self._ledger.writes and _kind(before) == _REGULAR:
+        if before not in self._ledger.writes and self._kind(before) == _REGULAR:
             self._ledger.add(b"r", before)
         self._ledger.add(b"w", after)
 
@@ -272,6 +275,28 @@ class Events:
     def _truncate(self, process: int, call: Call) -> None:
         self._cut(self._at(process, HERE, call[0]), call[1])
 
+    def _mounted(self, path: bytes) -> None:
+        self._mounts.append(path.rstrip(b"/") + b"/")
+
+    def _mount(self, process: int, call: Call) -> None:
+        self._mounted(self._at(process, HERE, call[1]))
+
+    def _move_mount(self, process: int, call: Call) -> None:
+        self._mounted(self._at(process, call[2], call[3]))
+
+    def _kind(self, path: bytes) -> int:
+        """What a path leads to: `_REGULAR`, `_FOLDER`, another kind, or -1 where nothing is there.
+
+        What the run itself mounted is not looked at: one of its processes may serve it, and that one would
+        wait for us.
+        """
+        if self._mounts and (path + b"/").startswith(tuple(self._mounts)):
+            return _REGULAR
+        try:
+            return os.stat(path).st_mode & _KIND
+        except OSError:
+            return -1
+
     # --- programs and the network -------------------------------------------------------------------------
 
     def _execve(self, process: int, call: Call) -> None:
@@ -282,7 +307,7 @@ class Events:
 
     def _executed(self, path: bytes) -> None:
         known = path in self._ledger.execs
-        self._ledger.add(b"x", path, found=known or os.access(path, os.X_OK))
+        self._ledger.add(b"x", path, found=known or self._kind(path) >= 0)
 
     def _connect(self, process: int, call: Call) -> None:
         self._contacted(process, call[1], call[2])
@@ -313,11 +338,3 @@ class Events:
 
     def _elsewhere(self, _process: int, _call: Call) -> None:
         self._ledger.blind.add(b"what other views of the file system call a path (chroot, mount namespaces)")
-
-
-def _kind(path: bytes) -> int:
-    """What a path leads to: `_REGULAR`, `_FOLDER`, another kind, or -1 where nothing is there."""
-    try:
-        return os.stat(path).st_mode & _KIND
-    except OSError:
-        return -1

@@ -5,6 +5,7 @@ Commands of a run come in turn: what one wrote and a later one read is no input 
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,9 +24,12 @@ _BLIND = (
     "clock reads",
     "environment variables that are read",
     "looks at what is there without opening it (stat)",
-    "the interpreter that the kernel starts for a script or a program (#!, ld.so)",
     "network messages whose address is given with each (sendmsg)",
+    "the loader that the kernel starts a program with (ld.so)",
+    "what daemons do on its behalf (containers, databases)",
+    "what goes on in the background after a command has ended",
 )
+_BLIND_SECCOMP = ("programs of another architecture (32-bit)",)
 _BLIND_STRACE = ("files that are opened through io_uring",)
 _BLIND_AUDIT = (
     "all that is not Python",
@@ -36,6 +40,8 @@ _BLIND_AUDIT = (
 )
 #: What we run inside of commands; its files are none of theirs.
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "inject")
+#: The kernel reads so much of a script's first line.
+_LONGEST_LINE = 256
 #: So many renames of folders are followed.
 _MOST_MOVES = 1000
 _OF_PROCESS = re.compile(r"^/proc/(?:\d+|self|thread-self)(?:/task/\d+)?(?=/|$)")
@@ -107,7 +113,7 @@ def _supervised(why: str, file: str, gathered: "_Gathered") -> _Look | None:
         return _Look("audit", seen.why, _BLIND_AUDIT)
     if not seen.complete:
         why = "the supervisor was ended before it could tell what it saw"
-    return _Look("seccomp", why, (*_BLIND, *seen.blind), seen.lost + (not seen.complete))
+    return _Look("seccomp", why, (*_BLIND, *_BLIND_SECCOMP, *seen.blind), seen.lost + (not seen.complete))
 
 
 _ORDER = ("seccomp", "strace", "audit", "none")
@@ -156,7 +162,12 @@ class _Gathered:
                     self._uses[there, "read"] = read._replace(first=False)
 
     def accesses(self) -> tuple[Access, ...]:
-        """Each path and way once, sorted; what was written is looked for now."""
+        """Each path and way once, sorted; what was written, and what runs scripts, is looked for now."""
+        for access in [one for one in self._uses.values() if one.how == "exec" and one.found]:
+            if (path := _interpreter(access.path)) is not None:
+                self._uses.setdefault(
+                    (path, "exec"), access._replace(path=path, first=path not in self._used)
+                )
         return tuple(self._ended())
 
     def _ended(self) -> Iterator[Access]:
@@ -178,6 +189,19 @@ def _how(name: str) -> How:
     if name not in HOWS.values():
         raise ValueError(name)
     return name  # type: ignore[return-value]
+
+
+def _interpreter(script: str) -> str | None:
+    """What the kernel starts for a script, without telling: the first word after ``#!``."""
+    try:
+        if not stat.S_ISREG(os.stat(script).st_mode):
+            return None
+        with open(script, "rb") as file:
+            line = file.read(_LONGEST_LINE).partition(b"\n")[0]
+    except OSError:
+        return None
+    words = line[2:].split()
+    return _normal(os.fsdecode(words[0])) if line[:2] == b"#!" and words and b"\0" not in words[0] else None
 
 
 def _normal(path: str) -> str | None:
