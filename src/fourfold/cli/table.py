@@ -101,6 +101,7 @@ COMMANDS: dict[str, Command] = {
     "env diff": Command(
         "env_diff", "Show what differs between the environments of two runs, or of a run and now", "pipeline"
     ),
+    "env lock": Command("env_lock", "Write a lock of what is installed", "pipeline"),
     "env show": Command(
         "env_show", "Show the environment of a run, or the one that a stage would find now", "pipeline"
     ),
