@@ -300,3 +300,48 @@ def test_a_folder_that_may_not_be_written_is_told_all_the_same(tmp_path: Path) -
     (tmp_path / ".fourfold").write_text("somebody's file, where our folder would be")
     facts = told(task(tmp_path, (item(tmp_path, "a"),)), bare(tmp_path))
     assert facts["inputs"].value[0]["blake3"] == blake3(b"1").hexdigest()
+
+
+def test_tables_in_folders_are_summed_up_by_their_paths(work: Workplace) -> None:
+    files = {f"part-{at:03}.csv": f"a,b\n{at},2\n" for at in range(30)}
+    work.gen({"data": {"train": {"x.csv": "a,b\n1,2\n3,4\n"}, "readme.txt": "no table"}, "many": files})
+    shelf = Shelf()
+    where = task(work.root, (item(work.root, "data"), item(work.root, "many")))
+    facts = data.section(where, place_of(work.open()), shelf)
+    tables = shelf.kept[facts["summaries"].value["part"]]["tables"]
+    assert tables["data/train/x.csv"]["rows"] == 2
+    assert [name for name in tables if name.startswith("data/")] == ["data/train/x.csv"]
+    assert max(name for name in tables if name.startswith("many/")) == "many/part-019.csv"
+
+
+def test_a_file_that_became_a_folder_has_changed(work: Workplace) -> None:
+    work.gen({"a": "1"})
+    place = place_of(work.open())
+    where = task(work.root, (item(work.root, "a"),))
+    seen = data.before(where, place)
+    os.unlink(work.path("a"))
+    work.gen({"a": {"b": "1"}})
+    facts = data.section(where, place, Shelf(), seen)
+    assert facts["changed_during"].value == ["a"]
+    assert facts["inputs"].value[0]["blake3"] == blake3(b"1").hexdigest()
+
+
+def test_an_input_that_goes_or_comes_while_the_run_goes_has_changed(work: Workplace) -> None:
+    work.gen({"goes": "1"})
+    place = place_of(work.open())
+    where = task(work.root, (item(work.root, "goes"), item(work.root, "comes")))
+    seen = data.before(where, place)
+    os.unlink(work.path("goes"))
+    work.gen({"comes": "1"})
+    facts = data.section(where, place, Shelf(), seen)
+    assert facts["changed_during"].value == ["comes", "goes"]
+    assert facts["missing"].value == ["comes"]
+    assert "blake3" in facts["inputs"].value[1]
+
+
+def test_a_name_that_is_not_utf8_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / os.fsdecode(b"bad\xff")).write_text("x")
+    facts = told(task(tmp_path, (item(tmp_path, "data"),)), bare(tmp_path))
+    assert facts["unread"].value == {"data": "file-name-not-utf8"}

@@ -21,12 +21,29 @@ from fourfold.content.identity import Built, changed, look, match
 from fourfold.content.proofs import ProofBook
 from fourfold.content.statindex import StatIndex, settle
 from fourfold.content.tree import unpack
+from fourfold.formats.tabular import format_of
 from fourfold.runs.place import FOLDER
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
 
+#: Tables of one folder that are told apart.
+MOST_TABLES = 20
 _NO_PROOF = bytes(32)
+
+
+class Table(NamedTuple):
+    """A file in a folder whose name says that it is a table.
+
+    Attributes:
+        path: Relative to the folder.
+        blake3: Of its bytes, 64 hex digits.
+        size: Its bytes.
+    """
+
+    path: str
+    blake3: str
+    size: int
 
 
 class Content(NamedTuple):
@@ -37,12 +54,27 @@ class Content(NamedTuple):
         blake3: 64 hex digits: of the bytes of a file; of a folder, as `folder_digest` says.
         size: Bytes of all files.
         nfiles: Number of files of a folder; None for a file.
+        tables: Of a folder, the first `MOST_TABLES` tables in it, by path.
     """
 
     md5: Oid
     blake3: str
     size: int
     nfiles: int | None
+    tables: tuple[Table, ...] = ()
+
+
+class Stamp(NamedTuple):
+    """How a path looked, in a few bytes.
+
+    Attributes:
+        exact: Of every number of every file.
+        bytes_only: Of names, sizes, times and inodes; modes and the times at which an inode changed say
+            nothing about bytes, and linking moves them.
+    """
+
+    exact: bytes
+    bytes_only: bytes
 
 
 class Glimpse(NamedTuple):
@@ -56,17 +88,16 @@ class Glimpse(NamedTuple):
     scan: Scan
     is_directory: bool
 
-    def is_still(self, other: "Glimpse") -> bool:
-        """Whether another look shows the same files, of the same sizes, times and inodes.
-
-        Modes and the times of changes of the inode say nothing about bytes: linking moves them.
-        """
-        mine, theirs = self.scan, other.scan
-        return (
-            self.is_directory == other.is_directory
-            and mine.names == theirs.names
-            and all(mine.stats[at::WIDTH] == theirs.stats[at::WIDTH] for at in (0, 1, 3))
-        )
+    def stamp(self) -> Stamp:
+        """What is kept of it while a run goes."""
+        stats = self.scan.stats
+        names = blake3("\0".join(self.scan.names).encode())
+        names.update(b"\0folder" if self.is_directory else b"\0file")
+        exact, loose = names.copy(), names
+        exact.update(stats.tobytes())
+        for column in (0, 1, 3):
+            loose.update(stats[column::WIDTH].tobytes())
+        return Stamp(exact.digest(), loose.digest())
 
 
 class Contents:
@@ -190,8 +221,15 @@ def folder_digest(names: Sequence[str], proofs: bytes | bytearray, sizes: Sequen
 def _content(built: Built, proofs: bytearray) -> Content:
     if not built.is_directory:
         return Content(built.oid, proofs.hex(), built.size, None)
-    digest = folder_digest(built.scan.names, proofs, built.scan.stats[0::WIDTH])
-    return Content(built.oid, digest, built.size, built.nfiles)
+    names, sizes = built.scan.names, built.scan.stats[0::WIDTH]
+    tables = sorted((name, at) for at, name in enumerate(names) if format_of(name))[:MOST_TABLES]
+    return Content(
+        built.oid,
+        folder_digest(names, proofs, sizes),
+        built.size,
+        built.nfiles,
+        tuple(Table(name, proofs[at * 32 : at * 32 + 32].hex(), sizes[at]) for name, at in tables),
+    )
 
 
 def _plain_pruning(_path: str) -> tuple[Prune, Prune]:

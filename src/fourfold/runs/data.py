@@ -14,7 +14,7 @@ from fourfold.content.identity import ChangedDuringReadError
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Fact, Section, declared, observed
 from fourfold.runs import summaries
-from fourfold.runs.contents import Content, Contents, Glimpse
+from fourfold.runs.contents import Content, Contents, Stamp
 from fourfold.storage.redact import redact_url
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class Look(NamedTuple):
     """One input before the run.
 
     Attributes:
-        seen: How it looked; None when it was not there.
+        stamp: How it looked; None when it was not there.
         content: What it held, where that was known, or quick to find out.
         why: Why it could not be looked at; "" when it could.
     """
 
-    seen: Glimpse | None
+    stamp: Stamp | None
     content: Content | None = None
     why: str = ""
 
@@ -120,7 +120,7 @@ def _look(item: "Item", contents: Contents) -> Look:
         known = contents.recall(item.path, seen)
         if known is None and seen.scan.size <= _READ_BEFORE:
             known = contents.read(item.path)
-        return Look(seen, known)
+        return Look(seen.stamp(), known)
     except FileNotFoundError:
         return Look(None)
     except FourfoldError as error:
@@ -129,16 +129,17 @@ def _look(item: "Item", contents: Contents) -> Look:
 
 def _now(
     item: "Item", contents: Contents, told: _Told, then: Look | None = None
-) -> tuple[Glimpse | None, Content | None]:
-    """How a path looks now and what it holds; what cannot be told is noted."""
+) -> tuple[Stamp | None, Content | None]:
+    """How a path looks now, where that is compared, and what it holds; what cannot be told is noted."""
     try:
         seen = contents.glimpse(item.path)
         if seen is None:
             told.missing.add(item.shown)
             return None, None
-        if then is not None and then.content is not None and then.seen == seen:
-            return seen, then.content  # to the last number what it was
-        return seen, contents.recall(item.path, seen) or contents.read(item.path)
+        stamp = seen.stamp() if then is not None else None
+        if then is not None and then.content is not None and then.stamp == stamp:
+            return stamp, then.content
+        return stamp, contents.recall(item.path, seen) or contents.read(item.path)
     except FileNotFoundError:
         told.missing.add(item.shown)
     except ChangedDuringReadError:
@@ -157,20 +158,20 @@ def _input(
     if then is None:
         return item, _now(item, contents, told)[1]
     aside = _Told()
-    seen, content = _now(item, contents, aside, then)
-    if then.seen is None:
+    stamp, content = _now(item, contents, aside, then)
+    if then.stamp is None:
         if then.why:
             told.unread[item.shown] = then.why
         else:
             told.missing.add(item.shown)
-        if seen is not None:
+        if stamp is not None:
             told.changed.add(item.shown)
         return item, None
     if then.content is not None:
         if content is None or content.blake3 != then.content.blake3:
             told.changed.add(item.shown)
         return item, then.content
-    if content is not None and seen is not None and then.seen.is_still(seen):
+    if content is not None and stamp is not None and then.stamp.bytes_only == stamp.bytes_only:
         return item, content
     told.changed.add(item.shown)
     told.unread[item.shown] = ChangedDuringReadError.code

@@ -7,7 +7,7 @@ that the same data always gives the same summaries.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.fact import Fact, absent, observed
 from fourfold.formats.tabular import Column, TableSummary, format_of, summarize
-from fourfold.runs.contents import Content
+from fourfold.runs.contents import Content, Table
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -35,6 +35,7 @@ _FOOTER = 16 << 10
 MOST_COLUMNS = 200
 #: Parameters of these names, or whose last word is one of them, may name the column of labels.
 LABELS = ("label", "target", "label_column", "target_column", "label_col", "target_col")
+_NO_TABLES = frozenset({"metric", "params", "plot"})
 _VERSION = 1
 
 
@@ -54,26 +55,35 @@ def fact(
     """
     tables: dict[str, Any] = {}
     left = TOGETHER
-    for item, content in sorted(found, key=lambda pair: (pair[0].shown, pair[0].role)):
-        kind = format_of(item.path)
-        if kind is None or content.nfiles is not None or item.role in {"metric", "params", "plot"}:
+    for shown, path, table in sorted(_tables(found)):
+        kind = format_of(path)
+        if kind == "json" and table.size > WHOLE:  # a beginning of it says nothing
+            tables[shown] = {"absent": f"larger than {WHOLE} bytes"}
             continue
-        if kind == "json" and content.size > WHOLE:  # a beginning of it says nothing
-            tables[item.shown] = {"absent": f"larger than {WHOLE} bytes"}
-            continue
-        left -= min(content.size, _FOOTER if kind == "parquet" else WHOLE)
+        left -= min(table.size, _FOOTER if kind == "parquet" else WHOLE)
         if left < 0:
-            tables[item.shown] = {"absent": f"of the tables of a run, {TOGETHER} bytes are read"}
+            tables[shown] = {"absent": f"of the tables of a run, {TOGETHER} bytes are read"}
             continue
-        summary = _of(item.path, content, place)
+        summary = _of(path, table, place)
         if summary is not None:
-            tables[item.shown] = _labelled(summary, params)
+            tables[shown] = _labelled(summary, params)
     if not tables:
         return absent("no tables among inputs and outputs")
     return observed(parts({"tables": tables}))
 
 
-def _of(path: str, content: Content, place: "Place") -> dict[str, Any] | None:
+def _tables(found: Iterable[tuple["Item", Content]]) -> Iterator[tuple[str, str, Table]]:
+    """Each table among files and in folders: how it is shown, where it is, and its content."""
+    for item, content in found:
+        if item.role in _NO_TABLES:
+            continue
+        if content.nfiles is None and format_of(item.path):
+            yield item.shown, item.path, Table("", content.blake3, content.size)
+        for table in content.tables:
+            yield f"{item.shown}/{table.path}", f"{item.path}/{table.path}", table
+
+
+def _of(path: str, content: Table, place: "Place") -> dict[str, Any] | None:
     """The summary of one content, from the cache or computed; None when it is no table, or changed since."""
     file = os.path.join(place.own, "runs", "facts", f"table-{format_of(path)}-{content.blake3}.json")
     with suppress(OSError, ValueError, RecursionError):
