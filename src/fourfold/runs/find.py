@@ -5,9 +5,10 @@ Conditions are joined by *and*. Each record is read, and of its parts only what 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fourfold.base.errors import FourfoldError
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, value_of
 
@@ -61,12 +62,18 @@ class Found(NamedTuple):
     record: RunRecord
 
 
-def find(records: "Records", criteria: Criteria = Criteria()) -> Iterator[Found]:  # noqa: B008 - immutable
+def find(
+    records: "Records",
+    criteria: Criteria = Criteria(),  # noqa: B008 - immutable
+    *,
+    on_error: Callable[[FourfoldError], None] | None = None,
+) -> Iterator[Found]:
     """The runs that meet all conditions, newest first.
 
     Args:
         records: Where to look.
         criteria: The conditions.
+        on_error: Hears of a record that cannot be read, which is then passed over; by default it raises.
 
     Raises:
         FourfoldError: a record is damaged.
@@ -80,7 +87,13 @@ def find(records: "Records", criteria: Criteria = Criteria()) -> Iterator[Found]
             continue
         if criteria.failed and summary.state == "succeeded":
             continue
-        record = records.get(summary.id)
+        try:
+            record = records.get(summary.id)
+        except FourfoldError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
         if matches(record, criteria, records.part):
             yield Found(summary.id, record)
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         failed=args.failed,
     )
     found = []
-    for one in find(records, criteria):
+    for one in find(records, criteria, on_error=lambda error: session.warn(error.message, error.hint)):
         found.append((one.id, one.record))
         if args.limit is not None and len(found) == args.limit:
             break

@@ -34,7 +34,9 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     limit = None if args.all else args.limit
     found: list[tuple[RunId, RunRecord]] = []
     more = False
-    for one in find(records, Criteria(stage=args.stage)):
+    for one in find(
+        records, Criteria(stage=args.stage), on_error=lambda error: session.warn(error.message, error.hint)
+    ):
         if limit is not None and len(found) == limit:
             more = True
             break
