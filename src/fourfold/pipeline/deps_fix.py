@@ -6,8 +6,7 @@ since gets none, so that its stage runs. Which findings there are is `undeclared
 """
 
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -18,6 +17,7 @@ from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Dependency
 from fourfold.formats.dvc.stage_items import escaped, with_items
+from fourfold.pipeline.declaring import gathered, may_be_secret
 from fourfold.pipeline.graph import build_graph
 from fourfold.pipeline.lockfile import LockBook, write_entry
 from fourfold.pipeline.undeclared import Memory, Used, absolute
@@ -33,19 +33,9 @@ from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.targets import named_owners
 from fourfold.runs.changes import rows_of
 from fourfold.runs.findings import Finding
-from fourfold.runs.zones import below
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
-
-#: So many files of one folder, when they are all that it holds, are declared as that folder.
-MANY = 10
-#: Names of files that hold secrets: their MD5 in ``dvc.lock`` would let values be tried.
-_SECRET = re.compile(
-    r"(?:^|/)(?:\.env(?:\..*)?|\.netrc|\.pypirc|id_[a-z0-9]+|kaggle\.json|[^/]*(?:secret|credential|passwo?r?d)[^/]*"
-    r"|[^/]*\.(?:pem|key|p12|pfx))$",
-    re.IGNORECASE,
-)
 
 
 class Addition(NamedTuple):
@@ -202,7 +192,13 @@ class _Fixer:
     def consider(self, used: Used) -> None:
         """Take in what a stage uses."""
         reads = [each for each in used.findings.reads if self._can_be(used, each, "deps")]
-        wishes = [self._wish(used, "deps", path, findings) for path, findings in self._gathered(reads)]
+        by_path = {absolute(self._project, each.path): each for each in reads}
+        code = {path for path, each in by_path.items() if each.kind not in {"tracked", "untracked"}}
+        found = gathered(by_path, tracked=self._folders, alone=code, keep={self._project.root})
+        wishes = [
+            self._wish(used, "deps", path, tuple(by_path[one] for one in paths))
+            for path, paths in found.items()
+        ]
         self.accepted += sorted(wishes, key=lambda wish: wish.item)
         for each in used.findings.writes:
             if not self._outs:
@@ -229,7 +225,7 @@ class _Fixer:
             found = "outside of the repository" + (
                 "" if key == "outs" else "; by its absolute path: --outside"
             )
-        elif _SECRET.search(finding.path):
+        elif may_be_secret(finding.path):
             found = "it may hold a secret; declare variables with 'meta: fourfold: env:'"
         elif not os.path.lexists(path):
             found = "it is not there any more"
@@ -241,27 +237,6 @@ class _Fixer:
                 return ""
             found = "its name is not UTF-8"
         return found
-
-    def _gathered(self, reads: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]]]:
-        """Paths to declare: a tracked folder, or one that was read whole, for its files."""
-        by_path = {absolute(self._project, each.path): each for each in reads}
-        found: dict[str, list[Finding]] = {}
-        folders = self._whole_folders(by_path)
-        for path, each in by_path.items():
-            above = next((folder for folder in folders if below(path, folder)), path)
-            found.setdefault(above, []).append(each)
-        return [(path, tuple(findings)) for path, findings in found.items()]
-
-    def _whole_folders(self, by_path: Mapping[str, Finding]) -> list[str]:
-        found = [folder for folder in self._folders if sum(1 for path in by_path if below(path, folder)) > 1]
-        beside: dict[str, set[str]] = {}
-        for path, each in by_path.items():
-            if each.kind in {"tracked", "untracked"}:
-                beside.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
-        for folder, names in beside.items():
-            if len(names) >= MANY and folder != self._project.root and _holds_only(folder, names):
-                found.append(folder)
-        return sorted(found)
 
     def _wish(
         self, used: Used, key: Literal["deps", "outs"], path: str, findings: tuple[Finding, ...]
@@ -339,15 +314,6 @@ def _owners(project: "Project", file: str, data: bytes) -> tuple[Owner, ...]:
         lambda path: read_owner_file(project.root, path),
         project.config,
     )
-
-
-def _holds_only(folder: str, names: set[str]) -> bool:
-    """Whether a folder holds these files, and nothing else."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries} == names
-    except OSError:
-        return False
 
 
 # --- what dvc.lock says of it -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from fourfold.cli.live import undeclared
 from fourfold.cli.options import MissingArgumentError, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
+from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.pipeline.run import Ran, declared_by, run_command
 from fourfold.runs.task import DETERMINISM, TRACE_MODES
 
@@ -42,6 +43,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="<path>",
         help="a file or directory that it makes",
+    )
+    what.add_argument(
+        "--discover", action="store_true", help="write a stage into 'dvc.yaml' from what it was seen to do"
+    )
+    completes(
+        what.add_argument(
+            "-n", "--name", metavar="<name>", help="the stage's name, with --discover; else of its script"
+        ),
+        "none",
     )
     how = parser.add_argument_group("How it is captured")
     completes(
@@ -79,6 +89,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     words = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not words:
         raise MissingArgumentError("ff run needs a command", hint="for example: ff run -- python train.py")
+    if args.discover:
+        _ = session.project  # where there is none, nothing needs to run
     place = find_place(session.cwd, environ=session.environ, clock=session.clock)
     seed = args.seed
     options = {
@@ -102,13 +114,38 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         events=session.sink,
     )
     session.sink.rest()
-    if ran.run is not None and ran.run.findings.undeclared and ran.objection is None:
+    if ran.run is not None and ran.run.findings.undeclared and ran.objection is None and not args.discover:
         session.warn(f"the command {undeclared(ran.run.findings)}, undeclared", "name it with -d or -o")
     text = list(_lines(ran))
     data = _data(ran)
     if ran.verdict.error is not None:
         raise ran.verdict.error
-    return Outcome(data=data, text=text, failure=_failure(ran))
+    failure = _failure(ran)
+    if args.discover and failure is None:
+        text += _discover(session, ran, args.name, data)
+    return Outcome(data=data, text=text, failure=failure)
+
+
+def _discover(session: Session, ran: Ran, name: str | None, data: dict[str, Any]) -> Iterator[str]:
+    """Write the stage that a command would be."""
+    from fourfold.cli.gitnote import tell_git  # noqa: PLC0415 - only --discover writes
+    from fourfold.pipeline.discover import stage_from, write  # noqa: PLC0415 - likewise
+
+    found = stage_from(session.project, ran, name)
+    added = write(session.project, found, events=session.sink)
+    spec = found.spec
+    tell_git(session, added.staged)
+    data["stage"] = spec.name
+    data["left"] = [{"path": path, "why": why} for path, why in found.left]
+    yield f"added stage '{spec.name}' in '{session.display(added.owner.file)}':"
+    for key, items in (
+        ("deps", spec.deps),
+        ("params", [one.file or DEFAULT_PARAMS for one in spec.params]),
+        ("outs", [out.path for out in spec.outs]),
+    ):
+        yield from (f"  {key}: {item}" for item in items)
+    yield from (f"  left out: {path}: {why}" for path, why in found.left)
+    yield f"to record what the command made without running it again: ff commit --force {spec.name}"
 
 
 def _failure(ran: Ran) -> ConflictError | None:
