@@ -1,4 +1,4 @@
-"""``ff doctor``: versions, file systems, what is in use, and what is wrong."""
+"""``ff doctor``: versions, file systems, what is in use, what can be captured of runs, and what is wrong."""
 
 import argparse
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from fourfold.cli.options import ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.project.doctor import Report, examine
+from fourfold.runs.capabilities import Capability, capabilities
+from fourfold.wiring import find_place
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +21,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
-    """Examine; the exit code is 1 when something is wrong. Outside of a project only versions are told."""
+    """Examine; the exit code is 1 when something is wrong. Outside of a project there is less to tell."""
     try:
         report = examine(session.project, ask_remotes=args.remotes)
     except NotAProjectError:
         session.opening_error = None
-        text = (f"Fourfold version: {__version__}", "not inside of a project; start one with: ff init")
-        return Outcome(data={"version": __version__, "project": None}, text=text)
+        captured = _captured(session)
+        text = (
+            f"Fourfold version: {__version__}",
+            "not inside of a project; start one with: ff init",
+            *_capture_lines(captured, session),
+        )
+        capture = [item._asdict() for item in captured]
+        return Outcome(data={"version": __version__, "project": None, "capture": capture}, text=text)
+    captured = _captured(session)
     return Outcome(
-        data=_data(report), text=_lines(report, session), exit_code=1 if report.findings else 0, loud=True
+        data=_data(report, captured),
+        text=_lines(report, captured, session),
+        exit_code=1 if report.findings else 0,
+        loud=True,
     )
 
 
-def _data(report: Report) -> dict[str, Any]:
+def _captured(session: Session) -> tuple[Capability, ...]:
+    return capabilities(find_place(session.cwd, environ=session.environ))
+
+
+def _capture_lines(captured: tuple[Capability, ...], session: Session) -> Iterator[str]:
+    style = session.style
+    yield "What can be captured of runs:"
+    for item in captured:
+        state = {"yes": style.green("yes"), "partly": style.yellow("partly")}.get(item.state, item.state)
+        yield f"  {item.name}: {state}, {item.told}"
+        if item.hint:
+            yield f"    hint: {item.hint}"
+
+
+def _data(report: Report, captured: tuple[Capability, ...]) -> dict[str, Any]:
     return {
         "version": __version__,
         "python": report.python,
@@ -42,11 +68,12 @@ def _data(report: Report) -> dict[str, Any]:
         "offers": report.offers._asdict(),
         "remotes": [{"name": name, "scheme": scheme, "url": url} for name, scheme, url in report.remotes],
         "git": report.git,
+        "capture": [item._asdict() for item in captured],
         "findings": [finding._asdict() for finding in report.findings],
     }
 
 
-def _lines(report: Report, session: Session) -> Iterator[str]:
+def _lines(report: Report, captured: tuple[Capability, ...], session: Session) -> Iterator[str]:
     style = session.style
     yield f"Fourfold version: {__version__}"
     yield f"Python: {report.python}, {report.system}"
@@ -68,6 +95,7 @@ def _lines(report: Report, session: Session) -> Iterator[str]:
     shown = ", ".join(f"{name} ({scheme})" for name, scheme, _url in report.remotes)
     yield f"Remotes: {shown or 'none'}"
     yield f"Git: {report.git or 'none'}"
+    yield from _capture_lines(captured, session)
     if not report.findings:
         yield style.green("Nothing is wrong.")
     for finding in report.findings:
