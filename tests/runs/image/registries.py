@@ -189,19 +189,22 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def registry(base: Path, auth: Mapping[str, Any] | None = None) -> Iterator[Running]:
+def registry(
+    base: Path, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """A registry whose images lie in a folder.
 
     Args:
         base: A folder; registries of the same one have the same images.
         auth: Its section ``auth``.
+        tls: Its section ``http: tls``.
     """
     port = free_port()
     config = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(base / "images")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
+        "http": {"addr": f"127.0.0.1:{port}", **({"tls": tls} if tls else {})},
         **({"auth": auth} if auth else {}),
     }
     file = base / f"config-{port}.yml"
@@ -282,6 +285,19 @@ class TokenServer:
         signed = ".".join(_web(json.dumps(part).encode()) for part in (head, body))
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{_web(signature)}"
+
+
+def own_certificate(base: Path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 and its key, in files."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    shown, hidden = base / "own.pem", base / "own.key"
+    shown.write_bytes(certificate(key, "own").public_bytes(serialization.Encoding.PEM))
+    hidden.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return str(shown), str(hidden)
 
 
 def certificate(key: rsa.RSAPrivateKey, name: str) -> x509.Certificate:

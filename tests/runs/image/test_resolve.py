@@ -19,15 +19,18 @@ from fourfold.formats.oci import (
     PlatformMissingError,
     digest_of,
 )
+from fourfold.runs.image import registry
 from fourfold.runs.image.reference import parse
 from fourfold.runs.image.registry import (
     ImageNotFoundError,
+    RegistryCertificateError,
     RegistryDeniedError,
     RegistryRefusedError,
     RegistryUnavailableError,
 )
 from fourfold.runs.image.resolve import Image, keep, recall, resolve
 from fourfold.runs.place import Place
+from fourfold.storage.blob.http_wire import Timeouts
 from tests.runs.image import registries
 from tests.runs.image.conftest import Port
 from tests.runs.image.registries import PASSWORD, REFRESH, USER, Quiet, Running, TokenServer, serving
@@ -207,6 +210,31 @@ def helper(folder: Path, answer: str) -> None:
     file.chmod(0o755)
 
 
+# --- TLS ---
+
+
+def test_a_registry_of_this_machine_that_speaks_tls_is_found(port: Port, tmp_path: Path) -> None:
+    shown, hidden = registries.own_certificate(tmp_path)
+    with registries.registry(port.open.base, tls={"certificate": shown, "key": hidden}) as running:
+        image = asked(running.host, "team/multi:1.0", {"SSL_CERT_FILE": shown})
+        assert image.index_digest == port.made.top.digest
+        with pytest.raises(RegistryCertificateError) as refused:
+            asked(running.host, "team/multi:1.0")
+    assert "SSL_CERT_FILE" in refused.value.hint
+
+
+def test_a_token_is_not_fetched_over_http_for_a_registry_that_speaks_tls(
+    port: Port, tokens: TokenServer, tmp_path: Path
+) -> None:
+    shown, hidden = registries.own_certificate(tmp_path)
+    tls = {"certificate": shown, "key": hidden}
+    with registries.registry(port.open.base, tokens.auth, tls) as running:
+        tokens.seen.clear()
+        with pytest.raises(RegistryRefusedError, match="over http, which is refused"):
+            asked(running.host, "team/multi:1.0", {"SSL_CERT_FILE": shown})
+    assert tokens.seen == []
+
+
 # --- registries that are not as they should be ---
 
 Change = Callable[[str, str, int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]]
@@ -329,6 +357,19 @@ def test_a_login_is_not_shown_to_where_a_registry_redirects(locked: Running, tmp
             asked(host, "team/multi:1.0", login(tmp_path / "docker", host))
     assert seen
     assert all("authorization" not in headers for headers in seen)
+
+
+def test_a_registry_that_stalls_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "TIMEOUTS", Timeouts(0.2, 0.2))
+
+    class Handler(Quiet):
+        def reply(self) -> None:
+            time.sleep(1)
+
+    clock = NoWaiting()
+    with serving(Handler) as at, pytest.raises(RegistryUnavailableError, match="did not answer in time"):
+        resolve(parse(f"127.0.0.1:{at}/x:1"), AMD64, {}, clock=clock)
+    assert clock.waits
 
 
 def test_a_dead_registry_is_told_at_once() -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fourfold.base.clock import SYSTEM
 from fourfold.formats.native.fact import Fact
@@ -224,12 +222,8 @@ def test_no_other_address_is_asked_because_a_variable_names_it(tmp_path: Path, u
 @contextmanager
 def cluster(root: Path, status: int, document: Any) -> Iterator[dict[str, str]]:
     """A cluster's API over TLS; gives the environment of a pod, and the paths that were asked for."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    certificate = registries.certificate(key, "cluster")
-    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+    shown, hidden = registries.own_certificate(root)
+    pem = Path(shown).read_text()
     account = "var/run/secrets/kubernetes.io/serviceaccount"
     write(
         root,
@@ -237,7 +231,6 @@ def cluster(root: Path, status: int, document: Any) -> Iterator[dict[str, str]]:
             f"{account}/token": "pod-token-1234567890\n",
             f"{account}/namespace": "ml",
             f"{account}/ca.crt": pem,
-            "server.pem": private + pem,
             "proc/self/cgroup": "0::/\n",
         },
     )
@@ -251,7 +244,7 @@ def cluster(root: Path, status: int, document: Any) -> Iterator[dict[str, str]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(root / "server.pem")
+    context.load_cert_chain(shown, hidden)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -209,14 +209,11 @@ class Registry:
             try:
                 answer = self._once(method, path, headers, what, most)
             except RegistryUnavailableError as error:
-                if len(self._schemes) > 1:
-                    self._schemes.pop(0)  # this machine's registry speaks https after all
-                    continue
                 if error.final or not left:
                     raise
             else:
                 if len(self._schemes) > 1:
-                    if answer.status == 400:
+                    if answer.status == 400:  # so servers answer http that speak https
                         self._schemes.pop(0)
                         continue
                     del self._schemes[1:]
