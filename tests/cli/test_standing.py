@@ -1,17 +1,19 @@
 """What ``ff status`` and ``ff why`` say of stages that are not any more as ``fourfold.lock`` has them."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.sandbox import Sandbox
+from tests.conftest import find_ff
+from tests.fixtures.sandbox import Sandbox, Tool
 
 PIPELINE = """\
 stages:
   train:
-    cmd: {python} train.py
+    cmd: python train.py
     deps: [train.py]
     params: [lr]
     outs: [model]
@@ -32,15 +34,29 @@ CODE = {
 }
 
 
+def with_python(tool: Tool) -> Tool:
+    """Stages find the Python that runs the tests."""
+    tool.env["PATH"] = f"{Path(sys.executable).parent}:{tool.env['PATH']}"
+    return tool
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline that ran once, and whose results were committed; to copy."""
+    base = tmp_path_factory.mktemp("ran")
+    repo = Sandbox(base / "repo", with_python(Tool([find_ff()], base / "home")))
+    repo.git("init", "--quiet", "--initial-branch", "main")
+    repo.run("init", "--quiet")
+    repo.gen({**CODE, "dvc.yaml": PIPELINE})
+    repo.run("repro")
+    repo.commit("ran")
+    return repo.path
+
+
 @pytest.fixture
-def repo(ff_repo: Sandbox) -> Sandbox:
-    """A pipeline that ran once, and whose results were committed."""
-    folder = Path(sys.executable).parent
-    ff_repo.tool.env["PATH"] = f"{folder}:{ff_repo.tool.env['PATH']}"
-    ff_repo.gen({**CODE, "dvc.yaml": PIPELINE.format(python="python")})
-    ff_repo.run("repro")
-    ff_repo.commit("ran")
-    return ff_repo
+def repo(tmp_path: Path, ran: Path, ff: Tool) -> Sandbox:
+    shutil.copytree(ran, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo", with_python(ff))
 
 
 def coordinates(repo: Sandbox) -> dict[str, dict[str, dict[str, list[object]]]]:
@@ -144,3 +160,25 @@ def test_records_that_were_lost_or_altered_cost_no_more_than_what_they_told(repo
         if path.is_file():
             path.write_text(json.dumps({"schema": "fourfold.run/1"}))
     assert repo.run("status").code == 0
+
+
+def test_a_result_that_no_run_made_is_not_said_to_be_of_one(repo: Sandbox) -> None:
+    before = repo.text("fourfold.lock")
+    repo.gen({"report": "by hand\n"})
+    repo.run("commit", "-f", "eval")
+    assert "  eval:" not in repo.text("fourfold.lock")
+    assert "  train:" in repo.text("fourfold.lock")
+    repo.run("undo", "--force")
+    assert repo.text("fourfold.lock") == before
+
+
+def test_what_comes_back_in_a_clone_without_records_stays_as_locked(repo: Sandbox, tmp_path: Path) -> None:
+    repo.gen({"dvc.yaml": repo.text("dvc.yaml").replace("        env: [CUSTOMER]\n", "")})
+    repo.run("repro", "-f")  # what depends on a variable is not remembered
+    repo.commit("without a variable")
+    repo.git("clone", "-q", str(repo.path), str(tmp_path / "clone"))
+    clone = Sandbox(tmp_path / "clone", repo.tool)
+    clone.run("config", "cache.dir", str(repo.path / ".dvc/cache"))
+    ran = clone.run("repro")
+    assert "Running" not in ran.stdout
+    assert clone.read("fourfold.lock") == repo.read("fourfold.lock")

@@ -255,7 +255,7 @@ class Workshop:
                 self._tell(Restored(name, owner, reasons))
                 self._restore(outs, remembered, examiner)
                 done = self._recorder.record(owner, self._examiner.again())
-                files = self._witness.restored(done.owner)
+                files = self._witness.restored(done.owner, done.files)
                 return done._replace(how="restored", files=(*done.files, *files))
             self._check(owner, outs, examiner)
             reads = [os.path.normpath(os.path.join(owner.wdir, dep.path)) for dep in owner.deps]

@@ -1,5 +1,6 @@
 """Recording a stage as it is, without running it: what ``commit`` needs to know of pipelines."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from fourfold.base.events import Sink, silent
 from fourfold.pipeline.recorder import Recorder
 from fourfold.project.changes import Examiner
 from fourfold.project.commit import StageRecorder
+from fourfold.project.nativelock import lock_path
 from fourfold.project.oplog import Operation
 from fourfold.project.outs import Owner
 
@@ -26,6 +28,11 @@ def stage_recorder(project: "Project", *, insisted: bool, events: Sink = silent)
 
     def record(op: Operation, owner: Owner, relink: bool) -> Sequence[str]:
         recorder = Recorder(project, op, relink=relink, events=events)
-        return recorder.record(owner, examiner, remember=insisted).files
+        done = recorder.record(owner, examiner, remember=insisted)
+        if not os.path.lexists(lock_path(owner.file)):
+            return done.files
+        from fourfold.pipeline.witness import Witness  # noqa: PLC0415 - where nothing was observed, not loaded
+
+        return (*done.files, *Witness(project, op, events=events).restored(done.owner, done.files))
 
     return record

@@ -18,7 +18,7 @@ from fourfold.formats.native.record import Outcome
 from fourfold.pipeline.crew import Verdict
 from fourfold.pipeline.lockfile import entry_of
 from fourfold.pipeline.resources import declared_of
-from fourfold.project.outs import Owner, tracked_paths
+from fourfold.project.outs import LOCK_FILE, Owner, tracked_paths
 from fourfold.runs.task import Declared, Item, Task
 
 if TYPE_CHECKING:
@@ -116,8 +116,16 @@ class Witness:
 
         return refuse(capture.findings, capture.task.name)
 
-    def restored(self, owner: Owner) -> list[str]:
-        """Let ``fourfold.lock`` name the run that made what came from the cache; the files that changed."""
+    def restored(self, owner: Owner, files: Iterable[str]) -> list[str]:
+        """Let ``fourfold.lock`` name the run that made what did not run now; the files that changed.
+
+        Where no such run is known, it says nothing of the stage any more, unless ``dvc.lock`` says what it
+        said: then the records of that run are elsewhere.
+
+        Args:
+            owner: The stage, with what it records now.
+            files: What changed when it was recorded.
+        """
         if not self.is_on:
             return []
         from fourfold.runs.place import place_of  # noqa: PLC0415 - as above
@@ -130,6 +138,8 @@ class Witness:
             record = records.get(made) if made is not None else None
         except FourfoldError as error:
             self._events(Warned(error.code, error.message, error.hint))
+            return []
+        if record is None and os.path.join(os.path.dirname(owner.file), LOCK_FILE) not in files:
             return []
         from fourfold.runs.findings import Findings  # noqa: PLC0415
 
