@@ -181,6 +181,15 @@ def test_children_of_multiprocessing_differ_from_each_other_and_are_the_same_aga
     assert first.section == second.section
 
 
+def test_children_that_all_have_one_name_differ_too(tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(CHILD, encoding="utf-8")
+    program = CHILDREN.replace("Process(", "Process(name='worker', ")
+    (tmp_path / "children.py").write_text(program, encoding="utf-8")
+    first, second = (run(tmp_path, [sys.executable, "children.py", "spawn"]) for _ in range(2))
+    assert (first.err, first.out) == ("", second.out)
+    assert len(set(first.out.strip("[]\n").split(", "))) == 7
+
+
 def test_a_forked_child_inherits_the_state_of_numpy_as_it_always_does(tmp_path: Path) -> None:
     program = """
 import os, numpy as np
@@ -240,6 +249,26 @@ print([entry for entry in warnings.filters if "parsing environment" in str(entry
 """
     ended = run(tmp_path, program, options=["-W", "error"], determinism="strict")
     assert (ended.err, ended.out.split()) == ("", ["[]", "[]"])
+
+
+def test_tensorflow_is_asked_as_its_documentation_says(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text(
+        """
+asked = []
+class random:
+    set_seed = staticmethod(lambda seed: asked.append(type(seed).__name__))
+class config:
+    class experimental:
+        enable_op_determinism = staticmethod(lambda: asked.append("deterministic"))
+""",
+        encoding="utf-8",
+    )
+    program = "import tensorflow; print(*tensorflow.asked)"
+    assert run(tmp_path, program).out == "int\n"
+    strict = run(tmp_path, program, determinism="strict")
+    assert strict.out == "int deterministic\n"
+    assert strict.value("numerics")["switches"] == {"done": ["tensorflow.op_determinism"]}
+    assert run(tmp_path, program, determinism="off").out == "\n"
 
 
 def test_a_call_seeds_without_a_run(tmp_path: Path) -> None:

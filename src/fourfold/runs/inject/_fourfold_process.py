@@ -109,12 +109,18 @@ def _claim(program: str) -> int:
         return 0
 
 
-def called(own: str) -> None:
-    """This process hears its name, from `multiprocessing`; one for the time being is forgotten."""
+def called(own: str, program: str) -> None:
+    """This process hears its name, from `multiprocessing`; one for the time being is forgotten.
+
+    Args:
+        own: Its name, which its parent may have given to others too.
+        program: The main module of its parent.
+    """
     above = os.environ.get(VARIABLE, "")
     if above and above == _Process.name:
         above = above.rpartition("/")[0]  # ours until now: "spawn", or that of a child of a server
-    _below(above, own)
+    number = _claim("\0".join((str(rank()), above, program, own)))
+    _below(above, own + "#" + str(number + 1) if number else own)
 
 
 def before_fork() -> None:

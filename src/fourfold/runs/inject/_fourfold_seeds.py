@@ -261,7 +261,8 @@ def _spawn(module: "Any") -> None:
     def prepare(data: "dict[str, object]", *args: object) -> object:
         try:
             if _is_seeded():
-                _fourfold_process.called(str(data.get("name", "spawn")))
+                main = data.get("init_main_from_name") or data.get("init_main_from_path") or ""
+                _fourfold_process.called(str(data.get("name", "spawn")), str(main))
                 _seed_again()
         except Exception:  # noqa: BLE001, S110 - silent whatever happens
             pass
