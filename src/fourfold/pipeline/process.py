@@ -14,9 +14,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from fourfold.base.clock import SYSTEM
+
+if TYPE_CHECKING:
+    from fourfold.runs.tracer.nursery import Child
 
 #: Seconds that commands have to end by themselves after they were asked to.
 GRACE = 10.0
@@ -38,10 +41,6 @@ def shell_arguments(command: str, environ: Mapping[str, str]) -> Sequence[str] |
     shell = environ.get("SHELL") or "/bin/sh"
     options = _PLAIN_SHELL.get(os.path.basename(shell).lower(), ())
     return [shell, *options, "-c", command]
-
-
-def _words(prefix: Sequence[str], words: Sequence[str] | str) -> Sequence[str] | str:
-    return words if isinstance(words, str) else [*prefix, *words]
 
 
 class Process:
@@ -82,8 +81,22 @@ class Process:
             options["start_new_session"] = True
         elif self._group:
             options["process_group"] = 0
-        self._popen: subprocess.Popen[bytes] = subprocess.Popen(
-            _words(prefix, shell_arguments(command, environ)),
+        words = shell_arguments(command, environ)
+        watched = None
+        if prefix and not isinstance(words, str):
+            from fourfold.runs.tracer import nursery  # noqa: PLC0415 - only what is watched needs it
+
+            watched = nursery.launch(
+                prefix,
+                words,
+                cwd=cwd,
+                environ=environ,
+                streams=(stdin, stdout, stderr),
+                group=self._group and not session,
+                session=session,
+            )
+        self._popen: subprocess.Popen[bytes] | Child = watched or subprocess.Popen(
+            words if isinstance(words, str) else [*prefix, *words],
             cwd=cwd,
             env=dict(environ),
             stdin=stdin,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Set to this, nothing is recorded and stages start as they are.
 OFF = "off"
 SWITCH = "FOURFOLD_CAPTURE"
+#: How stages are observed that say nothing of it; see `fourfold.runs.declared`.
+TRACE = "FOURFOLD_TRACE"
 
 
 class Witness:
@@ -69,7 +71,11 @@ class Witness:
         """
         if not self.is_on:
             return None
-        from fourfold.runs.place import place_of  # noqa: PLC0415 - a run in which nothing runs loads none of it
+        from fourfold.runs.tracer.nursery import NURSERY  # noqa: PLC0415 - where nothing runs, nobody asks
+
+        if self._project.environ.get(TRACE, "auto") in {"auto", "seccomp"}:
+            NURSERY.get_ready()  # while the rest is loaded
+        from fourfold.runs.place import place_of  # noqa: PLC0415
         from fourfold.runs.session import begin  # noqa: PLC0415
         from fourfold.runs.store import records_of  # noqa: PLC0415
 

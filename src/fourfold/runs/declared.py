@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fourfold.base.errors import UsageError
 from fourfold.formats.dvc.fields import Fault, check, wrong
 from fourfold.runs.task import DETERMINISM, TRACE_MODES, Declared, Numerics
 
@@ -37,8 +38,16 @@ PORTABLE = Numerics(
 SIMD = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 #: Seeds are from 0 to one less than this.
 SEEDS = 2**63
+#: How runs are observed that say nothing of it.
+TRACE = "FOURFOLD_TRACE"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
+
+
+class BadTraceModeError(UsageError):
+    """``FOURFOLD_TRACE`` names no way of observing runs."""
+
+    code = "bad-trace-mode"
 
 
 def parse(item: Mapping[str, Any], parameter: Callable[[str], Any]) -> Declared:
@@ -72,6 +81,21 @@ def parse(item: Mapping[str, Any], parameter: Callable[[str], Any]) -> Declared:
         hermetic=own.get("hermetic", False),
         image=own.get("image"),
     )
+
+
+def overruled(declared: Declared, environ: Mapping[str, str]) -> Declared:
+    """What is declared, and for a run that says nothing of how it is observed, what the environment says.
+
+    Raises:
+        BadTraceModeError: the environment says something else.
+    """
+    mode = environ.get(TRACE)
+    if not mode or declared.trace != "auto":
+        return declared
+    for known in TRACE_MODES:
+        if known == mode:
+            return declared._replace(trace=known)
+    raise BadTraceModeError(f"{TRACE} is {mode!r}", hint=f"it may be: {', '.join(TRACE_MODES)}")
 
 
 def _seed(value: int | str | None, parameter: Callable[[str], Any]) -> tuple[int | None, str]:

@@ -22,6 +22,7 @@ from fourfold.base.fs.atomic import temp_token
 from fourfold.formats.native.fact import Section, absent, observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
 from fourfold.runs import code, data, injection, randomness
+from fourfold.runs.declared import overruled
 from fourfold.runs.observation import Coverage, Observation, Trace
 from fourfold.runs.store import FOLDER, Records
 from fourfold.runs.task import Task
@@ -235,6 +236,7 @@ def begin(place: "Place", records: Records, task: Task, *, events: Sink = silent
     Raises:
         FourfoldError: a way of tracing, or a sandbox, that was asked for by name does not work here.
     """
+    task = task._replace(declared=overruled(task.declared, task.environ))
     try:
         live = place.make(FOLDER, _LIVE)
         _sweep(live)

@@ -7,6 +7,11 @@ import sys
 
 if __name__ == "__main__":
     sys.path.append(__file__.rsplit("/fourfold/", 1)[0])
-    from fourfold.runs.tracer.watch import main
+    if sys.argv[1] == "--serve":
+        from fourfold.runs.tracer.forkserver import serve
 
-    main(sys.argv[1:])
+        serve(int(sys.argv[2]))
+    else:
+        from fourfold.runs.tracer.watch import main
+
+        main(sys.argv[1:])

@@ -1,0 +1,160 @@
+"""The fork server: one process that has loaded the supervisor already, and becomes one for each command.
+
+Starting an interpreter for each of many short commands would cost more than the commands. What asks is
+`nursery`, over a socket: a request holds the folder, the words, the environment and four descriptors (input,
+output, errors, and where the process id and then the status are told). The server ends when nobody can ask
+any more and all that it started has ended; supervisors need it for nothing, and outlive it.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # half of `signal`, without the enums that take longer to load
+import _socket
+import os
+import select
+import struct
+from contextlib import suppress
+
+from fourfold.runs.tracer import watch
+
+TYPE_CHECKING = False  # see `abi`
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+#: What a request begins with: its length, the number of words, what is led (`GROUP`, `SESSION`).
+HEAD = struct.Struct("<III")
+#: What is told: a process id, or a status as the system gives it.
+NUMBER = struct.Struct("<i")
+#: The process leads a group of its own; or a session.
+GROUP, SESSION = 1, 2
+DESCRIPTORS = 4
+_PIECE = 1 << 16
+
+
+def serve(number: int) -> NoReturn:
+    """Answer requests that come over the socket with this descriptor; never returns."""
+    control = _socket.socket(fileno=number)
+    waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    _signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    _take_no_signal()
+    started: dict[int, int] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(waking, select.POLLIN)
+    asked = True
+    while asked or started:
+        for ready, _event in poll.poll():
+            if ready == waking:
+                os.read(waking, _PIECE)
+            elif not _answer(control, started):
+                asked = False
+                poll.unregister(control)
+        _tell_ends(started)
+    os._exit(0)
+
+
+def _take_no_signal() -> None:
+    """Let no signal end us, in such a way that what we start has the dispositions that we were given."""
+    for number in range(1, 65):
+        if number in {_signal.SIGKILL, _signal.SIGSTOP, _signal.SIGTSTP, _signal.SIGCONT}:
+            continue
+        try:
+            if _signal.getsignal(number) != _signal.SIG_IGN or number == _signal.SIGCHLD:
+                _signal.signal(number, _notice)  # exec puts the default back
+        except (OSError, ValueError):  # kept by the C library
+            continue
+
+
+def _notice(_number: int, _frame: object) -> None:
+    """Be woken."""
+
+
+def _answer(control: _socket.socket, started: dict[int, int]) -> bool:
+    """Answer one request; whether more may come."""
+    space = _socket.CMSG_SPACE(DESCRIPTORS * 4)
+    data, extra, _flags, _address = control.recvmsg(HEAD.size, space)
+    if not data:
+        return False
+    while len(data) < HEAD.size:
+        data += control.recv(HEAD.size - len(data))
+    length, count, leads = HEAD.unpack(data)
+    pieces = []
+    while length:
+        piece = control.recv(min(length, _PIECE))
+        if not piece:
+            return False
+        pieces.append(piece)
+        length -= len(piece)
+    descriptors = list(struct.unpack(f"{DESCRIPTORS}i", extra[0][2]))
+    folder, *words = b"".join(pieces).split(b"\0")
+    telling = descriptors[3]
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.write(telling, NUMBER.pack(-(error.errno or 1)))
+        os.close(telling)
+        child = -1
+    if child == 0:
+        _become(folder, words[:count], words[count:], descriptors, leads)
+    for number in descriptors[:3]:
+        os.close(number)
+    if child > 0:
+        os.write(telling, NUMBER.pack(child))
+        started[child] = telling
+    return True
+
+
+def _become(
+    folder: bytes, words: list[bytes], environ: list[bytes], descriptors: list[int], leads: int
+) -> NoReturn:
+    """In the child: be the process that was asked for."""
+    try:
+        _signal.set_wakeup_fd(-1)
+        if leads & SESSION:
+            os.setsid()
+        elif leads & GROUP:
+            os.setpgid(0, 0)
+        # Above those that they become: one of them could be 0, 1 or 2 itself.
+        spare = [_moved(number) for number in descriptors[:3]]
+        for number, other in enumerate(spare):
+            os.dup2(other, number)
+        os.closerange(3, 3 + _highest())
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(
+            {
+                os.fsdecode(name): os.fsdecode(value)
+                for name, _, value in (one.partition(b"=") for one in environ)
+            }
+        )
+        watch.main([os.fsdecode(word) for word in words])
+    except BaseException as error:  # noqa: BLE001 - nothing of the server may run on in the child
+        os.write(2, os.fsencode(f"ff: cannot start: {error}\n"))
+    os._exit(126)
+
+
+def _moved(number: int) -> int:
+    import fcntl  # noqa: PLC0415 - loaded by `watch`
+
+    return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def _highest() -> int:
+    """The highest descriptor that may be open."""
+    return max((int(name) for name in os.listdir("/proc/self/fd")), default=256)
+
+
+def _tell_ends(started: dict[int, int]) -> None:
+    """Tell of each process that has ended how it did."""
+    while started:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not ended:
+            return
+        telling = started.pop(ended, None)
+        if telling is not None:
+            with suppress(OSError):  # whoever asked is gone
+                os.write(telling, NUMBER.pack(status))
+            os.close(telling)
