@@ -105,7 +105,11 @@ def lines_of(known: Known, style: Style, *, every: bool) -> Iterator[str]:
         fact = known.facts.get(name)
         if fact is None or fact.grade == "absent":
             continue
-        lines = [*tell(fact.value), *(["declared, not observed"] if fact.grade == "declared" else [])]
+        lines = list(tell(fact.value))
+        if fact.grade == "declared":
+            lines.append("declared, not observed")
+        if name == "interpreter" and fact.why:
+            lines.append(fact.why)
         for number, line in enumerate(lines):
             label = "" if number else name
             yield f"  {style.cyan(f'{label:<13}')} {line}"

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 _PREFIX, _SUFFIX = "python-", ".json"
@@ -31,8 +32,38 @@ def read(scratch: str) -> tuple[Mapping[str, Any], ...]:
             if os.path.islink(path) or os.path.getsize(path) > _LONGEST:
                 continue
             with open(path, "rb") as file:
-                report = json.loads(file.read(_LONGEST))
+                report = _clean(json.loads(file.read(_LONGEST), parse_constant=_nothing, parse_float=_finite))
             if isinstance(report, dict):
                 started = report.get("started")
                 found.append((started if isinstance(started, float | int) else 0.0, name, report))
     return tuple(report for _started, _name, report in sorted(found, key=lambda one: one[:2]))
+
+
+def _nothing(_name: str) -> None:
+    """For ``NaN`` and ``Infinity``: no record can hold them."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+def _clean(value: Any) -> Any:
+    """The same without texts that can name no file: whoever reads them need not mind."""
+    if isinstance(value, str):
+        return value if _is_name(value) else ""
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items() if _is_name(key)}
+    return [_clean(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_name(text: str) -> bool:
+    """Whether the system could take it for a name: no NUL, and bytes that are not UTF-8 escaped as such."""
+    if "\0" in text:
+        return False
+    if not text.isascii():
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return False
+    return True

@@ -166,3 +166,9 @@ def test_files_are_named_by_the_deepest_folder_that_has_a_name() -> None:
     assert names.shown("/home/me") == "~"
     assert names.shown("/usr/lib/libc.so.6") == "/usr/lib/libc.so.6"
     assert names_of("/p", {}, {"prefix": "/usr"}).shown("/usr/lib/a") == "/usr/lib/a"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev", "/nowhere"])
+def test_what_is_no_file_has_no_content(path: str, asked: Asked) -> None:
+    assert content(path, asked) is None
+    assert identity(path, asked) is None

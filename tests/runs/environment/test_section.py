@@ -1,12 +1,17 @@
 """What a record says of the environment, from real processes of real interpreters."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from fourfold.formats.native.canonical import canonical
 from fourfold.runs.environment.compare import compare
 from fourfold.runs.observation import Access
 from tests.runs.environment.conftest import Stage, editable, site_of
@@ -236,3 +241,30 @@ def test_section_in_an_environment_of_conda_names_what_conda_installed(
     other = stage.run("", python=python)
     (change,) = compare(one, other, stage.parts.__getitem__)
     assert change[:4] == ("environment", "conda", "libblas", "changed")
+
+
+HOSTILE: list[Any] = [
+    *(None, 0, -1, 1.5, float("nan"), float("inf"), True, "", "x", "/", "\0", "\ud800", "\udcff"),
+    *([], [[]], [None], ["\0", "/\0", "/x\0"], {}, {"": None}, {"x": []}),
+    [{"file": [], "api": "openblas", "threads": 1}, {"api": "mkl"}],
+    {"torch": {"config": 1, "threads": "x", "devices": {}, "version": "v" * 10**6}, "numpy": 3},
+    {"implementation": "x", "version": {}, "name": []},
+    {"limits": {"Max": 1}, "umask": []},
+]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("argv", "executable", "version", "implementation", "prefix", "base_prefix", "path", "pythonpath"),
+        *("flags", "modules", "locale", "process", "switches", "loaded", "blas", "simd", "frameworks"),
+    ],
+)
+def test_section_believes_no_report_to_have_the_right_types(stage: Stage, key: str) -> None:
+    """Whatever a stage may write where its report should be, the section is made."""
+    whole = {"prefix": "/nowhere", "base_prefix": "/nowhere", "version": "3.11.7 (main) [GCC]"}
+    for value in HOSTILE:
+        stage.reports.mkdir(exist_ok=True)
+        (stage.reports / "python-1.json").write_text(json.dumps({**whole, key: value}))
+        found = stage.section({"PATH": "/bin"})
+        assert len(canonical({name: fact.document() for name, fact in found.items()})) < 10**6

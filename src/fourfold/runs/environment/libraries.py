@@ -5,6 +5,7 @@ linked from the same code. Libraries without one are named by their content. For
 """
 
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -18,6 +19,8 @@ _GNU_BUILD_ID = 3
 #: Notes are small; what says otherwise is broken.
 _MOST_NOTES = 1 << 20
 _MOST_HEADERS = 4096
+#: No program or library is larger; whoever names such a file names none.
+_MOST_BYTES = 8 << 30
 
 
 class Asked(NamedTuple):
@@ -86,7 +89,7 @@ def _gnu_note(notes: bytes, order: str) -> str:
 
 
 def content(path: str, asked: Asked) -> dict[str, Any] | None:
-    """Size and BLAKE3 of a file; None when it cannot be read."""
+    """Size and BLAKE3 of a file; None when it is none, or cannot be read."""
     return _remember(path, asked, "content", lambda: {"blake3": _digest(path)})
 
 
@@ -105,6 +108,8 @@ def _remember(
 ) -> dict[str, Any] | None:
     try:
         status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+            return None
         key = f"{what}:{path}"
         held = asked.known.get(key, status)
         if not isinstance(held, dict):

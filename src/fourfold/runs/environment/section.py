@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError
+from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Fact, Section, absent, observed
 from fourfold.runs import sites
 from fourfold.runs.environment import accelerators, host, interpreter, libraries, numerics
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
 
+#: No fact that a process tells is longer, in bytes.
+_LONGEST = 256 * 1024
 _NO_PYTHON = "no process of Python told about itself"
 
 
@@ -137,13 +140,21 @@ def _of_python(
         "flags": observed(flags(main, found, place, names, asked)),
         "lock": _lock(place, listing, {**described, "prefix": interpreter.text(main.first, "prefix")}),
         "digest": observed(digest),
-        "threads": observed(numerics.threads(main)),
-        "blas": observed(blas)
+        "threads": _believed(numerics.threads(main)),
+        "blas": _believed(blas)
         if blas
         else absent("no library of linear algebra that can be asked was loaded"),
-        "simd": observed(simd) if simd else absent("neither NumPy nor PyTorch was imported"),
-        "frameworks": observed(numerics.frameworks(main)),
+        "simd": _believed(simd) if simd else absent("neither NumPy nor PyTorch was imported"),
+        "frameworks": _believed(numerics.frameworks(main)),
     }
+
+
+def _believed(value: Any) -> Fact:
+    """What a process told, if a record can hold it."""
+    with suppress(ValueError, TypeError, RecursionError):
+        if len(canonical(value)) <= _LONGEST:
+            return observed(value)
+    return absent("what its process told is no value, or too long")
 
 
 def environment_digest(described: Mapping[str, Any], listing: Mapping[str, Mapping[str, Any]]) -> str:
@@ -196,9 +207,9 @@ def _accelerators(main: Python | None) -> Fact:
             found[name] = told
         else:
             why.append(missing)
-    used = numerics.devices(main) if main is not None else {}
-    if used:
-        found["used"] = used
+    used = _believed(numerics.devices(main)) if main is not None else absent("")
+    if used.value:
+        found["used"] = used.value
     return observed(found) if found else absent("; ".join(why))
 
 
@@ -246,7 +257,7 @@ def _executables(observation: "Observation", names: Names, asked: Asked) -> Fact
 def _limits(main: Python | None) -> Fact:
     told = mapping(mapping(main.first, "process"), "limits") if main is not None else {}
     if told:
-        return observed({str(name): told[name] for name in sorted(told)})
+        return _believed({str(name): told[name] for name in sorted(told)})
     return observed(host.limits(), "of Fourfold's own process, which the run inherits")
 
 

@@ -390,7 +390,8 @@ def _jax(jax: "ModuleType") -> "dict[str, object]":
     backends = getattr(bridge, "_backends", {}) if bridge is not None else {}
     return {
         "version": str(jax.__version__),
-        "backends": sorted(str(name) for name in backends),
+        # At its own exit it forgets them: where that comes before us, none are left.
+        "backends": sorted(str(name) for name in backends) or None,
         "x64": _answer(lambda: bool(jax.config.jax_enable_x64)),
         "prng": _answer(lambda: str(jax.config.jax_default_prng_impl)),
     }
