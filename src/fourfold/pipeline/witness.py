@@ -22,6 +22,7 @@ from fourfold.project.outs import LOCK_FILE, Owner, tracked_paths
 from fourfold.runs.task import Declared, Item, Task
 
 if TYPE_CHECKING:
+    from fourfold.formats.native.lockfile import LockBook
     from fourfold.project.oplog import Operation
     from fourfold.project.project import Project
     from fourfold.runs.session import Capture, Finished
@@ -60,6 +61,7 @@ class Witness:
         self._strict = strict
         self._events = events
         self._records: Records | None = None
+        self._book: LockBook | None = None
         self._tracked: tuple[str, ...] | None = None
         self.is_on = project.environ.get(SWITCH, "").lower() != OFF
 
@@ -159,7 +161,8 @@ class Witness:
         if finished.id is not None and finished.record is not None:
             entry = lockfile.entry_of(finished.record, finished.id)
         try:
-            path = lockfile.update(project, self._op, owner.file, owner.name or "", entry)
+            self._book = self._book or lockfile.LockBook()
+            path = lockfile.update(project, self._op, owner.file, owner.name or "", entry, self._book)
         except FourfoldError as error:
             self._events(Warned(error.code, f"fourfold.lock is not written: {error.message}", error.hint))
             return []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import write_atomic
-from fourfold.formats.native.lockfile import LOCK_NAME, LockDocument, LockStage, parse, updated
+from fourfold.formats.native.lockfile import LOCK_NAME, LockBook, LockDocument, LockStage, parse
 from fourfold.project.files import read_owner_file
 
 if TYPE_CHECKING:
@@ -35,7 +35,11 @@ def read_lock(project: "Project", pipeline_file: str) -> LockDocument:
 
 
 def change_lock(
-    project: "Project", op: "Operation", pipeline_file: str, changes: Mapping[str, LockStage | None]
+    project: "Project",
+    op: "Operation",
+    pipeline_file: str,
+    changes: Mapping[str, LockStage | None],
+    book: LockBook | None = None,
 ) -> str | None:
     """Say stages of a ``dvc.yaml`` anew, or with None let them go: durable, whole or not at all, undoable.
 
@@ -44,6 +48,7 @@ def change_lock(
         op: The running operation.
         pipeline_file: The ``dvc.yaml``, absolute.
         changes: By name of the stage, as that file calls it.
+        book: Of the run, which spares reading the file as YAML for each of many stages.
 
     Returns:
         The absolute path of the ``fourfold.lock``; None when its bytes are what they were.
@@ -56,7 +61,7 @@ def change_lock(
     old = read_owner_file(project.root, path)
     if old is None and not any(changes.values()):
         return None
-    new = updated(old or b"", changes, project.relpath(path))
+    new = (book or LockBook()).updated(path, old or b"", changes, project.relpath(path))
     if new == old:
         return None
     op.will_write(path)

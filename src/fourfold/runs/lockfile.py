@@ -7,8 +7,10 @@ is `fourfold.project.nativelock`.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fourfold.formats.native.lockfile import LockDocument, LockStage
+from fourfold.formats.native.lockfile import LockBook, LockDocument, LockStage
 from fourfold.project.nativelock import change_lock, read_lock
+
+__all__ = ["LockBook", "entry_of", "read", "update"]
 
 if TYPE_CHECKING:
     from fourfold.formats.native.fact import Section
@@ -88,7 +90,12 @@ def _hashes(record: "RunRecord") -> dict[str, str]:
 
 
 def update(
-    project: "Project", op: "Operation", pipeline_file: str, stage_name: str, entry: LockStage | None
+    project: "Project",
+    op: "Operation",
+    pipeline_file: str,
+    stage_name: str,
+    entry: LockStage | None,
+    book: LockBook | None = None,
 ) -> str | None:
     """Say a stage in the ``fourfold.lock`` beside its ``dvc.yaml``; with None it is said no longer.
 
@@ -98,6 +105,7 @@ def update(
         pipeline_file: The ``dvc.yaml``, absolute.
         stage_name: As that file calls it.
         entry: From `entry_of`.
+        book: Of the run, which spares reading the file as YAML for each of many stages.
 
     Returns:
         The absolute path of the file; None when its bytes are what they were.
@@ -106,7 +114,7 @@ def update(
         InvalidFileError: the file that is there cannot be understood; it is as it was.
         DeniedError, ExhaustedError: it cannot be written; it is as it was.
     """
-    return change_lock(project, op, pipeline_file, {stage_name: entry})
+    return change_lock(project, op, pipeline_file, {stage_name: entry}, book)
 
 
 def read(project: "Project", pipeline_file: str) -> LockDocument:

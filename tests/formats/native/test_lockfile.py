@@ -8,6 +8,7 @@ from fourfold.base.errors import InvalidFileError
 from fourfold.formats.native.lockfile import (
     MOST,
     BadLockFileError,
+    LockBook,
     LockDocument,
     LockStage,
     parse,
@@ -156,3 +157,34 @@ def test_whatever_is_written_reads_the_same_and_is_written_the_same(stages: dict
     data = render(LockDocument(stages))
     assert parse(data) == LockDocument(stages)
     assert render(parse(data)) == data
+
+
+@given(st.lists(st.tuples(_line, st.none() | _stage), max_size=8))
+def test_a_run_that_keeps_its_text_writes_the_same_bytes(changes: list[tuple[str, LockStage | None]]) -> None:
+    book, quick, slow = LockBook(), b"", b""
+    for name, stage in changes:
+        quick = book.updated("fourfold.lock", quick, {name: stage}, "fourfold.lock") or b""
+        slow = updated(slow, {name: stage}) or b""
+        assert quick == slow
+
+
+def test_what_somebody_else_wrote_meanwhile_is_not_lost() -> None:
+    book = LockBook()
+    first = book.updated("x", b"", {"a": WHOLE}, "x")
+    assert first is not None
+    other = updated(first, {"z": WHOLE})
+    assert other is not None
+    second = book.updated("x", other, {"b": WHOLE}, "x")
+    assert second is not None
+    assert list(parse(second).stages) == ["a", "b", "z"]
+
+
+def test_a_comment_or_a_conflict_takes_the_careful_way() -> None:
+    commented = TEXT.encode() + b"# by hand\n"
+    found = LockBook().updated("x", commented, {"a": WHOLE}, "x")
+    assert found is not None
+    assert list(parse(found).stages) == ["a", "train"]
+    with pytest.raises(InvalidFileError):
+        LockBook().updated("x", b"<<<<<<< ours\n" + TEXT.encode(), {"a": WHOLE}, "x")
+    with pytest.raises(InvalidFileError):
+        LockBook().updated("x", TEXT.encode().replace(b"lock/1", b"lock/2"), {"a": WHOLE}, "x")

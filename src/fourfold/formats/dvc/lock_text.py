@@ -61,6 +61,10 @@ class LockText:
         else:
             yamlio.insert(self._stages, later, name, block)
 
+    def drop(self, name: str) -> None:
+        """Say no longer anything of a stage."""
+        self._stages.pop(name, None)
+
     def render(self) -> bytes:
         """The bytes of the file."""
         return "".join((self._head, *self._stages.values())).encode()

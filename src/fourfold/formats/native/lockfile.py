@@ -6,14 +6,18 @@ it, is `fourfold.runs.lockfile`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from fourfold.base.errors import InvalidFileError
 from fourfold.formats.dvc import yamlio
 
+if TYPE_CHECKING:
+    from fourfold.formats.dvc.lock_text import LockText
+
 #: The file's name; it lies beside ``dvc.lock``.
 LOCK_NAME = "fourfold.lock"
 SCHEMA = "fourfold.lock/1"
+_HEAD = f"schema: {SCHEMA}\nstages:\n"
 #: No such file is larger, in bytes, and none has more stages.
 MOST = 16 * 1024 * 1024
 MOST_STAGES = 100_000
@@ -234,3 +238,45 @@ def updated(old: bytes, changes: Mapping[str, LockStage | None], source: str = L
     if not stages and not document.extra:
         return None
     return render(document._replace(stages=stages))
+
+
+class LockBook:
+    """The lock files that one run writes again and again: their text is cut once, not once a stage."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, tuple[bytes, LockText]] = {}
+
+    def updated(
+        self, path: str, old: bytes, changes: Mapping[str, LockStage | None], source: str
+    ) -> bytes | None:
+        """As the function `updated`, of the file at ``path``; other stages keep their lines.
+
+        Raises:
+            BadYamlError, BadLockFileError: ``old`` cannot be understood.
+        """
+        known, text = self._texts.get(path, (b"", None))
+        if text is None or known != old:
+            text = _cut(old)
+        if text is None:
+            return updated(old, changes, source)
+        for name, stage in changes.items():
+            if stage is None:
+                text.drop(name)
+            else:
+                rank = {other: at for at, other in enumerate(sorted({*text, name}))}
+                text.put(name, stage_document(stage), rank)
+        self._texts.pop(path, None)
+        if not len(text):
+            return updated(old, changes, source)
+        new = text.render()
+        self._texts[path] = new, text
+        return new
+
+
+def _cut(data: bytes) -> "LockText | None":
+    """The text of a file of the shape that `render` gives it, cut at its stages; None for any other."""
+    from fourfold.formats.dvc.lock_text import LockText, cut  # noqa: PLC0415 - what only reads never writes
+
+    if not data.strip():
+        return LockText(_HEAD, {})
+    return cut(data) if data.startswith(_HEAD.encode()) else None
