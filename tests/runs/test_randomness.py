@@ -231,6 +231,18 @@ def test_a_report_of_any_shape_is_read(broken: Mapping[str, Any]) -> None:
     }
 
 
+def test_a_report_cannot_make_a_record_large() -> None:
+    sites = [{"what": "x" * 9999, "file": f"a{at}", "line": 1, "times": 1} for at in range(5000)]
+    sites.append({"what": "", "file": "y" * 99999, "line": 1, "times": 1})
+    libraries = {f"{at}{'z' * 999}": "ok" for at in range(5000)}
+    stage = task(seed=7)
+    found = randomness.section(
+        randomness.plan(stage, never), stage, seen(report(libraries=libraries) | {"entropy": sites})
+    )
+    assert len(found["entropy"].value) == len(found["injected"].value["done"]) == 1000
+    assert len(str(found)) < 400_000
+
+
 def test_what_is_in_force_against_the_profile_is_told() -> None:
     stage = task(determinism="strict", numerics=PORTABLE)
     process: Sequence[Mapping[str, Any]] = [

@@ -62,6 +62,8 @@ _HOST = {
     "FLASH_ATTENTION_DETERMINISTIC": "1",
     "TF_DETERMINISTIC_OPS": "1",
 }
+#: Reports come from anybody's code: so many entries are taken, with paths of at most so many characters.
+_MOST, _LONGEST = 1000, 4096
 _XLA = "--xla_gpu_deterministic_ops=true"
 
 
@@ -260,11 +262,11 @@ def _outcomes(told: Iterable[Mapping[str, Any]], key: str) -> Fact:
     bad: dict[str, str] = {}
     for seeds in told:
         outcomes = seeds.get(key)
-        for name, outcome in outcomes.items() if isinstance(outcomes, Mapping) else ():
+        for name, outcome in list(outcomes.items())[:_MOST] if isinstance(outcomes, Mapping) else ():
             if outcome == "ok":
-                good.add(str(name))
+                good.add(str(name)[:80])
             else:
-                bad[str(name)] = str(outcome)[:80]
+                bad[str(name)[:80]] = str(outcome)[:80]
     value: dict[str, Any] = {"done": sorted(good)}
     if bad:
         value["failed"] = dict(sorted(bad.items()))
@@ -336,12 +338,12 @@ def _places(key: str, task: Task, observation: Observation) -> list[dict[str, An
                 continue
             file = _shown(str(entry.get("file", "")), task, report)
             line, times = entry.get("line"), entry.get("times")
-            if not (isinstance(line, int) and isinstance(times, int)):
+            if not (isinstance(line, int) and isinstance(times, int)) or len(file) > _LONGEST:
                 continue
             at = (file, line, str(entry.get("what", ""))[:80], entry.get("derived") is True)
             found[at] = found.get(at, 0) + times
     made = []
-    for (file, line, what, derived), times in sorted(found.items()):
+    for (file, line, what, derived), times in sorted(found.items())[:_MOST]:
         item: dict[str, Any] = {"at": f"{file}:{line}", "what": what, "times": times}
         if key == "unseeded":
             item["derived"] = derived
