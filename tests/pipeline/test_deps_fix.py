@@ -257,3 +257,12 @@ def test_a_damaged_record_leaves_the_one_before(shop: Workplace) -> None:
     newest = [path for path in records if path.is_file()][-1]
     newest.write_bytes(b"{}")
     assert [one.item for one in fix(shop, "clean").added] == ["schema.yaml"]
+
+
+def test_the_run_that_made_the_lock_tells_what_was_read_and_not_the_last_one(shop: Workplace) -> None:
+    shop.git("add", "-A")
+    shop.git("commit", "--quiet", "-m", "ran")
+    shop.gen({"raw.csv": "z\n"})
+    run(shop, "clean")
+    shop.git("checkout", "--quiet", ".")
+    assert fix(shop, "clean").added == (Addition("clean", "deps", "schema.yaml", settled=True),)

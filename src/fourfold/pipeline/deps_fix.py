@@ -14,9 +14,11 @@ from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Sink, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.walk import refuse_not_utf8
+from fourfold.base.ids import Oid
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Dependency
 from fourfold.formats.dvc.stage_items import escaped, with_items
+from fourfold.formats.native.record import RunId
 from fourfold.pipeline.declaring import gathered, may_be_secret
 from fourfold.pipeline.graph import build_graph
 from fourfold.pipeline.lockfile import LockBook, write_entry
@@ -25,6 +27,7 @@ from fourfold.pipeline.witness import entry_digest
 from fourfold.project.changes import Examiner
 from fourfold.project.files import load_tracked
 from fourfold.project.locks import project_lock
+from fourfold.project.nativelock import read_lock
 from fourfold.project.oplog import Operation, operation
 from fourfold.project.outs import Owner, Tracked, check_overlaps, check_parents, place
 from fourfold.project.owners import Tracking, read_owner_file
@@ -147,7 +150,7 @@ def deps_fix(
             for file, data in files.items():
                 _write(project, op, file, data)
             changed = list(files)
-            settled = _settle(project, op, fixer.accepted, Examiner(project, events), changed)
+            settled = _settle(project, op, fixer.accepted, memory, changed, events)
         added = tuple(
             Addition(
                 wish.used.owner.addressing,
@@ -320,9 +323,18 @@ def _owners(project: "Project", file: str, data: bytes) -> tuple[Owner, ...]:
 
 
 def _settle(
-    project: "Project", op: Operation, wishes: Iterable[_Wish], examiner: Examiner, changed: list[str]
+    project: "Project",
+    op: Operation,
+    wishes: Iterable[_Wish],
+    memory: Memory,
+    changed: list[str],
+    events: Sink,
 ) -> set[tuple[str, str]]:
-    """Write the content of new dependencies into ``dvc.lock`` where a record tells it; which those are."""
+    """Write the content of new dependencies into ``dvc.lock`` where a record tells it; which those are.
+
+    What tells is the run that made the entry which is there, be it the last one or not.
+    """
+    examiner = Examiner(project, events)
     by_stage: dict[str, list[_Wish]] = {}
     for wish in wishes:
         if wish.key == "deps":
@@ -337,10 +349,9 @@ def _settle(
         fresh = next(one for one in _owners(project, owner.file, data) if one.name == owner.name)
         noted = {dep.path for dep in fresh.deps if dep.oid is not None}
         done.update((name, wish.item) for wish in mine if wish.item in noted)
-        made = _made_entry(mine[0].used, project)
-        known = [
-            (wish, _as_read(wish, examiner, project)) for wish in mine if made and wish.item not in noted
-        ]
+        made = _maker(project, memory, mine[0].used)
+        read = {absolute(project, one.path): one.oid for one in made.findings.reads} if made else {}
+        known = [(wish, _as_read(wish, read, examiner)) for wish in mine if wish.item not in noted]
         new = [dep for _wish, dep in known if dep is not None]
         if not new:
             continue
@@ -351,6 +362,18 @@ def _settle(
             changed.append(path)
         done.update((name, wish.item) for wish, dep in known if dep is not None)
     return done
+
+
+def _maker(project: "Project", memory: Memory, last: Used) -> Used | None:
+    """The run that made what ``dvc.lock`` says of a stage: the last, or the one ``fourfold.lock`` names."""
+    if _made_entry(last, project):
+        return last
+    try:
+        entry = read_lock(project, last.owner.file).stages.get(last.owner.name or "")
+    except FourfoldError:
+        return None
+    named = memory.told_by(last.owner, RunId(entry.run)) if entry is not None else None
+    return named if named is not None and _made_entry(named, project) else None
 
 
 def _made_entry(used: Used, project: "Project") -> bool:
@@ -369,17 +392,16 @@ def _shown(project: "Project", owner: Owner, path: str) -> str:
     return project.relpath(os.path.normpath(os.path.join(owner.wdir, path)))
 
 
-def _as_read(wish: _Wish, examiner: Examiner, project: "Project") -> Dependency | None:
+def _as_read(wish: _Wish, read: Mapping[str, Oid | None], examiner: Examiner) -> Dependency | None:
     """A dependency with the content that the run read; None where that is not what lies there now."""
     built = examiner.current(wish.path)
     if built is None:
         return None
-    read = {absolute(project, finding.path): finding.oid for finding in wish.findings}
     if built.is_directory:
         now = {os.path.join(wish.path, path): oid for path, oid in built.tree.items()}
     else:
         now = {wish.path: built.oid}
-    if any(oid is None for oid in read.values()) or read != now:
+    if any(read.get(path) != oid for path, oid in now.items()):
         return None
     return Dependency(
         wish.item,
