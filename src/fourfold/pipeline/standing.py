@@ -69,6 +69,8 @@ def standings(project: "Project", owners: Iterable[Owner]) -> tuple[Standing, ..
         differing = drifts.of(entry, _declared(project, owner), _data(owner))
         if differing:
             found.append(Standing(address_from(project, owner), entry.run, differing))
+    if drifts is not None:
+        drifts.save()
     return tuple(found)
 
 

@@ -14,11 +14,11 @@ from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import is_unsafe_path
 from fourfold.formats.native.canonical import digest as blake3_of
 from fourfold.runs.task import Numerics, Task
+from fourfold.runs.used import Used, UsedBook
 from fourfold.scm.refs import find_root
 
 if TYPE_CHECKING:
     from fourfold.formats.native.lockfile import LockStage
-    from fourfold.formats.native.record import RunRecord
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
     from fourfold.runs.task import Declared
@@ -49,10 +49,11 @@ class Drifts:
 
     def __init__(self, place: "Place", records: "Records") -> None:
         self._place = place
-        self._records = records
+        self._used = UsedBook(place, records)
         self._root = find_root(place.root) or place.root
         self._oids: dict[str, str | None] = {}
         self._environments: dict[str, tuple[Drift, ...]] = {}
+        self._locks: dict[str, str | None] = {}
 
     def of(self, entry: "LockStage", declared: "Declared", data: Collection[str] = ()) -> tuple[Drift, ...]:
         """What differs for one stage.
@@ -62,44 +63,29 @@ class Drifts:
             declared: What it declares now.
             data: Absolute paths that it declares to read or write: no code of its own.
         """
-        record = self._record(entry)
+        used = self._used.of(entry.run)
         return (
-            *self._code(record, data),
-            *self._environment(entry, declared, record),
-            *_randomness(entry, declared, record),
+            *self._code(used, data),
+            *self._environment(entry, declared),
+            *_randomness(entry, declared, used),
             *self._variables(entry, declared),
         )
 
-    def _record(self, entry: "LockStage") -> "RunRecord | None":
-        from fourfold.formats.native.record import RunId  # noqa: PLC0415 - only where there is something to compare
-
-        try:
-            return self._records.get(RunId(entry.run))
-        except FourfoldError:
-            return None
-
-    def _part(self, value: object) -> Mapping[str, Any]:
-        if isinstance(value, Mapping) and isinstance(value.get("part"), str):
-            try:
-                return self._records.part(value["part"])
-            except FourfoldError:
-                return {}
-        return {}
+    def save(self) -> None:
+        """Remember what was found out, for the next time."""
+        self._used.save()
 
     # --- code ---
 
-    def _code(self, record: "RunRecord | None", data: Collection[str]) -> Iterator[Drift]:
+    def _code(self, used: Used | None, data: Collection[str]) -> Iterator[Drift]:
         """Source files that the run really used and that are not what they were."""
-        fact = record.code.get("sources") if record is not None else None
-        value = fact.value if fact is not None else None
-        files = self._part(value.get("files") if isinstance(value, Mapping) else None).get("files")
         differing = []
-        for name, oid in sorted(files.items()) if isinstance(files, Mapping) else ():
-            if not isinstance(oid, str) or is_unsafe_path(name):
-                continue
+        for name, oid in used.files.items() if used is not None else ():
             path = os.path.join(self._root, name)
-            if not _within(path, data) and self._oid(path, len(oid)) != oid:
+            if self._oid(path, len(oid)) != oid and not _within(path, data):
                 differing.append((name, path, oid))
+        if not differing:
+            return
         converted = self._converted([name for name, _, _ in differing])
         for name, path, oid in differing:
             now = converted.get(name, self._oids[path])
@@ -146,12 +132,12 @@ class Drifts:
 
     # --- environment ---
 
-    def _environment(
-        self, entry: "LockStage", declared: "Declared", record: "RunRecord | None"
-    ) -> Iterator[Drift]:
+    def _environment(self, entry: "LockStage", declared: "Declared") -> Iterator[Drift]:
         if entry.lock:
             name, _, recorded = entry.lock.rpartition("@")
-            now = self._digest_of(name)
+            if name not in self._locks:
+                self._locks[name] = self._digest_of(name)
+            now = self._locks[name]
             if name and now != recorded:
                 yield Drift("environment", name, recorded, now)
         image = (entry.image or "").partition("@")[0]
@@ -159,7 +145,7 @@ class Drifts:
             yield Drift("environment", "image", entry.image, declared.image)
         if entry.environment:
             if entry.environment not in self._environments:
-                self._environments[entry.environment] = tuple(self._installed(entry.environment, record))
+                self._environments[entry.environment] = tuple(self._installed(entry))
             yield from self._environments[entry.environment]
 
     def _digest_of(self, name: str) -> str | None:
@@ -171,8 +157,9 @@ class Drifts:
         except OSError:
             return None
 
-    def _installed(self, digest: str, record: "RunRecord | None") -> Iterator[Drift]:
+    def _installed(self, entry: "LockStage") -> Iterator[Drift]:
         """How the environment of a run has changed where it stands on this machine."""
+        digest = entry.environment or ""
         from fourfold.runs import sites  # noqa: PLC0415 - only where there is something to compare
 
         site = sites.site_of(self._place, digest)
@@ -195,8 +182,9 @@ class Drifts:
         listing = {name: {"version": one.version, "record": one.record} for name, one in found.items()}
         if sites.digest_of(site.portable, listing) == digest:
             return
+        record = self._used.record(entry.run)
         fact = record.environment.get("distributions") if record is not None else None
-        recorded = self._part(fact.value if fact is not None else None)
+        recorded = self._used.part(fact.value if fact is not None else None)
         told = False
         for name in sorted({*recorded, *listing} if recorded else ()):
             old, new = recorded.get(name), listing.get(name)
@@ -245,15 +233,12 @@ def _version(entry: object) -> str | None:
     return version if isinstance(version, str) else None
 
 
-def _randomness(entry: "LockStage", declared: "Declared", record: "RunRecord | None") -> Iterator[Drift]:
+def _randomness(entry: "LockStage", declared: "Declared", used: Used | None) -> Iterator[Drift]:
     """What is declared of chance, against what was declared when the stage ran."""
-    fact = record.randomness.get("seed") if record is not None else None
-    # A seed from the environment is of one run, and not declared by the stage.
-    was_declared = fact is not None and fact.grade == "declared" and fact.why != "FOURFOLD_SEED"
     if declared.seed is not None:
         if declared.seed != entry.seed:
             yield Drift("randomness", "seed", entry.seed, declared.seed)
-    elif was_declared and entry.seed is not None:
+    elif used is not None and used.declared and entry.seed is not None:
         yield Drift("randomness", "seed", entry.seed, "drawn")
     if entry.determinism and declared.determinism != entry.determinism:
         yield Drift("randomness", "determinism", entry.determinism, declared.determinism)
