@@ -27,10 +27,12 @@ HERE = 0xFFFFFF9C  # AT_FDCWD
 _BY_NUMBER = (b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/")
 _EXCHANGE = 2
 _LONGEST_ADDRESS = 128
+#: ENOENT, ESRCH, EBADF, EFAULT: whoever asked is gone, or asked for what cannot be; the call fails by itself.
+FAILS_BY_ITSELF = frozenset({2, 3, 9, 14})
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 
 if TYPE_CHECKING:
-    Call = tuple[int, int, int, int, int, int]
+    Call = tuple[int, ...]
 
 
 class Events:
@@ -44,6 +46,7 @@ class Events:
     def __init__(self, listener: int, ledger: Ledger) -> None:
         self._listener = listener
         self._ledger = ledger
+        self._receive = kernel.receiver(listener)
         self._read = kernel.reader()
         self._asker = 0
         #: Working folders by thread, and threads that were about to change theirs when last seen.
@@ -92,13 +95,11 @@ class Events:
     def serve(self) -> None:
         """Answer until a signal interrupts, or nobody is left to ask."""
         ioctl, listener, text, absolute = fcntl.ioctl, self._listener, self._read, self._absolute
-        receive, send, blank = abi.NOTIF_RECV, abi.NOTIF_SEND, bytes(abi.NOTIF.size)
-        unpack, pack, go_on = abi.NOTIF.unpack, abi.ANSWER.pack, abi.FLAG_CONTINUE
+        receive, send, pack, go_on = self._receive, abi.NOTIF_SEND, abi.ANSWER.pack, abi.FLAG_CONTINUE
         opens, handlers, reads, ledger = self._opens.get, self._handlers.get, self._ledger.reads, self._ledger
         while True:
-            try:
-                told = unpack(ioctl(listener, receive, blank))
-            except OSError:
+            told = receive()
+            if told is None:
                 return
             number = told[3]
             times = None
@@ -115,8 +116,9 @@ class Events:
                 elif (handler := handlers(number)) is not None:
                     self._asker = told[0]
                     handler(told[1], told[6:])
-            except OSError:
-                ledger.lost += 1
+            except OSError as error:
+                if error.errno not in FAILS_BY_ITSELF:
+                    ledger.lost += 1
             try:
                 ioctl(listener, send, pack(told[0], 0, 0, go_on))
             except OSError:

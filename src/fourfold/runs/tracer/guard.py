@@ -10,7 +10,7 @@ import fcntl
 import os
 
 from fourfold.runs.tracer import abi, walls
-from fourfold.runs.tracer.events import HERE, Events
+from fourfold.runs.tracer.events import FAILS_BY_ITSELF, HERE, Events
 
 TYPE_CHECKING = False  # see `abi`
 if TYPE_CHECKING:
@@ -52,19 +52,14 @@ class Guard(Events):
 
     def serve(self) -> None:
         """Answer until a signal interrupts, or nobody is left to ask."""
-        blank = bytes(abi.NOTIF.size)
-        while True:
-            try:
-                told = abi.NOTIF.unpack(fcntl.ioctl(self._listener, abi.NOTIF_RECV, blank))
-            except OSError:
-                return
+        while (told := self._receive()) is not None:
             self._asker, self._process, self._answer, self._handed = told[0], told[1], None, None
             handler = self._handlers.get(told[3])
             try:
                 if handler is not None:
                     handler(told[1], told[6:])
-            except OSError:
-                self._ledger.lost += 1  # and Landlock decides
+            except OSError as error:  # and Landlock decides
+                self._ledger.lost += error.errno not in FAILS_BY_ITSELF
             try:
                 self._reply()
             except OSError:

@@ -92,6 +92,25 @@ def listen(steps: bytes) -> int:
     raise failure
 
 
+def receiver(listener: int) -> Callable[[], tuple[int, ...] | None]:
+    """A function that waits for the next question (`abi.NOTIF`); None where a signal or the end comes first.
+
+    Not `fcntl.ioctl`: that one waits on after a signal, in newer versions of Python.
+    """
+    call = ctypes.CDLL(None).ioctl
+    call.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
+    call.restype = ctypes.c_int
+    space = ctypes.create_string_buffer(abi.NOTIF.size)
+    start, view, blank = ctypes.addressof(space), memoryview(space).cast("B"), bytes(abi.NOTIF.size)
+    unpack, request = abi.NOTIF.unpack_from, abi.NOTIF_RECV
+
+    def receive() -> tuple[int, ...] | None:
+        view[:] = blank  # the kernel insists
+        return unpack(space) if call(listener, request, start) == 0 else None
+
+    return receive
+
+
 def reader() -> Callable[[int, int], bytes]:
     """A function that reads the text at an address of a process, to its end.
 

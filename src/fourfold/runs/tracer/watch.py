@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at whether the command has ended: a safety net, for its end interrupts us.
 _LOOK = 0.25
+#: The same where only what stays in the background is waited for.
+_LOOK_LATER = 5.0
 #: Signals whose default is not to end a process, or that none can ignore.
 _LEFT_ALONE = frozenset(
     {
@@ -240,12 +242,15 @@ def _leave_successor(listener: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)
-    blank = bytes(abi.NOTIF.size)
+    _signal.setitimer(_signal.ITIMER_REAL, _LOOK_LATER, _LOOK_LATER)
+    receive = kernel.receiver(listener)
     while True:
         if any(event & select.POLLHUP for _fd, event in poll.poll()):
             os._exit(0)
+        told = receive()
+        if told is None:
+            continue
         try:
-            told = abi.NOTIF.unpack(fcntl.ioctl(listener, abi.NOTIF_RECV, blank))
             fcntl.ioctl(listener, abi.NOTIF_SEND, abi.ANSWER.pack(told[0], 0, 0, abi.FLAG_CONTINUE))
         except OSError:
             continue  # whoever asked is gone
