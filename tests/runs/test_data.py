@@ -345,3 +345,16 @@ def test_a_name_that_is_not_utf8_is_told_and_fails_nothing(tmp_path: Path) -> No
     (folder / os.fsdecode(b"bad\xff")).write_text("x")
     facts = told(task(tmp_path, (item(tmp_path, "data"),)), bare(tmp_path))
     assert facts["unread"].value == {"data": "file-name-not-utf8"}
+
+
+def test_what_a_failed_stage_left_is_not_read_when_it_is_large(tmp_path: Path) -> None:
+    for name, size in (("large", (64 << 20) + 1), ("small", 5)):
+        (tmp_path / name).touch()
+        os.truncate(tmp_path / name, size)
+    where = task(tmp_path, (), (item(tmp_path, "large", "out"), item(tmp_path, "small", "out")))
+    facts = told(where, bare(tmp_path))
+    assert facts["unread"].value == {"large": "not-saved"}
+    assert "blake3" in facts["outputs"].value[1]
+    saved = where._replace(outputs=(item(tmp_path, "large", "out", oid=Oid("0" * 32)),))
+    assert "unread" not in told(saved, bare(tmp_path))
+    assert "unread" not in told(where._replace(kind="command"), bare(tmp_path))

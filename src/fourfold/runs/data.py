@@ -27,6 +27,10 @@ _LONG = 16 << 10
 _MOST_DEPTH = 32
 #: Inputs that nobody has read yet are read before the run up to this size, in bytes; larger ones after it.
 _READ_BEFORE = 8 << 20
+#: Outputs of a stage that failed are read up to this size, in bytes.
+_READ_UNSAVED = 64 << 20
+#: Why a larger one is not: among the codes of errors in ``unread``.
+NOT_SAVED = "not-saved"
 
 
 class Look(NamedTuple):
@@ -67,7 +71,7 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
     contents = Contents(place)
     told = _Told()
     inputs = [_input(item, contents, told, earlier) for item in _local(task.inputs)]
-    outputs = [_output(item, contents, told) for item in _local(task.outputs)]
+    outputs = [_output(item, contents, told, task) for item in _local(task.outputs)]
     facts: dict[str, Fact] = {
         "inputs": observed(_documents(inputs)),
         "outputs": observed(_documents(outputs)),
@@ -128,9 +132,21 @@ def _look(item: "Item", contents: Contents) -> Look:
 
 
 def _now(
-    item: "Item", contents: Contents, told: _Told, then: Look | None = None
+    item: "Item",
+    contents: Contents,
+    told: _Told,
+    then: Look | None = None,
+    most: int | None = None,
 ) -> tuple[Stamp | None, Content | None]:
-    """How a path looks now, where that is compared, and what it holds; what cannot be told is noted."""
+    """How a path looks now, where that is compared, and what it holds; what cannot be told is noted.
+
+    Args:
+        item: What is looked at.
+        contents: Tells.
+        told: Hears.
+        then: How it looked before.
+        most: So many bytes are read that nobody has read yet; None for all.
+    """
     try:
         seen = contents.glimpse(item.path)
         if seen is None:
@@ -139,7 +155,11 @@ def _now(
         stamp = seen.stamp() if then is not None else None
         if then is not None and then.content is not None and then.stamp == stamp:
             return stamp, then.content
-        return stamp, contents.recall(item.path, seen) or contents.read(item.path)
+        known = contents.recall(item.path, seen)
+        if known is None and most is not None and seen.scan.size > most:
+            told.unread[item.shown] = NOT_SAVED
+            return stamp, None
+        return stamp, known or contents.read(item.path)
     except FileNotFoundError:
         told.missing.add(item.shown)
     except ChangedDuringReadError:
@@ -178,8 +198,10 @@ def _input(
     return item, None
 
 
-def _output(item: "Item", contents: Contents, told: _Told) -> tuple["Item", Content | None]:
-    return item, _now(item, contents, told)[1]
+def _output(item: "Item", contents: Contents, told: _Told, task: "Task") -> tuple["Item", Content | None]:
+    # What a stage that failed left behind was saved by nobody, and is not worth minutes of reading.
+    unsaved = task.kind == "stage" and item.oid is None
+    return item, _now(item, contents, told, most=_READ_UNSAVED if unsaved else None)[1]
 
 
 def _documents(found: Iterable[tuple["Item", Content | None]]) -> list[dict[str, Any]]:
