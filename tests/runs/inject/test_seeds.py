@@ -206,15 +206,20 @@ print(np.random.rand())
 
 def test_workers_of_joblib_differ_from_each_other_and_are_the_same_again(tmp_path: Path) -> None:
     program = """
-import time
+import os, pathlib, tempfile, time
 from joblib import Parallel, delayed
 import numpy as np
-def work(_):
+
+def work(at, meeting):
     import random
-    time.sleep(0.5)
+    pathlib.Path(meeting, str(at)).touch()
+    while len(os.listdir(meeting)) < 2:  # until each worker has one
+        time.sleep(0.01)
     return random.random(), np.random.rand()
+
 if __name__ == "__main__":
-    print(sorted(Parallel(n_jobs=2)(delayed(work)(at) for at in range(2))))
+    with tempfile.TemporaryDirectory() as meeting:
+        print(sorted(Parallel(n_jobs=2)(delayed(work)(at, meeting) for at in range(2))))
 """
     first, second = (run(tmp_path, program) for _ in range(2))
     assert (first.err, first.out) == ("", second.out)
