@@ -1,7 +1,7 @@
 """Makes calls of the kernel fail as where they are not there, for itself and what it starts; then runs words.
 
-``python without.py seccomp=EPERM,landlock=ENOSYS WORD...``: `seccomp` is asking for a listener, `landlock` all of
-it, `read` reading another process's memory.
+``python without.py seccomp=EPERM,landlock=ENOSYS WORD...``: `seccomp` is asking for a listener, `landlock` is
+all of it, `read` reading another process's memory.
 """
 
 import ctypes

@@ -7,12 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
 from fourfold.runs.tracer import audit, strace
 from fourfold.runs.tracer import seen as seen_file
-from fourfold.runs.tracer.ledger import HOWS
 from fourfold.runs.tracer.seen import Read
 
 #: Name of the file of the supervisor of one command.
@@ -131,13 +130,15 @@ class _Gathered:
     def add(self, seen: Read) -> None:
         """Take in what was seen of the next command."""
         for use in seen.uses:
-            path = _normal(os.fsdecode(use.path))
+            path = _normal(use.path.decode("utf-8", "surrogateescape"))
             if path is None or path.startswith(self._ours):
                 continue
             key = (path, use.how)
             earlier = self._uses.get(key)
             if earlier is None:
-                self._uses[key] = Access(path, _how(use.how), use.found, use.times, path not in self._used)
+                self._uses[key] = Access(
+                    path, cast("How", use.how), use.found, use.times, path not in self._used
+                )
                 self._used.add(path)
             else:  # the first look at a path says what was there
                 self._uses[key] = earlier._replace(times=earlier.times + use.times)
@@ -185,12 +186,6 @@ class _Gathered:
         )
 
 
-def _how(name: str) -> How:
-    if name not in HOWS.values():
-        raise ValueError(name)
-    return name  # type: ignore[return-value]
-
-
 def _interpreter(script: str) -> str | None:
     """What the kernel starts for a script, without telling: the first word after ``#!``."""
     try:
@@ -206,8 +201,10 @@ def _interpreter(script: str) -> str | None:
 
 def _normal(path: str) -> str | None:
     """A path as a trace names it; None for what has no name (pipes, memory)."""
-    if not path.startswith("/"):
+    if path[:1] != "/":
         return None
+    if "/." not in path and "//" not in path and path[-1] not in "/)" and not path.startswith("/proc/"):
+        return path  # as nearly all are
     path = path.removesuffix(_GONE)
     head, parent, rest = path.rpartition("/..")
     if parent and (not rest or rest[0] == "/"):  # what lies above a link is not what stands before it
