@@ -344,6 +344,19 @@ def test_a_declared_image_has_the_digests_of_its_last_resolution(tmp_path: Path)
     assert said.why == "nothing shows that it ran in a container"
 
 
+@pytest.mark.parametrize(
+    "name", ["me:hunter2@r.example.org/x", "https://me:hunter2@r.example.org/x:1", "x y"]
+)
+def test_a_login_in_a_name_reaches_no_fact(tmp_path: Path, name: str) -> None:
+    launched = {"FOURFOLD_IMAGE": json.dumps({"index": DIGEST, "reference": name})}
+    text = f'image="{name}"\nimageid="{DIGEST.partition(":")[2]}"\n'
+    for said in (found(tmp_path, image=name), found(tmp_path, launched, name)):
+        assert "hunter2" not in str(said)
+    assert found(tmp_path, image=name).grade == "absent"
+    write(tmp_path, {"run/.containerenv": text})
+    assert found(tmp_path).value == {"config": DIGEST}
+
+
 def test_what_runs_outranks_what_is_declared(tmp_path: Path) -> None:
     environ = {"FOURFOLD_IMAGE": json.dumps({"manifest": DIGEST})}
     assert found(tmp_path, environ, "python:3.12").value == {"manifest": DIGEST}

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from fourfold.base.errors import FourfoldError
 from fourfold.formats.native.fact import Fact, absent, attested
 from fourfold.formats.oci import is_digest
+from fourfold.runs.image.reference import is_name
 from fourfold.storage.blob.http_login import Login
 from fourfold.storage.blob.http_wire import Timeouts, Wire
 
@@ -29,7 +30,6 @@ _ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
 _POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 #: Kubelet mounts a file of each container, whose path on the node holds the container's name.
 _MOUNTED_NAME = re.compile(r"/pods/[^/ ]+/containers/([^/ ]+)/[0-9a-f]+ ")
-_TEXT = re.compile(r"[\x21-\x7e]{1,500}", re.ASCII)
 #: Where the agent of ECS answers; no other address is asked because a variable says so.
 _ECS = re.compile(r"169\.254\.170\.\d{1,3}|127\.0\.0\.1|localhost", re.ASCII)
 
@@ -171,16 +171,13 @@ def _named(image: object, identifier: object) -> dict[str, Any]:
         value["id"] = text
     elif _is_pulled(text):
         value["pulled"] = text
-    if value and isinstance(image, str) and _TEXT.fullmatch(image) and not is_digest(image):
+    if value and is_name(image) and not is_digest(image):
         value["reference"] = image
     return value
 
 
 def _is_pulled(text: object) -> bool:
-    if not isinstance(text, str) or not _TEXT.fullmatch(text):
-        return False
-    name, _, digest = text.rpartition("@")
-    return bool(name) and is_digest(digest)
+    return isinstance(text, str) and is_name(text) and is_digest(text.rpartition("@")[2])
 
 
 def _got(connection: http.client.HTTPConnection, path: str) -> Any:

@@ -97,6 +97,14 @@ def parse(text: str) -> Reference:
     return Reference(registry, rest, tag or ("" if digest else "latest"), digest)
 
 
+def is_name(value: object) -> bool:
+    """Whether a value is the name of an image, and nothing more: no login, no blanks."""
+    try:
+        return isinstance(value, str) and value == value.strip() and bool(parse(value))
+    except BadImageNameError:
+        return False
+
+
 def _bad(text: str, why: str) -> BadImageNameError:
     before, at, after = text.rpartition("@")
     shown = f"***@{after}" if at and ":" in before and not is_digest(after) else text  # it may be a login

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.formats.native.fact import Fact, absent, attested, declared, observed
 from fourfold.formats.oci import is_digest, parse_platform
+from fourfold.runs.image.reference import is_name
 
 if TYPE_CHECKING:
     from fourfold.runs.task import Task
@@ -28,7 +29,6 @@ _MOUNTED_ID = re.compile(r"/(?:containers|overlay-containers)/([0-9a-f]{64})/", 
 #: What containerd mounts is its sandbox's: a sign of a container, and not its id.
 _MOUNTED_SANDBOX = re.compile(r"/sandboxes/[0-9a-f]{64}/|/pods/[^/ ]+/containers/", re.ASCII)
 _CONTAINERENV = re.compile(r'(\w+)="([^"\n]*)"')
-_TEXT = re.compile(r"[\x21-\x7e]{1,500}", re.ASCII)
 _MARKS = (".dockerenv", "run/.containerenv", ".singularity.d")
 _NAMES = ("container", "KUBERNETES_SERVICE_HOST", "ECS_CONTAINER_METADATA_URI_V4")
 _APPTAINER = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
@@ -137,7 +137,7 @@ def _injected(text: str) -> Fact:
     if not value:
         return absent(f"{INJECTED} names no digest")
     reference, platform = given.get("reference"), given.get("platform")
-    if isinstance(reference, str) and _TEXT.fullmatch(reference):
+    if is_name(reference):
         value["reference"] = reference
     if isinstance(platform, str) and parse_platform(platform):
         value["platform"] = str(parse_platform(platform))
@@ -151,7 +151,7 @@ def _podman(root: str) -> Fact | None:
     if not _ID.fullmatch(identifier):
         return None
     value = {"config": f"sha256:{identifier}"}
-    if _TEXT.fullmatch(told.get("image", "")):
+    if is_name(told.get("image")):
         value["reference"] = told["image"]
     return observed(value, "/run/.containerenv")
 
@@ -175,6 +175,8 @@ def _declared(image: str, own: str, *, inside: bool, whys: list[str]) -> Fact:
     """What the task says that it runs in, with what that stood for when it was resolved last."""
     from fourfold.runs.image.resolve import recall  # noqa: PLC0415 - few tasks declare one
 
+    if not is_name(image):
+        return absent("; ".join([*whys, "what is declared is no name of an image"]))
     known = recall(image, own) if own else None
     why = "; ".join(whys) if inside else "nothing shows that it ran in a container"
     if known is None:
