@@ -358,3 +358,19 @@ def test_what_a_failed_stage_left_is_not_read_when_it_is_large(tmp_path: Path) -
     saved = where._replace(outputs=(item(tmp_path, "large", "out", oid=Oid("0" * 32)),))
     assert "unread" not in told(saved, bare(tmp_path))
     assert "unread" not in told(where._replace(kind="command"), bare(tmp_path))
+
+
+def test_old_summaries_are_let_go_when_there_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summaries, "MOST_KEPT", 4)
+    folder = tmp_path / ".fourfold" / "runs" / "facts"
+    for at in range(5):
+        (tmp_path / "t.csv").write_text(f"a,b\n{at},{'x' * at}\n")
+        told(task(tmp_path, (item(tmp_path, "t.csv"),)), bare(tmp_path))
+        for kept in folder.glob("table-*"):
+            os.utime(kept, ns=(kept.stat().st_mtime_ns - 10**9,) * 2)
+    (folder / "other").touch()
+    assert len(list(folder.glob("table-*"))) == 3
+    told(task(tmp_path, (item(tmp_path, "t.csv"),)), bare(tmp_path))
+    assert (folder / "other").exists()

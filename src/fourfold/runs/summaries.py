@@ -29,6 +29,8 @@ TOGETHER = 512 << 10
 #: Of longer tables the lines are counted, up to this size. Bytes.
 COUNTED = 64 << 20
 _BLOCK = 1 << 20
+#: Summaries that are kept.
+MOST_KEPT = 5000
 #: What is read of a Parquet file, by reckoning: its footer. Bytes.
 _FOOTER = 16 << 10
 #: Columns that a record tells of.
@@ -105,9 +107,20 @@ def _of(path: str, content: Table, place: "Place") -> dict[str, Any] | None:
         return None
     made = _document(found, content.size, lines) if found is not None else None
     with suppress(OSError, FourfoldError):
-        place.make("runs", "facts")
+        folder = place.make("runs", "facts")
         write_atomic(file, canonical({"check": _check(made), "summary": made}), durable=False)
+        _forget(folder)
     return made
+
+
+def _forget(folder: str) -> None:
+    """Let go of the older half of the summaries once there are too many."""
+    names = [name for name in os.listdir(folder) if name.startswith("table-")]
+    if len(names) > MOST_KEPT:
+        paths = [os.path.join(folder, name) for name in names]
+        for path in sorted(paths, key=os.path.getmtime)[: len(paths) // 2]:
+            with suppress(OSError):
+                os.unlink(path)
 
 
 def _check(summary: object) -> str:
