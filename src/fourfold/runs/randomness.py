@@ -172,6 +172,8 @@ def _switches(numerics: Numerics) -> dict[str, str]:
             found["MKL_CBWR"] = _MKL[numerics.blas]
     if numerics.tf32 is not None:
         found["NVIDIA_TF32_OVERRIDE"] = str(int(numerics.tf32))
+    if numerics.deterministic:
+        found["TORCHINDUCTOR_DETERMINISTIC"] = "1"
     if numerics.workspace is not None:
         found["CUBLAS_WORKSPACE_CONFIG"] = numerics.workspace
     return found

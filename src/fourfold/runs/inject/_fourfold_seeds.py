@@ -71,11 +71,9 @@ def _drawn(library: str, size: int) -> int:
     return int.from_bytes(found[:size], "big")
 
 
-def _tried(
-    found: "dict[str, str]", name: str, act: "Callable[..., object]", *args: object, **named: object
-) -> None:
+def _tried(found: "dict[str, str]", name: str, act: "Callable[..., object]", *args: object) -> None:
     try:
-        act(*args, **named)
+        act(*args)
         found[name] = "ok"
     except Exception as error:  # noqa: BLE001 - what fails is told, and the stage goes on
         found[name] = type(error).__name__
@@ -234,10 +232,11 @@ def _torch(module: "Any") -> None:
     """PyTorch: processor and accelerators, those lazily; deterministic algorithms where asked for."""
     _seed(module)
     if _run.numerics.get("deterministic") == "true":
-        # Strict means strict: what has no deterministic way raises. Otherwise it warns.
-        lenient = _run.determinism != "strict"
-        ask = module.use_deterministic_algorithms
-        _tried(_run.switches, "torch.use_deterministic_algorithms", ask, mode=True, warn_only=lenient)
+        # Strict means strict: what has no deterministic way raises. Otherwise it warns. This way to ask does
+        # not load the compiler, which is told by the environment (`randomness`).
+        mode = "error" if _run.determinism == "strict" else "warn"
+        ask = module.set_deterministic_debug_mode
+        _tried(_run.switches, "torch.deterministic_algorithms", ask, mode)
         _tried(_run.switches, "torch.backends.cudnn", _cudnn, module)
 
 
