@@ -14,6 +14,7 @@ from fourfold.runs.observation import Trace
 from fourfold.runs.task import Declared, Item, Task
 from fourfold.runs.tracer import start
 from tests.fixtures.sandbox import environment, make_home
+from tests.runs.tracer.tracing import public_folder, traced, without_rights
 
 SCRIPT = """\
 import json, os, pathlib, sys
@@ -166,3 +167,16 @@ def test_what_was_refused_is_told(outcome: Outcome) -> None:
     assert [one.family for one in outcome.trace.connections if one.denied] == ["inet"]
     assert (outcome.root / "secret.txt").read_text() == "secret"
     assert (outcome.root / "deep" / "er" / "out.txt").exists()
+
+
+def test_walls_need_no_right() -> None:
+    with public_folder() as folder:
+        (folder / "secret.txt").write_text("secret")
+        run = traced(
+            folder,
+            "cat secret.txt; echo own > $TMPDIR/x && cat $TMPDIR/x",
+            before=without_rights(),
+            hermetic=True,
+        )
+    assert run.outputs == ["own\n"]
+    assert {one.path for one in run.trace.accesses if one.denied} == {f"{folder}/secret.txt"}

@@ -15,20 +15,9 @@ import pytest
 from fourfold.runs.tracer import audit, seen, start
 from fourfold.runs.tracer.ledger import HEADER, Ledger
 from fourfold.runs.tracer.probe import probe
-from tests.runs.tracer.tracing import launches, task, traced
+from tests.runs.tracer.tracing import launches, public_folder, task, traced, without_rights
 
 PYTHON = sys.executable
-#: Run as nobody, who has no right over anything.
-UNPRIVILEGED = (
-    *(
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--inh-caps=-all",
-        "--bounding-set=-all",
-    ),
-)
 
 
 def wait_for(path: Path, seconds: float = 10) -> str:
@@ -243,20 +232,10 @@ def test_a_tracer_within_a_tracer_runs_its_command_and_says_why_it_sees_nothing(
     assert coverage.why == "another program watches already"
 
 
-def test_another_user_is_watched_without_any_right(tmp_path: Path) -> None:
-    folder = tmp_path / "ws"
-    folder.mkdir()
-    (folder / "in.txt").write_text("data\n")
-    for path in (tmp_path, folder, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o777)
-    scratch = tmp_path / "ws-scratch"
-    scratch.mkdir()
-    scratch.chmod(0o777)
-    run = traced(
-        folder,
-        "cat in.txt && grep NoNewPrivs /proc/self/status",
-        before=UNPRIVILEGED if os.geteuid() == 0 else (),
-    )
+def test_another_user_is_watched_without_any_right() -> None:
+    with public_folder() as folder:
+        (folder / "in.txt").write_text("data\n")
+        run = traced(folder, "cat in.txt && grep NoNewPrivs /proc/self/status", before=without_rights())
     assert run.codes == [0], run.errors
     assert run.outputs[0].split() == ["data", "NoNewPrivs:", "1"]
     assert run.below("read") == {"in.txt": True}

@@ -2,7 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +71,9 @@ def traced(
     run = task(folder, *commands, environ=environ, **declared)
     scratch = folder.parent / f"{folder.name}-scratch"
     done, starts = [], launches(run, scratch)
+    if before:  # another user writes there
+        for one in (scratch, *scratch.iterdir()):
+            one.chmod(0o777)
     for launch, command in zip(starts, commands, strict=True):
         words = [*before, *launch.prefix, "/bin/sh", "-c", command]
         env = {**run.environ, **launch.environ, "FOURFOLD_RUN_DIR": str(scratch)}
@@ -83,3 +89,24 @@ def traced(
         [one.stderr for one in done],
         start.collect(starts, str(scratch)),
     )
+
+
+def without_rights() -> tuple[str, ...]:
+    """Words that run others without any right: as another user where that one can reach the interpreter."""
+    if os.geteuid() != 0:
+        return ()
+    used = {Path(sys.executable), Path(os.path.realpath(sys.executable)), Path(start.__file__)}
+    open_ = all(folder.stat().st_mode & 0o001 for path in used for folder in path.parents)
+    nobody = ("--reuid=65534", "--regid=65534", "--clear-groups") if open_ else ()
+    return ("setpriv", *nobody, "--inh-caps=-all", "--bounding-set=-all")
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """A folder in which every user may do everything, and folders beside it likewise."""
+    with tempfile.TemporaryDirectory() as base:
+        folder = Path(base) / "ws"
+        folder.mkdir()
+        for path in (folder, folder.parent):
+            path.chmod(0o777)
+        yield folder
