@@ -62,7 +62,7 @@ def snapshot(place: "Place", task: "Task", parts: Parts) -> Snapshot:
         why = "no Git repository" if git is None else "a repository without a work tree"
         return Snapshot({name: absent(why) for name in _NAMES}, place.root, None, task)
     try:
-        known, state = codestate.take(git, place.environ, data_of(task))
+        known, state = codestate.take(git, place.environ, data_of(task), place.clock)
     except FourfoldError as error:
         why = error.message.replace(git.root, ".")
         return Snapshot({name: absent(why) for name in _NAMES}, git.root, None, task)

@@ -6,10 +6,11 @@ counts when it was imported, or read and named like code; its content is kept, b
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.reading import FileTooLargeError, read_file
 from fourfold.runs.codestate import LARGEST, CodeState, holds_secret, is_secret, secret_values
 from fourfold.runs.codetree import Outputs, is_written
 from fourfold.scm.blobs import blob_id
@@ -114,16 +115,14 @@ def _environments(observation: "Observation", prefix: str) -> tuple[str, ...]:
 def _keep(found: Sources, path: str, name: str, secrets: tuple[bytes, ...], *, long: bool) -> None:
     """Take the content of a file that the code tree lacks."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                return
-            found.ignored.add(name)
-            found.files[name] = None
-            if about.st_size > LARGEST or is_secret(name):
-                return
-            content = file.read(LARGEST + 1)
-    except OSError:
+        content = read_file(path, LARGEST)
+    except FileTooLargeError:
+        content = None
+    except (OSError, FourfoldError):
+        return
+    found.ignored.add(name)
+    found.files[name] = None
+    if content is None or is_secret(name):
         return
     if holds_secret(content, secrets):
         return

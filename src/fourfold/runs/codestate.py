@@ -6,7 +6,6 @@ by their state on disk (size, times, inode). What a record says of it is `code`.
 
 import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,7 @@ from fourfold.scm import worktree
 from fourfold.scm.worktree import COMMIT, GONE, UNTRACKED, Blob, Changed, Entry, Settings
 
 if TYPE_CHECKING:
+    from fourfold.base.clock import Clock
     from fourfold.scm.git import Git
 
 #: A file that is not in the commit as it is, and larger, is no code: bytes.
@@ -23,8 +23,8 @@ LARGEST = 10 * 1024 * 1024
 #: No more is kept of all such files: bytes, and files.
 MOST_BYTES = 64 * 1024 * 1024
 MOST_FILES = 10_000
-#: Younger states of files prove nothing: seconds.
-_YOUNG = 0.05
+#: Younger states of files prove nothing: nanoseconds.
+_YOUNG = 50_000_000
 #: Names of files that hold what must not leave the machine; Git's own copy of one is not ours to judge.
 _SECRET = re.compile(
     r"(?:^|/)(?:\.env(?:\.(?!example$|sample$|template$)[^/]*)?|\.netrc|\.pypirc|\.npmrc|\.htpasswd|\.git-credentials"
@@ -126,13 +126,16 @@ class _Memory:
 _MEMORIES: dict[str, _Memory] = {}
 
 
-def take(git: "Git", environ: Mapping[str, str], outputs: Iterable[str]) -> tuple[Settings, CodeState]:
+def take(
+    git: "Git", environ: Mapping[str, str], outputs: Iterable[str], clock: "Clock"
+) -> tuple[Settings, CodeState]:
     """The settings of a repository, and the state of its code now.
 
     Args:
         git: The repository.
         environ: The caller's environment.
         outputs: Absolute paths of what the project tracks or makes.
+        clock: Tells the time.
 
     Raises:
         GitNotInstalledError, GitOwnershipError, GitFailedError: git is not there, or refuses.
@@ -149,7 +152,7 @@ def take(git: "Git", environ: Mapping[str, str], outputs: Iterable[str]) -> tupl
     hidden = _hidden(git, environ, memory)
     for change in (*now.changed, *(Changed(path, _mode(git, known, path)) for path in hidden)):
         look.at(change)
-    look.read()
+    look.read(clock.now_ns())
     found = look.changes.items()
     # What is gone comes first: a folder may stand where a file was.
     changes = dict(sorted(found, key=lambda item: item[1] is not None))
@@ -294,8 +297,8 @@ class _Look:
             found.append(Row(path, "deleted" if entry is None else "modified" if known else added))
         return sorted(found)
 
-    def read(self) -> None:
-        """Look into everything that was taken note of."""
+    def read(self, now_ns: int) -> None:
+        """Look into everything that was taken note of; files that changed a moment ago are not remembered."""
         memory, fresh = self._memory, []
         kept: dict[str, tuple[object, Blob]] = {}
         rules = self._rules()
@@ -310,7 +313,7 @@ class _Look:
         if fresh:
             blobs |= reader.read([(path, mode) for path, mode, _ in fresh])
         for path, _, key in fresh:
-            if path in blobs and _settled(key[0]):
+            if path in blobs and _settled(key[0], now_ns):
                 kept[path] = key, blobs[path]
         memory.blobs = kept
         secrets = _secrets(self._environ, memory) if blobs else ()
@@ -337,11 +340,11 @@ class _Look:
         return self._memory.base[0], info, tuple(signatures), self._known
 
 
-def _settled(signature: object) -> bool:
+def _settled(signature: object, now_ns: int) -> bool:
     """Whether a state is old enough that a later change shows."""
     if not isinstance(signature, tuple):
         return False
-    return bool(time.time() - max(signature[1], signature[2]) / 1e9 > _YOUNG)
+    return bool(now_ns - max(signature[1], signature[2]) > _YOUNG)
 
 
 def _submodules(

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import is_unsafe_path
 from fourfold.formats.native.canonical import digest as blake3_of
 from fourfold.runs.task import Numerics, Task
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from fourfold.runs.task import Declared
 
 Coordinate = Literal["code", "environment", "randomness", "variables"]
-#: Lock files are smaller, in bytes.
-_LOCK = 64 * 1024 * 1024
 
 
 class Drift(NamedTuple):
@@ -98,14 +97,9 @@ class Drifts:
             from fourfold.scm.blobs import blob_id  # noqa: PLC0415 - only where there is something to compare
 
             try:
-                link = os.path.islink(path)
-                if link:
-                    content = os.fsencode(os.readlink(path))
-                else:
-                    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                        content = file.read()
+                content = os.fsencode(os.readlink(path)) if os.path.islink(path) else read_file(path)
                 self._oids[path] = blob_id(content, long=length > 40)
-            except OSError:
+            except (OSError, FourfoldError):
                 self._oids[path] = None
         return self._oids[path]
 
@@ -152,9 +146,8 @@ class Drifts:
         if is_unsafe_path(name) or os.path.isabs(name):
             return None
         try:
-            with open(os.path.join(self._place.root, name), "rb") as file:
-                return blake3_of(file.read(_LOCK))
-        except OSError:
+            return blake3_of(read_file(os.path.join(self._place.root, name)))
+        except (OSError, FourfoldError):
             return None
 
     def _installed(self, entry: "LockStage") -> Iterator[Drift]:

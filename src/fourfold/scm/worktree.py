@@ -13,6 +13,8 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.reading import read_file
 from fourfold.scm.blobs import blob_id
 from fourfold.scm.process import GitFailedError, child_environment, failed, run_git
 from fourfold.scm.refs import find_dirs, read_head
@@ -290,13 +292,8 @@ class Reader:
     def _content(self, path: str, mode: str) -> bytes | None:
         where = os.path.join(self._git.root, path)
         try:
-            if mode == LINK:
-                return os.fsencode(os.readlink(where))
-            with open(
-                os.open(where, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK), "rb"
-            ) as file:
-                return file.read()
-        except OSError:
+            return os.fsencode(os.readlink(where)) if mode == LINK else read_file(where)
+        except (OSError, FourfoldError):
             return None
 
     def _attributes(self, files: Sequence[str]) -> dict[str, dict[str, str]]:
