@@ -381,8 +381,8 @@ def get_run(name: str = "@", repo: str | None = None) -> Run:
 def find_runs(
     stage: str | None = None,
     *,
-    output: str | None = None,
-    input: str | None = None,  # noqa: A002 - the word that the command has
+    wrote: str | None = None,
+    read: str | None = None,
     params: Mapping[str, Any] | None = None,
     packages: Mapping[str, str | None] | None = None,
     seed: int | None = None,
@@ -393,8 +393,8 @@ def find_runs(
 
     Args:
         stage: Runs of this stage.
-        output: That wrote this: a path from the root, or the beginning of an MD5 or BLAKE3.
-        input: That read this, likewise.
+        wrote: That wrote this: a path from the root, or the beginning of an MD5 or BLAKE3.
+        read: That read this, likewise.
         params: That ran with these parameters.
         packages: Where these distributions were installed, in a version or in any (None).
         seed: With this seed.
@@ -408,8 +408,8 @@ def find_runs(
     records = records_of(place)
     wanted = Criteria(
         stage=stage,
-        output=output,
-        input=input,
+        wrote=wrote,
+        read=read,
         params=tuple(
             (name, value if isinstance(value, str) else json.dumps(value))
             for name, value in (params or {}).items()

@@ -44,15 +44,15 @@ def found(records: Records, **criteria: Any) -> list[int]:
         ({"stage": "train"}, [2, 1]),
         ({"stage": "nobody"}, []),
         ({"seed": 2}, [2]),
-        ({"output": "model.pkl"}, [3, 2, 1]),
-        ({"output": blake("better")[:8]}, [2]),
-        ({"output": blake("better").upper()}, [2]),
-        ({"output": "3" * 32}, [3, 2, 1]),
-        ({"output": "data.csv"}, []),
-        ({"input": "data.csv"}, [3, 2, 1]),
-        ({"input": blake("other")}, [2]),
-        ({"input": "schema.yaml"}, [2]),
-        ({"input": "9" * 10}, [2]),
+        ({"wrote": "model.pkl"}, [3, 2, 1]),
+        ({"wrote": blake("better")[:8]}, [2]),
+        ({"wrote": blake("better").upper()}, [2]),
+        ({"wrote": "3" * 32}, [3, 2, 1]),
+        ({"wrote": "data.csv"}, []),
+        ({"read": "data.csv"}, [3, 2, 1]),
+        ({"read": blake("other")}, [2]),
+        ({"read": "schema.yaml"}, [2]),
+        ({"read": "9" * 10}, [2]),
         ({"params": (("lr", "0.2"),)}, [2]),
         ({"params": (("params.yaml:lr", "0.20"),)}, [2]),
         ({"params": (("lr", "nothing"),)}, []),
@@ -67,7 +67,7 @@ def found(records: Records, **criteria: Any) -> list[int]:
         ({"since": "2026-01-01T00:00:02", "until": "2026-01-01T00:00:03"}, [2]),
         ({"failed": True}, [3]),
         ({"failed": True, "seed": 2}, []),
-        ({"seed": 2, "output": "model.pkl", "packages": (("numpy", "2.0.1"),)}, [2]),
+        ({"seed": 2, "wrote": "model.pkl", "packages": (("numpy", "2.0.1"),)}, [2]),
     ],
 )
 def test_a_condition_finds_the_runs_that_meet_it(
@@ -85,8 +85,8 @@ def test_a_file_in_a_folder_that_a_run_wrote_is_found(tmp_path: Path) -> None:
     records = records_in(tmp_path)
     out = {"path": "features", "role": "out", "blake3": blake("x"), "nfiles": 2}
     keep(records, more={"outputs": observed([out])})
-    assert len(list(find(records, Criteria(output="features/part-1.csv")))) == 1
-    assert not list(find(records, Criteria(output="features-2")))
+    assert len(list(find(records, Criteria(wrote="features/part-1.csv")))) == 1
+    assert not list(find(records, Criteria(wrote="features-2")))
 
 
 @pytest.mark.parametrize(

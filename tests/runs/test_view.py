@@ -107,7 +107,7 @@ def test_the_public_names_find_runs_of_a_folder(tmp_path: Path) -> None:
         "run = fourfold.get_run()\n"
         "first = fourfold.get_run('@~1')\n"
         "assert isinstance(run, fourfold.Run)\n"
-        "assert [each.seed for each in fourfold.find_runs(output='out.txt')] == [2, 1]\n"
+        "assert [each.seed for each in fourfold.find_runs(wrote='out.txt')] == [2, 1]\n"
         "assert fourfold.find_runs(seed=1) == [first]\n"
         "assert [each.name for each in first.diff(run)] == ['seed'], first.diff(run)\n"
     )

@@ -25,8 +25,8 @@ class Criteria(NamedTuple):
 
     Attributes:
         stage: It is a run of this stage.
-        output: It wrote this: a path relative to the root, or the beginning of an MD5 or BLAKE3.
-        input: It read this, declared or not; likewise.
+        wrote: It wrote this: a path relative to the root, or the beginning of an MD5 or BLAKE3.
+        read: It read this, declared or not; likewise.
         params: It ran with these: name (``lr``, ``train.lr``, ``other.yaml:lr``) and value as text.
         packages: These distributions were installed: name, and version or None for any.
         seed: Its seed.
@@ -38,8 +38,8 @@ class Criteria(NamedTuple):
     """
 
     stage: str | None = None
-    output: str | None = None
-    input: str | None = None
+    wrote: str | None = None
+    read: str | None = None
     params: tuple[tuple[str, str], ...] = ()
     packages: tuple[tuple[str, str | None], ...] = ()
     seed: int | None = None
@@ -102,10 +102,9 @@ def matches(record: RunRecord, criteria: Criteria, part: Part) -> bool:
     """Whether a record meets the conditions about its facts."""
     return (
         (criteria.seed is None or value_of(record.randomness, "seed") == criteria.seed)
-        and (criteria.output is None or _names(rows_of(record, "outputs"), criteria.output))
+        and (criteria.wrote is None or _names(rows_of(record, "outputs"), criteria.wrote))
         and (
-            criteria.input is None
-            or _names([*rows_of(record, "inputs"), *_undeclared(record)], criteria.input)
+            criteria.read is None or _names([*rows_of(record, "inputs"), *_undeclared(record)], criteria.read)
         )
         and (criteria.code is None or _begins(record.code, ("commit", "tree"), criteria.code))
         and (criteria.environment is None or _begins(record.environment, ("digest",), criteria.environment))

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     now = session.clock.now_ns() // 1_000_000_000
     criteria = Criteria(
         stage=args.stage,
-        output=_place(args.output, session, place),
-        input=_place(args.input, session, place),
+        wrote=_place(args.output, session, place),
+        read=_place(args.input, session, place),
         params=tuple(_pair(text) for text in args.param),
         packages=tuple(_package(text) for text in args.package),
         seed=int(args.seed) if args.seed is not None else None,
