@@ -20,6 +20,8 @@ PAGES = (
     "README.md",
     "docs/tutorial/first-project.md",
     "docs/guides/churn.md",
+    "docs/guides/environment-locks.md",
+    "docs/guides/undeclared-inputs.md",
     "docs/guides/when-something-is-damaged.md",
 )
 #: Where the reader of a page is at home; the sandbox's folder is shown so.

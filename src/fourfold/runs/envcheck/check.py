@@ -8,7 +8,7 @@ from fourfold.base.events import Sink, silent
 from fourfold.runs.envcheck.findings import Finding, reinstall
 from fourfold.runs.envcheck.interpreter import Interpreter, ask, find_python
 from fourfold.runs.envcheck.locked import LockReport, against_lock
-from fourfold.runs.envcheck.rehash import Rehashed, Row, Verdict, now, read_record, rehash
+from fourfold.runs.envcheck.rehash import Rehashed, Row, Verdict, read_record, rehash
 from fourfold.runs.envcheck.strays import strays
 from fourfold.runs.environment.distributions import Distribution, installed
 from fourfold.runs.environment.remembered import Remembered, remembered
@@ -71,7 +71,7 @@ def check(
     interpreter = ask(find_python(place.cwd, place.environ, python), place.environ)
     in_project = place.project is not None or os.path.isdir(place.own)
     known = remembered(place, "rehash") if in_project else Remembered("")
-    listing = installed(interpreter.sites, remembered(place, "distributions"), now())
+    listing = installed(interpreter.sites, remembered(place, "distributions"), place.clock.now_ns())
     names = list(listing)
     listed: list[Row] = []
     without: list[Distribution] = []
@@ -84,7 +84,7 @@ def check(
     findings: list[Finding] = []
     rehashed = None
     if not fast:
-        rehashed = rehash(listed, _inside(interpreter), known, now(), events)
+        rehashed = rehash(listed, _inside(interpreter), known, place.clock.now_ns(), events)
         findings += _changed(rehashed.wrong, [listing[name] for name in names])
         findings += strays(interpreter, listing, listed, without)
     report, more = against_lock(

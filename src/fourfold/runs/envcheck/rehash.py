@@ -8,7 +8,6 @@ import base64
 import hashlib
 import os
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from io import FileIO
 from typing import NamedTuple
@@ -224,8 +223,3 @@ def walk(site: str) -> Iterator[tuple[str, bool]]:
                     ahead.append(entry.path)
             else:
                 yield entry.path, folder == site
-
-
-def now() -> int:
-    """The time of the machine, nanoseconds: what times of files are compared with."""
-    return time.time_ns()

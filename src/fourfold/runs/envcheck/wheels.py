@@ -26,7 +26,8 @@ _UV_ARCHIVE = re.compile(rb"\xb0([A-Za-z0-9_-]{16})")
 #: A text of MessagePack, with its length before it.
 _UV_FILE = re.compile(rb"(?:\xd9(.)|([\xa0-\xbf]))(?=([A-Za-z0-9_.!+-]+\.whl))", re.DOTALL)
 _UV_URL = re.compile(rb"https?://[\x21-\x7e]+?\.whl")
-_BROKEN = (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
+#: What reading a broken archive raises; of `RuntimeError` are those that are encrypted or packed strangely.
+_BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Wheel(NamedTuple):

@@ -17,7 +17,6 @@ from fourfold.formats.locks.pylock_write import render
 from fourfold.runs.envcheck.index import files_of
 from fourfold.runs.envcheck.interpreter import Interpreter, ask, find_python
 from fourfold.runs.envcheck.oracle import Oracle, archive_hash, direct_url
-from fourfold.runs.envcheck.rehash import now
 from fourfold.runs.envcheck.wheels import Wheel, file_names
 from fourfold.runs.environment.distributions import Distribution, installed
 from fourfold.runs.environment.remembered import remembered
@@ -81,7 +80,7 @@ def lock(
     """
     interpreter = ask(find_python(place.cwd, place.environ, python), place.environ)
     in_project = place.project is not None or os.path.isdir(place.own)
-    listing = installed(interpreter.sites, remembered(place, "distributions"), now())
+    listing = installed(interpreter.sites, remembered(place, "distributions"), place.clock.now_ns())
     oracle = Oracle(place, keep=in_project, wheels=wheels)
     before = _before(place)
     addresses = {value: archive for files in before.values() for archive in files for value in archive.hashes}
