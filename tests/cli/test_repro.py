@@ -145,11 +145,11 @@ def test_the_four_coordinates_stand_in_their_order(ff_repo: Sandbox) -> None:
     repo = start(ff_repo)
     repo.run("repro")
     told = repo.run("coordinates", "train").stdout
-    places = [
-        told.index(word) for word in ("code\n", "data\n", "environment\n", "randomness\n", "not captured")
-    ]
+    places = [told.index(word) for word in ("  code ", "  data ", "  environment ", "  randomness ")]
     assert places == sorted(places)
     assert "train.seed = 1" in told
     data = repo.run("coordinates", "--json").json()
-    assert [stage["name"] for stage in data["data"]] == ["prepare", "train"]
-    assert data["randomness"] == {"seeds": {"train.seed": 1}, "hash_seed": "0"}
+    assert [stage["name"] for stage in data] == ["prepare", "train"]
+    assert data[1]["randomness"]["seeds"] == {"train.seed": 1}
+    assert data[1]["code"]["tree"]["grade"] == "observed"
+    assert len(data[1]["run"]) == 64

@@ -1,10 +1,9 @@
-"""The four coordinates in their first form."""
+"""The four coordinates of what stages have made, as the records of their runs tell them."""
 
-import os
-import sys
+import shutil
 from pathlib import Path
 
-from fourfold.pipeline.coordinates import coordinates, environment_of
+from fourfold.pipeline.coordinates import coordinates
 from fourfold.pipeline.repro import repro
 from tests.project.workplace import Workplace
 
@@ -15,45 +14,48 @@ stages:
     deps: [raw]
     params: [train, split.random_state, lr]
     outs: [model]
+    meta: {fourfold: {seed: train.seed}}
 """
+PARAMS = "lr: 1\ntrain: {seed: 7, deep: {numpy_seed: 8}}\nsplit: {random_state: 9}\n"
+ONE = "c4ca4238a0b923820dcc509a6f75849b"
 
 
-def test_the_four_are_told_of_what_is_recorded(work: Workplace) -> None:
-    work.gen(
-        {
-            "dvc.yaml": STAGE,
-            "raw": "1",
-            "params.yaml": "lr: 1\ntrain: {seed: 7, deep: {numpy_seed: 8}}\nsplit: {random_state: 9}\n",
-        }
-    )
+def test_the_four_are_told_by_the_run_that_made_what_is_recorded(work: Workplace) -> None:
+    work.gen({"dvc.yaml": STAGE, "raw": "1", "params.yaml": PARAMS})
     repro(work.open())
-    found = coordinates(work.open(), ["train"])
-    assert found.code.commit is None
-    (stage,) = found.data
+    (stage,) = coordinates(work.open(), ["train"])
     assert stage.command == "cp raw model"
-    assert stage.deps == {"raw": "c4ca4238a0b923820dcc509a6f75849b"}
-    assert stage.outs == {"model": "c4ca4238a0b923820dcc509a6f75849b"}
-    assert found.randomness.seeds == {
-        "split.random_state": 9,
-        "train.seed": 7,
-        "train.deep.numpy_seed": 8,
-    }
-    assert found.randomness.hash_seed == "0"
+    assert stage.deps == {"raw": ONE}
+    assert stage.outs == {"model": ONE}
+    assert stage.seeds == {"split.random_state": 9, "train.seed": 7, "train.deep.numpy_seed": 8}
+    assert stage.record is not None
+    assert stage.record.randomness["seed"].value == 7
+    assert stage.record.code["commit"].grade == "absent"
+    assert stage.record.environment["host"].grade == "observed"
+    assert stage.why == ""
 
 
-def test_the_environment_is_that_of_the_python_on_the_path() -> None:
-    folder = os.path.dirname(sys.executable)
-    found = environment_of({"PATH": folder})
-    assert found.python == ".".join(map(str, sys.version_info[:3]))
-    assert "ruamel.yaml" in found.packages
+def test_results_whose_run_is_recorded_nowhere_say_so(work: Workplace) -> None:
+    work.gen({"dvc.yaml": STAGE, "raw": "1", "params.yaml": PARAMS})
+    (stage,) = coordinates(work.open())
+    assert (stage.command, stage.why) == (None, "it has not run")
+    repro(work.open())
+    shutil.rmtree(Path(work.open().own_dir) / "runs")
+    (stage,) = coordinates(work.open())
+    assert stage.run is None
+    assert stage.record is None
+    assert "no record" in stage.why
+    assert stage.seeds["train.seed"] == 7
 
 
-def test_no_module_of_the_project_is_run_to_ask_for_the_environment(work: Workplace, tmp_path: Path) -> None:
-    work.gen({"json.py": f"open({str(tmp_path / 'ran')!r}, 'w')\n", "dvc.yaml": STAGE})
-    project = work.open()
-    assert coordinates(project).environment.python
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_machine_without_python_is_told_so(tmp_path: Path) -> None:
-    assert environment_of({"PATH": str(tmp_path)}).python == ""
+def test_a_record_that_is_damaged_is_told_and_stops_nothing(work: Workplace) -> None:
+    work.gen({"dvc.yaml": STAGE, "raw": "1", "params.yaml": PARAMS})
+    repro(work.open())
+    (stage,) = coordinates(work.open())
+    assert stage.run is not None
+    record = Path(work.open().own_dir) / "runs" / "records" / stage.run[:2] / stage.run[2:]
+    record.chmod(0o644)
+    record.write_bytes(record.read_bytes() + b" ")
+    (stage,) = coordinates(work.open())
+    assert stage.record is None
+    assert "damaged" in stage.why

@@ -80,7 +80,7 @@ COMMANDS: dict[str, Command] = {
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "config": Command("config", "Show, set or unset configuration options", "settings", 251),
     "coordinates": Command(
-        "coordinates", "Show the code, data, environment and randomness of the recorded runs", "pipeline"
+        "coordinates", "Show code, data, environment and randomness of what stages made", "pipeline"
     ),
     "dag": Command("dag", "Show how stages depend on each other", "pipeline"),
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
@@ -98,13 +98,9 @@ COMMANDS: dict[str, Command] = {
     "env check": Command(
         "env_check", "Compare every installed file with what was installed and what is locked", "pipeline"
     ),
-    "env diff": Command(
-        "env_diff", "Show what differs between the environments of two runs, or of a run and now", "pipeline"
-    ),
+    "env diff": Command("env_diff", "Show what differs between the environments of two runs", "pipeline"),
     "env lock": Command("env_lock", "Write a lock of what is installed", "pipeline"),
-    "env show": Command(
-        "env_show", "Show the environment of a run, or the one that a stage would find now", "pipeline"
-    ),
+    "env show": Command("env_show", "Show the environment of a run, or the one of now", "pipeline"),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),

@@ -1,92 +1,36 @@
-"""The four coordinates of recorded runs, in a first and simple form: code, data, environment, randomness.
+"""The four coordinates of what is recorded, stage by stage: code, data, environment, randomness.
 
-Code is the Git commit and whether tracked files differ from it; data is what ``dvc.lock`` records of
-dependencies and outputs; the environment is that of the ``python`` that a stage would find *now*;
-randomness is the seeds among the recorded parameters, and ``PYTHONHASHSEED``. What this form does not capture
-is in `NOT_CAPTURED`: nothing is recorded at the time of the run yet, so code and environment are those of
-the moment of asking.
+Data is what ``dvc.lock`` records of dependencies, parameters and outputs. The other three are told by the
+record of the run that made that entry; a stage whose run was recorded nowhere (DVC ran it, or the records
+were not brought) says so, and only the seeds among its parameters are known. Nothing is asked of the
+present: how it differs, `ff status` and `ff env diff` say.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fourfold.base.errors import FourfoldError
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.pipeline.compare import flatten
+from fourfold.pipeline.witness import entry_digest
 from fourfold.project.files import load_tracked
 from fourfold.project.outs import Owner
 from fourfold.project.status import address_from
 from fourfold.project.targets import named_owners
+from fourfold.runs.place import place_of
+from fourfold.runs.store import Records, records_of
 
 if TYPE_CHECKING:
     from fourfold.base.ids import Oid
+    from fourfold.formats.native.record import RunId, RunRecord
     from fourfold.project.project import Project
 
-#: What a reader must not take this first form for.
-NOT_CAPTURED = (
-    "code and environment are of now, not of the time of the run",
-    "programs other than Python, system libraries, drivers and hardware",
-    "files that a stage reads without declaring them, and the network",
-    "seeds that are set in code only, and sources of randomness without a seed",
-)
 #: Names of parameters, in lower case, that hold a seed.
 _SEEDS = ("seed", "random_state", "random_seed", "randomstate", "rng_seed")
-#: Seconds that Python may take to tell about itself.
-_PATIENCE = 20
-_ASK = """\
-import importlib.metadata as m, json, platform, sys
-found = {d.metadata["Name"]: d.version for d in m.distributions() if d.metadata["Name"]}
-print(json.dumps({"python": platform.python_version(), "implementation": platform.python_implementation(),
-    "executable": sys.executable, "platform": platform.platform(), "packages": found}))
-"""
-
-
-class Code(NamedTuple):
-    """What Git knows.
-
-    Attributes:
-        commit: HEAD; None before the first commit, and without Git.
-        branch: The branch that is checked out; None when none is.
-        dirty: Whether tracked files differ from HEAD; None without Git.
-    """
-
-    commit: str | None
-    branch: str | None
-    dirty: bool | None
-
-
-class Environment(NamedTuple):
-    """What the ``python`` on the search path says of itself; empty when there is none.
-
-    Attributes:
-        python: Its version.
-        implementation: Which Python it is.
-        executable: Its absolute path.
-        platform: System, kernel and C library in one line.
-        packages: Installed distributions and their versions.
-    """
-
-    python: str = ""
-    implementation: str = ""
-    executable: str = ""
-    platform: str = ""
-    packages: Mapping[str, str] = {}
-
-
-class Randomness(NamedTuple):
-    """Where chance comes from, as far as it is declared.
-
-    Attributes:
-        seeds: File and dotted key of each seed among the recorded parameters -> its value.
-        hash_seed: ``PYTHONHASHSEED``; None when it is not set: then the order of sets differs each time.
-    """
-
-    seeds: Mapping[str, Any]
-    hash_seed: str | None
 
 
 class StageCoordinates(NamedTuple):
-    """One stage as ``dvc.lock`` records it.
+    """One stage as ``dvc.lock`` records it, and the run that made it so.
 
     Attributes:
         name: As it is called from where the user stands.
@@ -94,6 +38,11 @@ class StageCoordinates(NamedTuple):
         deps: Paths -> content.
         outs: Paths -> content.
         params: The recorded values, by file and dotted key.
+        seeds: Those of them that are seeds by their names.
+        run: The run that made it; None when no record of it is here.
+        record: Its record.
+        packages: Name -> version of the distributions that it imported.
+        why: Why there is no record, or not all of it; "".
     """
 
     name: str
@@ -101,21 +50,15 @@ class StageCoordinates(NamedTuple):
     deps: "Mapping[str, Oid | None]"
     outs: "Mapping[str, Oid | None]"
     params: Mapping[str, Any]
+    seeds: Mapping[str, Any]
+    run: "RunId | None" = None
+    record: "RunRecord | None" = None
+    packages: Mapping[str, str] = {}
+    why: str = ""
 
 
-class Coordinates(NamedTuple):
-    """The four coordinates, in their order."""
-
-    code: Code
-    data: tuple[StageCoordinates, ...]
-    environment: Environment
-    randomness: Randomness
-
-
-def coordinates(project: "Project", targets: Iterable[str] = ()) -> Coordinates:
-    """The coordinates of the recorded runs of some stages, or of all.
-
-    Runs one process: the ``python`` on the search path of ``project.environ``, to ask what it has.
+def coordinates(project: "Project", targets: Iterable[str] = ()) -> tuple[StageCoordinates, ...]:
+    """The coordinates of what some stages, or all, have made.
 
     Raises:
         OwnerFileNotFoundError, StageNotFoundError: a target names no stage.
@@ -127,65 +70,57 @@ def coordinates(project: "Project", targets: Iterable[str] = ()) -> Coordinates:
         if names
         else load_tracked(project).owners
     )
-    stages = tuple(_recorded(project, owner) for owner in owners if owner.is_stage)
-    git = project.git
-    code = Code(None, None, None) if git is None else Code(git.head(), git.branch(), git.is_dirty())
-    return Coordinates(code, stages, environment_of(project.environ), _randomness(project, stages))
+    records = records_of(place_of(project))
+    made = {one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"}
+    return tuple(_of_stage(project, owner, records, made) for owner in owners if owner.is_stage)
 
 
-def _recorded(project: "Project", owner: Owner) -> StageCoordinates:
+def _of_stage(
+    project: "Project", owner: Owner, records: Records, made: "Mapping[str, RunId]"
+) -> StageCoordinates:
     command = owner.locked_cmd
     params = {
         f"{file}:{key}": value
         for file, values in (owner.params or {}).items()
         for key, value in flatten(values if isinstance(values, Mapping) else {})
     }
-    return StageCoordinates(
+    found = StageCoordinates(
         address_from(project, owner),
         command if command is None or isinstance(command, str) else list(command),
         {dep.path: dep.oid for dep in owner.deps},
         {out.path: out.oid for out in owner.outs},
         params,
+        dict(_seeds(params)),
     )
-
-
-def _randomness(project: "Project", stages: Iterable[StageCoordinates]) -> Randomness:
-    seeds = dict(_seeds(stages))
-    return Randomness(seeds, project.environ.get("PYTHONHASHSEED"))
-
-
-def _seeds(stages: Iterable[StageCoordinates]) -> Iterator[tuple[str, Any]]:
-    for stage in stages:
-        for name, value in stage.params.items():
-            key = name.rpartition(":")[2].rpartition(".")[2].lower()
-            if key in _SEEDS or key.endswith("_seed"):
-                yield name.removeprefix(f"{DEFAULT_PARAMS}:"), value
-
-
-def environment_of(environ: Mapping[str, str]) -> Environment:
-    """Ask the ``python`` on a search path what it is; nothing is said when there is none, or it fails.
-
-    It runs in its own folder, so that no module of the project is mistaken for one of Python's.
-    """
-    import json  # noqa: PLC0415 - only this question needs them
-    import shutil  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
-    path = environ.get("PATH", os.defpath)
-    program = shutil.which("python", path=path) or shutil.which("python3", path=path)
-    if program is None or not os.path.isabs(program):
-        return Environment()
+    if command is None:
+        return found._replace(why="it has not run")
+    run = made.get(entry_digest(owner))
+    if run is None:
+        return found._replace(why="no record of the run that made it is here")
     try:
-        done = subprocess.run(
-            [program, "-c", _ASK],
-            cwd=os.path.dirname(program),
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=True,
-        )
-        found = json.loads(done.stdout)
-        return Environment(**{key: found[key] for key in Environment._fields})
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
-        return Environment(executable=program)
+        record = records.get(run)
+    except FourfoldError as error:
+        return found._replace(run=run, why=error.message)
+    found = found._replace(run=run, record=record)
+    try:
+        return found._replace(packages=_packages(record, records))
+    except FourfoldError as error:
+        return found._replace(why=error.message)
+
+
+def _packages(record: "RunRecord", records: Records) -> dict[str, str]:
+    fact = record.environment.get("distributions")
+    reference = fact.value.get("part") if fact is not None and isinstance(fact.value, Mapping) else None
+    listing = records.part(reference) if isinstance(reference, str) else {}
+    return {
+        name: str(entry.get("version", ""))
+        for name, entry in listing.items()
+        if isinstance(entry, Mapping) and entry.get("imported") is True
+    }
+
+
+def _seeds(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in params.items():
+        key = name.rpartition(":")[2].rpartition(".")[2].lower()
+        if key in _SEEDS or key.endswith("_seed"):
+            yield name.removeprefix(f"{DEFAULT_PARAMS}:"), value

@@ -1,122 +1,121 @@
-"""``ff coordinates``: code, data, environment and randomness of the recorded runs."""
+"""``ff coordinates``: code, data, environment and randomness of what each stage has made."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fourfold.cli.options import ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
+from fourfold.cli.runs import SHORT, value_text, when
 from fourfold.cli.session import Session
-from fourfold.pipeline.coordinates import NOT_CAPTURED, Coordinates, StageCoordinates, coordinates
+from fourfold.formats.native.fact import section_document
+from fourfold.formats.native.record import RunRecord
+from fourfold.pipeline.coordinates import StageCoordinates, coordinates
+from fourfold.runs.changes import value_of
 
-#: So many packages are named unless all are asked for: those that most decide a result.
-_KEY_PACKAGES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "scikit-learn",
-    "xgboost",
-    "lightgbm",
-    "catboost",
-    "statsmodels",
-    "torch",
-    "torchvision",
-    "tensorflow",
-    "keras",
-    "jax",
-    "jaxlib",
-    "flax",
-    "transformers",
-    "datasets",
-    "lightning",
-)
+#: So many packages are named; `ff env show` names all.
+_MOST = 8
+_INDENT = 14
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
     parser.add_argument("targets", nargs="*", metavar="<stage>", help="stages; all by default")
-    ours(parser.add_argument("--packages", action="store_true", help="name every installed package"))
     parser.epilog = "Example: ff coordinates train"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
-    """Show the four, in their order."""
+    """Show the four of each stage, in their order."""
     found = coordinates(session.project, args.targets)
-    return Outcome(data=_data(found), text=_lines(found, session.style, every=args.packages))
+    return Outcome(data=[_data(stage) for stage in found], text=_lines(found, session.style))
 
 
-def _data(found: Coordinates) -> dict[str, Any]:
+def _data(stage: StageCoordinates) -> dict[str, Any]:
+    record = stage.record
     return {
-        "code": found.code._asdict(),
-        "data": [stage._asdict() for stage in found.data],
-        "environment": found.environment._asdict(),
-        "randomness": found.randomness._asdict(),
-        "not_captured": list(NOT_CAPTURED),
+        "name": stage.name,
+        "run": stage.run,
+        "why": stage.why,
+        "command": stage.command,
+        "code": section_document(record.code) if record else None,
+        "data": {"deps": stage.deps, "outs": stage.outs, "params": stage.params},
+        "environment": {**section_document(record.environment), "packages": stage.packages}
+        if record
+        else None,
+        "randomness": {**(section_document(record.randomness) if record else {}), "seeds": stage.seeds},
     }
 
 
-def _lines(found: Coordinates, style: Style, *, every: bool) -> Iterator[str]:
-    yield style.bold("code")
-    yield from _code(found)
-    yield style.bold("data")
-    for stage in found.data:
-        yield from _stage(stage)
-    if not found.data:
-        yield "  no stage is recorded"
-    yield style.bold("environment")
-    yield from _environment(found, every=every)
-    yield style.bold("randomness")
-    for name, value in found.randomness.seeds.items():
-        yield f"  {name} = {value}"
-    if not found.randomness.seeds:
-        yield "  no seed among the recorded parameters"
-    seed = found.randomness.hash_seed
-    yield f"  PYTHONHASHSEED = {seed}" if seed is not None else "  PYTHONHASHSEED is not set"
-    yield style.dim("not captured yet")
-    yield from (style.dim(f"  {what}") for what in NOT_CAPTURED)
+def _lines(found: tuple[StageCoordinates, ...], style: Style) -> Iterator[str]:
+    for stage in found:
+        ran = f"  {style.cyan(stage.run[:SHORT])}" if stage.run else ""
+        ended = f"  {style.dim(when(stage.record.times.started))}" if stage.record else ""
+        yield f"{style.bold(stage.name)}{ran}{ended}"
+        if stage.why:
+            yield f"  {style.yellow(stage.why)}"
+        if stage.command is None:
+            continue
+        for name, lines in (
+            ("code", _code(stage.record)),
+            ("data", _contents(stage)),
+            ("environment", _environment(stage)),
+            ("randomness", _randomness(stage)),
+        ):
+            label = name
+            for line in lines:
+                yield f"  {label:<{_INDENT}}{line}"
+                label = ""
+    if not found:
+        yield "no stage is recorded"
 
 
-def _code(found: Coordinates) -> Iterator[str]:
-    code = found.code
-    if code.dirty is None:
-        yield "  no Git repository"
+def _code(record: RunRecord | None) -> Iterator[str]:
+    if record is None:
         return
-    where = f" on {code.branch}" if code.branch else ""
-    yield f"  commit {code.commit or 'none yet'}{where}"
-    yield (
-        "  tracked files differ from that commit"
-        if code.dirty
-        else "  tracked files are those of that commit"
-    )
-
-
-def _stage(stage: StageCoordinates) -> Iterator[str]:
-    if stage.command is None:
-        yield f"  {stage.name}: has not run"
+    commit, tree = value_of(record.code, "commit"), value_of(record.code, "tree")
+    if not isinstance(commit, str):
+        fact = record.code.get("commit")
+        yield fact.why if fact is not None else "not captured"
         return
-    yield f"  {stage.name}: {stage.command if isinstance(stage.command, str) else '; '.join(stage.command)}"
-    yield from _contents("<-", stage.deps)
-    yield from _contents("->", stage.outs)
+    branch = value_of(record.code, "branch")
+    changed = value_of(record.code, "changed")
+    where = f" on {branch}" if branch else ""
+    also = f", {len(changed)} changed" if isinstance(changed, list) and changed else ""
+    yield f"commit {commit[:SHORT]}{where}{also}; tree {value_text(tree)}"
 
 
-def _contents(arrow: str, contents: Mapping[str, Any]) -> Iterator[str]:
-    for path, oid in contents.items():
-        yield f"    {arrow} {oid or 'unknown':<36}  {path}"
+def _contents(stage: StageCoordinates) -> Iterator[str]:
+    yield stage.command if isinstance(stage.command, str) else "; ".join(stage.command or ())
+    for arrow, contents in (("<-", stage.deps), ("->", stage.outs)):
+        for path, oid in contents.items():
+            yield f"{arrow} {oid or 'unknown':<36}  {path}"
 
 
-def _environment(found: Coordinates, *, every: bool) -> Iterator[str]:
-    env = found.environment
-    if not env.python:
-        yield "  no python answers on PATH"
+def _environment(stage: StageCoordinates) -> Iterator[str]:
+    if stage.record is None:
         return
-    yield f"  {env.implementation} {env.python} ({env.executable})"
-    yield f"  {env.platform}"
-    names: Sequence[str] = sorted(env.packages, key=str.lower)
-    chosen = names if every else [name for name in names if name.lower() in _KEY_PACKAGES]
-    if chosen:
-        yield "  " + ", ".join(f"{name} {env.packages[name]}" for name in chosen)
-    if len(chosen) < len(names):
-        yield f"  and {len(names) - len(chosen)} more packages (--packages names them)"
+    facts = stage.record.environment
+    python = value_of(facts, "interpreter")
+    if isinstance(python, Mapping):
+        named = [f"{name} {version}" for name, version in stage.packages.items()]
+        more = [f"and {len(named) - _MOST} more"] if len(named) > _MOST else []
+        told = ", ".join([f"{python.get('implementation')} {python.get('version')}", *named[:_MOST], *more])
+        yield f"{told}; {value_text(value_of(facts, 'digest'))}"
+    else:
+        fact = facts.get("interpreter")
+        yield fact.why if fact is not None else "not captured"
+    lock = value_of(facts, "lock")
+    if isinstance(lock, Mapping):
+        verified: dict[Any, str] = {True: "is what is installed", False: "is not what is installed"}
+        yield f"{lock.get('file')} {verified.get(lock.get('verified'), 'is not compared')}"
+
+
+def _randomness(stage: StageCoordinates) -> Iterator[str]:
+    facts = stage.record.randomness if stage.record is not None else {}
+    seed = facts.get("seed")
+    if seed is not None and seed.value is not None:
+        yield f"seed {seed.value}{f' ({seed.why})' if seed.why else ''}, {value_of(facts, 'determinism')}"
+    for name, value in stage.seeds.items():
+        yield f"{name} = {value}"
+    if seed is None and not stage.seeds:
+        yield "no seed among the parameters"
