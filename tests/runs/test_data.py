@@ -131,6 +131,18 @@ def test_an_input_that_was_only_touched_has_not_changed(work: Workplace) -> None
     assert "changed_during" not in data.section(where, place, Shelf(), seen)
 
 
+def test_inputs_that_nobody_foresaw_are_said_to_be_those_of_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    where = task(tmp_path, (item(tmp_path, "a"),))
+    foreseen = told(where, bare(tmp_path))["inputs"]
+    found = data.section(where, bare(tmp_path), Shelf(), data.before(task(tmp_path), bare(tmp_path)))[
+        "inputs"
+    ]
+    assert foreseen.why == ""
+    assert found.why.startswith("as they were at the end")
+    assert found.value == foreseen.value
+
+
 def test_what_is_missing_is_said_to_be_missing(tmp_path: Path) -> None:
     where = task(tmp_path, (item(tmp_path, "in"),), (item(tmp_path, "out", "out"),))
     facts = told(where, bare(tmp_path))

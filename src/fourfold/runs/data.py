@@ -25,6 +25,7 @@ Parts = Callable[[Mapping[str, Any]], dict[str, Any]]
 #: Parameters of more bytes are a part.
 _LONG = 16 << 10
 _MOST_DEPTH = 32
+_AT_THE_END = "as they were at the end: nobody said before that they would be read"
 #: Inputs that nobody has read yet are read before the run up to this size, in bytes; larger ones after it.
 _READ_BEFORE = 8 << 20
 #: Outputs of a stage that failed are read up to this size, in bytes.
@@ -71,11 +72,12 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
     contents = Contents(place)
     told = _Told()
     inputs = [_input(item, contents, told, earlier) for item in _local(task.inputs)]
+    unseen = any(earlier is None or item.path not in earlier.inputs for item, _content in inputs)
     outputs = [_output(item, contents, told, task) for item in _local(task.outputs)]
     facts: dict[str, Fact] = {
-        "inputs": observed(_documents(inputs)),
+        "inputs": observed(_documents(inputs), _AT_THE_END if unseen else ""),
         "outputs": observed(_documents(outputs)),
-        "params": _params(task.params, parts),
+        "params": _params(redact_value(task.params, task.environ), parts),
         "summaries": summaries.fact(
             [
                 (item, content)
