@@ -5,6 +5,7 @@ its loader tell when the module has been executed. Specs and loaders stay those 
 module is there, no trace is left on them. What is done then is ``_fourfold_seeds``.
 """
 
+import _thread
 import os
 import sys
 
@@ -28,15 +29,17 @@ class Finder:
     def __init__(self) -> None:
         self.before = {}  # type: dict[str, Hook]
         self.after = {}  # type: dict[str, Hook]
-        self._busy = set()  # type: set[str]
+        #: What is being looked for now, by which thread: other finders may ask all finders too.
+        self._busy = set()  # type: set[tuple[int, str]]
 
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None, /
     ) -> "ModuleSpec | None":
         """The spec that the other finders have for a module, if it is one of ours."""
-        if name not in self.after or name in self._busy:
+        mine = (_thread.get_ident(), name)
+        if name not in self.after or mine in self._busy:
             return None
-        self._busy.add(name)
+        self._busy.add(mine)
         try:
             for finder in list(sys.meta_path):
                 find = getattr(finder, "find_spec", None)
@@ -47,7 +50,7 @@ class Finder:
                     return spec  # type: ignore[no-any-return]
             return None
         finally:
-            self._busy.discard(name)
+            self._busy.discard(mine)
 
     def _attend(self, name: str, loader: object) -> None:
         """Have a loader tell of the execution of one module, once."""
