@@ -362,3 +362,17 @@ def test_a_script_is_told_with_what_runs_it(tmp_path: Path, mode: str) -> None:
     programs = {one.path for one in run.trace.accesses if one.how == "exec" and one.found}
     assert {f"{tmp_path}/run", "/usr/bin/env"} <= programs
     assert "cat" in {os.path.basename(path) for path in programs}
+
+
+def test_who_reads_what_a_command_writes_waits_for_the_command_alone(tmp_path: Path) -> None:
+    launch = launches(task(tmp_path, ""), tmp_path / "scratch")[0]
+    script = "echo said; exec > /dev/null 2>&1 < /dev/null; sleep 20"
+    process = subprocess.Popen([*launch.prefix, "/bin/sh", "-c", script], stdout=subprocess.PIPE)
+    try:
+        began = time.monotonic()
+        assert process.stdout is not None
+        assert process.stdout.read() == b"said\n"
+        assert time.monotonic() - began < 10
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,6 +1,7 @@
 """Where the kernel does not offer what tracing needs: told, never guessed, and no run fails of it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,5 +99,24 @@ def test_a_hermetic_command_does_not_start_without_its_walls(tmp_path: Path) -> 
     env = {**os.environ, "PYTHONPATH": str(Path(without.__file__).parents[3])}
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (126, "")
-    assert done.stderr == "ff: the sandbox cannot be built here: Function not implemented\n"
+    assert done.stderr == "ff: the sandbox cannot be built: Function not implemented\n"
     assert start.collect([launch], str(tmp_path / "scratch")).accesses == ()
+
+
+@pytest.mark.parametrize(("hermetic", "ended"), [(False, (5, "data\n")), (True, (126, ""))])
+def test_a_command_runs_where_our_own_files_are_gone_unless_it_needs_walls(
+    tmp_path: Path, hermetic: bool, ended: tuple[int, str]
+) -> None:
+    launch = launches(task(tmp_path, "", hermetic=hermetic), tmp_path / "scratch")[0]
+    shutil.rmtree(tmp_path / "scratch")
+    words = [*launch.prefix, "/bin/sh", "-c", "echo data; exit 5"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == ended
+
+
+def test_what_cannot_be_written_is_told_as_lost(tmp_path: Path) -> None:
+    launch = launches(task(tmp_path, ""), tmp_path / "scratch")[0]
+    words = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *launch.prefix, "/bin/sh", "-c", "exit 5"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")
+    assert start.collect([launch], str(tmp_path / "scratch")).coverage.lost == 1

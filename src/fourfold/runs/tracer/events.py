@@ -119,6 +119,8 @@ class Events:
             except OSError as error:
                 if error.errno not in FAILS_BY_ITSELF:
                     ledger.lost += 1
+            except Exception:  # noqa: BLE001 - whoever asked must not wait for ever
+                ledger.lost += 1
             try:
                 ioctl(listener, send, pack(told[0], 0, 0, go_on))
             except OSError:

@@ -60,6 +60,8 @@ class Guard(Events):
                     handler(told[1], told[6:])
             except OSError as error:  # and Landlock decides
                 self._ledger.lost += error.errno not in FAILS_BY_ITSELF
+            except Exception:  # noqa: BLE001 - whoever asked must not wait for ever
+                self._ledger.lost += 1
             try:
                 self._reply()
             except OSError:

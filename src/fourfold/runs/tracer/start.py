@@ -22,6 +22,7 @@ from fourfold.runs.tracer.hermetic import SandboxUnavailableError
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+_HERMETIC = "--hermetic"  # as `watch` calls it, which loads on Linux alone
 _MAY_TRACE = 1 << 19  # CAP_SYS_PTRACE
 #: Earlier kernels do not say when nobody is left to watch.
 _OLDEST = (5, 9)
@@ -104,7 +105,8 @@ def _supervised(scratch: str, number: int, told: Sequence[bytes] = ()) -> Launch
     seen = os.fsencode(os.path.join(scratch, merge.SEEN.format(number)))
     with open(spec, "wb") as file:
         file.write(b"\0".join([seen, *told]))
-    prefix = (sys.executable, "-I", "-S", _SUPERVISOR, spec, "--")
+    before = _HERMETIC if told else "--"
+    prefix = (sys.executable, "-I", "-S", _SUPERVISOR, spec, before)
     return Launch(prefix, {}, "seccomp", "", scratch, number)
 
 

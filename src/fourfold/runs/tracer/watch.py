@@ -50,6 +50,8 @@ _LEFT_ALONE = frozenset(
     }
 )
 _BUSY = 16
+#: What stands before a command that must not run without its walls.
+HERMETIC = "--hermetic"
 
 
 class Spec:
@@ -76,27 +78,41 @@ def read_spec(path: str) -> Spec:
 
 
 def main(words: Sequence[str]) -> NoReturn:
-    """Run the command after ``--``, watched; never returns."""
+    """Run the command after its task's file and ``--`` (or `HERMETIC`), watched; never returns.
+
+    What keeps us from watching keeps no command from running, unless it must not run without its walls.
+    """
     gc.disable()
-    spec = read_spec(words[0])
-    command = list(words[2:])
-    out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.write(out, HEADER + b"\0")
-    ours, theirs = _socket.socketpair()
-    supervisor = os.getpid()
-    child = os.fork()
+    command = [os.fsencode(word) for word in words[2:]]
+    try:
+        spec = read_spec(words[0])
+        out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        _write(out, HEADER + b"\0")
+        ours, theirs = _socket.socketpair()
+        supervisor = os.getpid()
+        child = os.fork()
+    except OSError as error:
+        if words[1] == HERMETIC:
+            _fail("the sandbox cannot be built", error)
+        _turn_into(command)
     if child == 0:
         ours.close()
-        _become([os.fsencode(word) for word in command], theirs, supervisor, spec)
+        _become(command, theirs, supervisor, spec)
+    _watch(child, ours, theirs, out, spec)
+
+
+def _watch(child: int, ours: _socket.socket, theirs: _socket.socket, out: int, spec: Spec) -> NoReturn:
+    """Watch the command, write down what was seen, and end as it did."""
     _stand_aside(child)
     kernel.adopt_orphans()
     theirs.close()
     listener, why = _receive(ours)
     ours.close()
-    ledger = Ledger()
     if listener is None:
-        os.write(out, b"y\0%s\0E\0" % why)
+        _write(out, b"y\0%s\0E\0" % why)
         _end_like(_wait(child))
+    _let_go_of_streams({out, listener})
+    ledger = Ledger()
     if spec.walls is None:
         events = Events(listener, ledger)
     else:
@@ -104,10 +120,27 @@ def main(words: Sequence[str]) -> NoReturn:
 
         events = Guard(listener, ledger, spec.walls)
     status = _answer(events, listener, child)
-    os.write(out, b"".join(ledger.render()) + b"E\0")
-    os.close(out)
+    _write(out, b"".join(ledger.render()) + b"E\0")
     _leave_successor(listener)
     _end_like(status)
+
+
+def _write(out: int, data: bytes) -> None:
+    """Write what can be: without its end, a file says by itself that it is not whole."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(out, view) :]
+    except OSError:
+        return
+
+
+def _let_go_of_streams(kept: set[int]) -> None:
+    """Hold none of the command's streams: who reads its output, or writes its input, waits for it alone."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        if number not in kept and number != nothing:
+            os.dup2(nothing, number)
 
 
 def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec: Spec) -> NoReturn:
@@ -115,9 +148,6 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
     kernel.die_with_parent(_signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores for itself
-        _signal.signal(number, _signal.SIG_DFL)
-    _forget_locale()
     program = abi.program(abi.MACHINES[os.uname().machine], hermetic=spec.walls is not None)
     try:
         if spec.walls is not None:
@@ -130,23 +160,32 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
     except (OSError, KeyError) as error:
         channel.send(b"%d" % (getattr(error, "errno", 0) or 0))
         if spec.walls is not None:
-            _fail("the sandbox cannot be built here", error)
+            _fail("the sandbox cannot be built", error)
         os.putenv("FOURFOLD_AUDIT", "1")
     else:
         channel.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         os.close(listener)
     channel.close()
+    _turn_into(command)
+
+
+def _turn_into(command: list[bytes]) -> NoReturn:
+    """Be the command; end as a shell does where it cannot be started."""
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores for itself
+        _signal.signal(number, _signal.SIG_DFL)
+    _forget_locale()
     try:
         os.execvp(command[0], command)  # noqa: S606 - the words came from us
     except OSError as error:
-        _fail(f"cannot start '{os.fsdecode(command[0])}'", error)
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        _fail(f"cannot start '{os.fsdecode(command[0])}'", error, code)
 
 
-def _fail(what: str, error: Exception) -> NoReturn:
+def _fail(what: str, error: Exception, code: int = 126) -> NoReturn:
     """End as a shell does that cannot start a program."""
     cause = error.strerror if isinstance(error, OSError) else error
     os.write(2, os.fsencode(f"ff: {what}: {cause}\n"))
-    os._exit(127 if isinstance(error, FileNotFoundError) else 126)
+    os._exit(code)
 
 
 def _forget_locale() -> None:
@@ -181,7 +220,10 @@ def _stand_aside(child: int) -> None:
     if os.getpgrp() != os.getpid():
 
         def pass_on(number: int, _frame: object) -> None:
-            os.kill(child, number)
+            try:
+                os.kill(child, number)
+            except ProcessLookupError:
+                return
 
         _signal.signal(_signal.SIGTERM, pass_on)
     _signal.signal(_signal.SIGCHLD, _notice)
@@ -236,12 +278,12 @@ def _leave_successor(listener: int) -> None:
 
     poll = select.poll()
     poll.register(listener, select.POLLIN)
-    if any(event & select.POLLHUP for _fd, event in poll.poll(0)) or os.fork():
+    try:
+        if any(event & select.POLLHUP for _fd, event in poll.poll(0)) or os.fork():
+            return
+    except OSError:  # no room for another process
         return
     os.setsid()  # what is sent to the group is not for it
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(nothing, number)
     _signal.setitimer(_signal.ITIMER_REAL, _LOOK_LATER, _LOOK_LATER)
     receive = kernel.receiver(listener)
     while True:
