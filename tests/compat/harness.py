@@ -83,6 +83,8 @@ class Stage:
         if start == "dvc" and not self.template:
             box.run("init", "--quiet")
             box.commit("init")
+        if start != "empty":  # commits with a file that DVC has not would have other ids
+            (box.path / ".git" / "info" / "exclude").write_text(f"{OURS}\n")
         return box
 
     def photograph(self) -> Snapshot:
