@@ -17,7 +17,7 @@ class SeedRangeError(UsageError):
 
 
 def seed_everything(seed: int | None = None, *, workers: bool = True) -> int:
-    """Seed Python's `random`, NumPy, PyTorch and TensorFlow, those that are imported and those that will be.
+    """Seed Python's `random`, NumPy, Polars, PyTorch and TensorFlow: what is imported, and what will be.
 
     Each process gets seeds of its own: they follow from the seed, the rank that a launcher gave it
     (``RANK``, ``SLURM_PROCID`` and their like), and the process of `multiprocessing` that it is. Generators

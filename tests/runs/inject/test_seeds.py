@@ -123,6 +123,19 @@ print(RandomForestClassifier(5, n_jobs=2).fit(a, c).predict_proba(b).sum(axis=0)
     assert run(tmp_path, program).out == run(tmp_path, program).out != ""
 
 
+def test_samples_of_data_frames_are_the_same_again(tmp_path: Path) -> None:
+    program = """
+import pandas, polars
+numbers = {"a": range(1000)}
+print(pandas.DataFrame(numbers).sample(3)["a"].tolist())
+frame = polars.DataFrame(numbers)
+print(frame.sample(3)["a"].to_list(), frame["a"].shuffle().head(3).to_list())
+"""
+    first = run(tmp_path, program)
+    assert (first.err, run(tmp_path, program).out) == ("", first.out)
+    assert {"numpy", "polars"} <= set(first.value("injected")["done"])
+
+
 def test_ranks_of_a_launcher_have_seeds_of_their_own(tmp_path: Path) -> None:
     told = ({"RANK": "1"}, {"RANK": "0"}, {"SLURM_PROCID": "1"}, {"OMPI_COMM_WORLD_RANK": "2"})
     outs = [run(tmp_path, GLOBALS, extra=variables).out.split()[:2] for variables in told]

@@ -90,6 +90,10 @@ def _seed_numpy(module: "Any") -> None:
     module.seed(_fourfold_derive.short(seed_for("numpy")))
 
 
+def _seed_polars(module: "Any") -> None:
+    module.set_random_seed(seed_for("polars"))
+
+
 def _seed_torch(module: "Any") -> None:
     module.manual_seed(seed_for("torch"))
 
@@ -102,6 +106,7 @@ def _seed_tensorflow(module: "Any") -> None:
 _SEEDERS = {
     "random": ("random", _seed_random),
     "numpy.random": ("numpy", _seed_numpy),
+    "polars": ("polars", _seed_polars),
     "torch": ("torch", _seed_torch),
     "tensorflow": ("tensorflow", _seed_tensorflow),
 }  # type: dict[str, tuple[str, Callable[[Any], None]]]
@@ -304,6 +309,7 @@ def _attend(finder: "Finder") -> None:
     finder.after["numpy"] = _numpy_looked
     finder.after["numpy.random"] = _numpy_random
     finder.after["random"] = _random
+    finder.after["polars"] = _seed
     finder.after["torch"] = _torch
     finder.after["tensorflow"] = _tensorflow
     finder.after["multiprocessing.spawn"] = _spawn
