@@ -306,8 +306,12 @@ def test_no_secret_of_the_environment_the_command_line_or_a_url_gets_into_a_file
         env=SECRETS,
     )
     assert not any(secret in ran.stdout + ran.stderr for secret in PLANTED)
+    params = "lr: {api_key: hunter2hunter2}\nseed: 1\n"
+    project.gen({"params.yaml": params, "train.py": f"# {PLANTED[0]}\n" + TRAIN})
     project.run("repro", "-f", env=SECRETS)
     assert holders(project.path) == []
+    recorded = project.run("runs", "show", "train", "--json").json()["record"]["data"]["params"]["value"]
+    assert recorded == {"params.yaml": {"lr": {"api_key": "***"}}}
     for command in (
         ["runs", "show", "@"],
         ["runs", "show", "@~1", "--json"],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fourfold.runs.redact import redact, redact_value, secrets_of
+from fourfold.runs.redact import redact, redact_value, scrubbed, secrets_of
 
 SECRET = 'p&ss "wörd" 1/x'
 ENVIRON = {
@@ -71,3 +71,20 @@ def test_an_environment_without_secrets_strikes_nothing() -> None:
     plain = {"HOME": "/home/ada", "PATH": "/bin", "KEYBOARD": "de", "SSH_AUTH_SOCK": "/tmp/ssh/agent"}
     text = "cat /home/ada/de /bin/sh /tmp/ssh/agent"
     assert redact(text, plain) == text
+
+
+def test_what_nobody_typed_loses_the_values_of_the_environment_and_nothing_by_its_looks() -> None:
+    secrets = secrets_of(ENVIRON)
+    digest = "0" * 8 + "a1b2c3d4" * 7
+    plain = {
+        "path": "keys/token: x",
+        "digest": digest,
+        "args": ["--password", "hunter2"],
+        "n": 1.5,
+        "z": None,
+    }
+    assert scrubbed(plain, secrets) is plain
+    assert scrubbed({"a": [f"x {SECRET}", {SECRET: 1}], "b": "0pen5esame"}, secrets) == {
+        "a": ["x ***", {"***": 1}],
+        "b": "***",
+    }

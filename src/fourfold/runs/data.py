@@ -77,7 +77,7 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
     facts: dict[str, Fact] = {
         "inputs": observed(_documents(inputs), _AT_THE_END if unseen else ""),
         "outputs": observed(_documents(outputs)),
-        "params": _params(redact_value(task.params, task.environ), parts),
+        "params": _params(task, parts),
         "summaries": summaries.fact(
             [
                 (item, content)
@@ -235,8 +235,11 @@ def _elsewhere(item: "Item") -> dict[str, Any]:
     return document
 
 
-def _params(params: Mapping[str, Mapping[str, Any]], parts: Parts) -> Fact:
-    values = {str(file): plain(dict(keys)) for file, keys in params.items()}
+def _params(task: "Task", parts: Parts) -> Fact:
+    from fourfold.runs.redact import redact_value  # noqa: PLC0415 - not needed before the run
+
+    held = {str(file): plain(dict(keys)) for file, keys in task.params.items()}
+    values = redact_value(held, task.environ)
     long = len(canonical(values)) > _LONG
     return observed(parts({"params": values}) if long else values)
 

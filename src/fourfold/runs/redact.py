@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
+from fourfold.formats.native.canonical import canonical
 from fourfold.storage.redact import HIDDEN
 from fourfold.storage.secrets import is_secret_value, secrecy, strike
 
@@ -82,6 +83,30 @@ def redact_tree(value: Any, secrets: Secrets) -> Any:
         }
     if isinstance(value, list | tuple):
         return [redact_tree(inner, secrets) for inner in value]
+    return value
+
+
+def scrubbed(value: Any, secrets: Secrets) -> Any:
+    """A value of JSON, or a document, without the secrets of the environment; itself where it has none.
+
+    For what is not typed by people: nothing is struck for its looks, so that digests and names stay.
+    """
+    text = canonical(value).decode(errors="replace") if secrets.long else ""
+    if not any(form in text for form in secrets.long):
+        return value
+    return _walk(value, secrets.long)
+
+
+def _walk(value: Any, values: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return _without(value, values)
+    if isinstance(value, Mapping):
+        return {
+            _without(name, values) if isinstance(name, str) else name: _walk(inner, values)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_walk(inner, values) for inner in value]
     return value
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 #: A seed that is drawn is below this: short enough to be typed again.
 _DRAWN = 2**32
 _LIVE = "live"
+_NOT_CAPTURED: Section = {"captured": absent("it could not be captured: see the warning")}
 Made = TypeVar("Made")
 Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -186,11 +187,18 @@ class Capture:
         self, task: Task, observation: Observation, found: "Findings", entry: str
     ) -> dict[str, Section]:
         from fourfold.runs import findings  # noqa: PLC0415 - see `_Warming`
+        from fourfold.runs.redact import scrubbed, secrets_of  # noqa: PLC0415 - likewise
 
-        place, keep = self._place, self._records.keep
+        place, hidden = self._place, secrets_of(task.environ)
         snapshot, before = self._snapshot, self._before
+
+        def keep(document: Mapping[str, Any]) -> dict[str, Any]:
+            return self._records.keep(scrubbed(document, hidden))
+
+        # The code has to stay as it was to be had again; it leaves out files with secrets itself.
+        whole = self._records.keep
         made: dict[str, Callable[[], Section]] = {
-            "code": lambda: code.section(snapshot, observation, keep) if snapshot is not None else {},
+            "code": lambda: code.section(snapshot, observation, whole) if snapshot is not None else {},
             "data": lambda: data.section(task, place, keep, before),
             "environment": lambda: _environment(task, place, observation, keep),
             "randomness": lambda: randomness.section(self._plan, task, observation),
@@ -199,7 +207,10 @@ class Capture:
         sections: dict[str, Section] = {}
         for name, make in made.items():
             section = self._guarded(name, make)
-            sections[name] = section or {"captured": absent("it could not be captured: see the warning")}
+            sections[name] = {
+                fact: said._replace(value=scrubbed(said.value, hidden), why=scrubbed(said.why, hidden))
+                for fact, said in (section or _NOT_CAPTURED).items()
+            }
         if entry:
             sections["data"] = {**sections["data"], "entry": observed(entry)}
         return sections
