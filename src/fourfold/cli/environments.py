@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.cli.progress import amount
 from fourfold.cli.render import Style
+from fourfold.cli.runs import SHORT, value_text
+from fourfold.runs.changes import mapping
 
 if TYPE_CHECKING:
     from fourfold.formats.native.fact import Section
     from fourfold.runs.place import Place
 
-#: So much of an id is shown.
-SHORT = 12
 #: So many packages are named unless all are asked for.
 _MOST = 24
 #: Characters of a line of packages.
@@ -93,6 +93,7 @@ def data_of(known: Known) -> dict[str, Any]:
         "facts": {name: fact.document() for name, fact in known.facts.items()},
         "distributions": known.listing("distributions"),
         "libraries": known.listing("libraries"),
+        "conda": known.listing("conda"),
     }
 
 
@@ -105,7 +106,10 @@ def lines_of(known: Known, style: Style, *, every: bool) -> Iterator[str]:
         fact = known.facts.get(name)
         if fact is None or fact.grade == "absent":
             continue
-        lines = list(tell(fact.value))
+        try:
+            lines = list(tell(fact.value))
+        except (AttributeError, KeyError, TypeError, ValueError):  # a record of another version
+            lines = [value_text(fact.value)]
         if fact.grade == "declared":
             lines.append("declared, not observed")
         if name == "interpreter" and fact.why:
@@ -122,7 +126,7 @@ def lines_of(known: Known, style: Style, *, every: bool) -> Iterator[str]:
 
 
 def _packages(known: Known, style: Style, *, every: bool) -> Iterator[str]:
-    listing = known.listing("distributions")
+    listing = {name: mapping(entry) for name, entry in known.listing("distributions").items()}
     if not listing:
         return
     used = [name for name, entry in listing.items() if entry.get("imported")]
@@ -198,6 +202,15 @@ def _accelerators(value: Any) -> Iterator[str]:
         yield f"{names or 'no card'} (driver {told.get('driver')})"
 
 
+def _others(value: Any) -> Iterator[str]:
+    for one in value:
+        yield from _interpreter({**one.get("interpreter", {}), "build": "", "compiler": ""})
+
+
+def _conda(_value: Any) -> Iterator[str]:
+    yield "packages of conda are recorded too (--json names them)"
+
+
 def _counted(value: Any) -> Iterator[str]:
     yield f"{len(value)} programs were started"
 
@@ -239,6 +252,8 @@ def _locale(value: Any) -> Iterator[str]:
 _TOLD = {
     "digest": _digest,
     "interpreter": _interpreter,
+    "others": _others,
+    "conda": _conda,
     "host": _host,
     "accelerators": _accelerators,
     "image": _image,

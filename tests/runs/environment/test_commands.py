@@ -39,6 +39,13 @@ def test_show_of_a_run_tells_what_it_imported_and_loaded(lab: Sandbox) -> None:
     assert "1 of 1 packages imported" in lab.run("env", "show", "@").stdout
 
 
+def test_show_names_the_other_pythons_of_a_run(lab: Sandbox, make_python: Callable[..., str]) -> None:
+    other = make_python("other")
+    lab.run("run", "--quiet", "--", "sh", "-c", f"python -c 1; {other} -c 1")
+    said = lab.run("env", "show", "@").stdout
+    assert f"in {os.path.dirname(os.path.dirname(other))} on" in said
+
+
 def test_diff_of_a_run_and_now_is_empty_until_a_package_moves(lab: Sandbox, tmp_path: Path) -> None:
     lab.run("run", "--quiet", "--", "python", "-c", "import apple")
     assert lab.run("env", "diff", "@", "--json").json()["changes"] == []

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from fourfold.formats.native.fact import Fact, absent, observed
 from fourfold.runs.environment.compare import Change, compare
 from tests.runs.environment.conftest import Stage
@@ -104,3 +106,28 @@ def test_facts_differ_by_dotted_keys_and_what_is_absent_on_one_side_is_told() ->
         ("blas", "", "added", None, "captured"),
         ("host", "cpu.model", "changed", "one", "two"),
     ]
+
+
+HOSTILE: list[Any] = [
+    None,
+    0,
+    "x",
+    [],
+    [None],
+    [{"file": 1}],
+    {},
+    {"part": "p"},
+    {"part": "p", "size": 1},
+    {"": {}},
+]
+
+
+@pytest.mark.parametrize("name", ["distributions", "libraries", "conda", "interpreter", "blas", "others"])
+def test_records_from_elsewhere_may_hold_anything(name: str) -> None:
+    for part in ({"a": 1}, {"a": {"version": 3, "imported": "x"}}, {}):
+        for one in HOSTILE:
+            for other in HOSTILE:
+                for change in compare(
+                    {name: observed(one)}, {name: observed(other)}, lambda _, found=part: found
+                ):
+                    assert change.fact == name

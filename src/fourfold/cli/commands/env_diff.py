@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from fourfold.cli.environments import SHORT, Known, of_now, of_run
+from fourfold.cli.environments import Known, of_now, of_run
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
+from fourfold.cli.runs import SHORT, short
 from fourfold.cli.session import Session
 from fourfold.runs.environment.compare import Change, compare
 from fourfold.wiring import find_place
@@ -93,4 +94,4 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         value = [one for one in value.values() if isinstance(one, str | int)]
     text = " ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+    return short(text, _WIDTH)

@@ -132,7 +132,7 @@ def _listed(value: Any, part: Part) -> Mapping[str, Any]:
 
 def _distributions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for name in sorted({*before, *after}):
-        one, other = before.get(name) or {}, after.get(name) or {}
+        one, other = _entry(before.get(name)), _entry(after.get(name))
         used = one.get("imported") is True or other.get("imported") is True
         weight = 10 if used else 80
         if not one or not other:
@@ -147,6 +147,11 @@ def _distributions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Itera
         else:
             continue
         yield Change("environment", "distributions", name, *change)
+
+
+def _entry(value: Any) -> Mapping[str, Any]:
+    """One row of a listing; records come from elsewhere, and may hold anything."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _origin(entry: Mapping[str, Any]) -> str:
@@ -192,9 +197,13 @@ def _leaves(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, An
             inner = f"{prefix}.{key}" if prefix else str(key)
             yield from _leaves(inner, before.get(key), after.get(key))
     elif _all_named(before) and _all_named(after):
-        yield from _leaves(prefix, {one["file"]: one for one in before}, {one["file"]: one for one in after})
+        yield from _leaves(prefix, _by_file(before), _by_file(after))
     elif before != after:
         yield prefix, before, after
+
+
+def _by_file(rows: Any) -> dict[str, Any]:
+    return {str(row["file"]): row for row in rows}
 
 
 def _all_named(value: Any) -> bool:
