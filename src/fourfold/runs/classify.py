@@ -473,6 +473,9 @@ def _network(connections: Iterable[Connection]) -> tuple[tuple[str, int], ...]:
     found = set()
     for connection in connections:
         address, port = connection.address, connection.port
+        if connection.denied and not address:  # a hermetic run is refused before it says where to
+            found.add((f"refused ({connection.family})", 0))
+            continue
         if connection.family == "unix":
             if address.startswith("/") and not _PASSING.search(address):
                 found.add((address, 0))
