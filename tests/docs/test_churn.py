@@ -156,10 +156,20 @@ def test_a_changed_month_runs_all_that_its_customers_reach(lab: Sandbox) -> None
     assert {stage["name"] for stage in said if stage["result"] == "ran"} >= {"load", "validate", "train"}
 
 
-def test_a_schema_that_is_read_but_not_declared_is_not_noticed_yet(lab: Sandbox) -> None:
+def test_a_schema_that_is_read_but_not_declared_is_caught_fixed_and_counts_from_then_on(lab: Sandbox) -> None:
+    undeclared = {
+        stage: lab.run("why", stage, "--json").json()[0]["undeclared"]
+        for stage in ("load", "validate", "train", "evaluate")
+    }
+    reads = {stage: [read["path"] for read in found["reads"]] for stage, found in undeclared.items()}
+    assert reads == {"load": ["schema.yaml"], "validate": [], "train": [], "evaluate": []}
+    assert [found["writes"] for found in undeclared.values()] == [[], [], [], []]
+    assert [one["item"] for one in lab.run("deps", "fix", "--json").json()["added"]] == ["schema.yaml"]
+    assert "up to date" in lab.run("repro").stdout
     schema = lab.path / "schema.yaml"
     schema.write_text(schema.read_text().replace("others: keep", "others: drop"))
-    assert "up to date" in lab.run("repro").stdout
+    said = lab.run("repro", "--json").json()["stages"]
+    assert next(stage["name"] for stage in said if stage["result"] == "ran") == "load"
 
 
 @pytest.mark.parametrize(
