@@ -168,3 +168,34 @@ def test_in_a_project_what_did_not_move_is_not_read_again(project: Project, ff: 
     assert again["files"]["remembered"] > 20
     flip(project.site / "yaml" / "loader.py")
     assert [code for code, _ in project.findings()] == ["file-changed"]
+
+
+def test_hashes_in_hexadecimal_digits_are_hashes_too(project: Project) -> None:
+    record = next(project.site.glob("beta-*.dist-info")) / "RECORD"
+    path = project.site / "beta" / "__init__.py"
+    size = path.stat().st_size
+    lines = [line for line in record.read_text().splitlines() if not line.startswith("beta/__init__.py")]
+    lines.append(f"beta/__init__.py,sha256={hashlib.sha256(path.read_bytes()).hexdigest()},{size}")
+    record.write_text("\n".join(lines) + "\n")
+    assert [code for code, _ in project.findings()] == ["hash-not-locked"]
+    flip(path)
+    assert [code for code, _ in project.findings()] == ["file-changed", "hash-not-locked"]
+
+
+def test_pythonpath_and_packages_of_the_user_are_told(project: Project, tmp_path: Path, ff: Tool) -> None:
+    env = {"PYTHONPATH": "/somewhere"}
+    done = ff("env", "check", "--json", cwd=project.root, env=env, check=False)
+    assert [item["code"] for item in done.json()["findings"]] == ["pythonpath"]
+    assert done.code == 0
+    base = tmp_path / "base"
+    version = project.site.parent.name
+    user = base / "lib" / version / "site-packages"
+    user.mkdir(parents=True)
+    (user / "beta").mkdir()
+    (user / "beta" / "__init__.py").write_text("")
+    config = project.root / ".venv" / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("= false", "= true"))
+    done = ff("env", "check", "--json", cwd=project.root, env={"PYTHONUSERBASE": str(base)}, check=False)
+    told = {(item["code"], item["weight"]) for item in done.json()["findings"]}
+    assert ("user-site", "note") in told
+    assert ("stray-file", "differs") in told

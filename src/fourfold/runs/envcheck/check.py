@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.events import Sink, silent
-from fourfold.runs.envcheck.findings import Finding, reinstall
+from fourfold.runs.envcheck.findings import Finding, of_system, reinstall
 from fourfold.runs.envcheck.interpreter import Interpreter, ask, find_python
 from fourfold.runs.envcheck.locked import LockReport, against_lock
 from fourfold.runs.envcheck.rehash import Rehashed, Row, Verdict, read_record, rehash
@@ -115,13 +115,14 @@ def _changed(wrong: Sequence[Verdict], names: Sequence[Distribution]) -> Iterato
         owner = verdict.row.owner
         counts[owner] = counts.get(owner, 0) + 1
         if counts[owner] <= _SHOWN:
-            yield _finding(verdict, names[owner])
+            finding = _finding(verdict, names[owner])
+            yield finding._replace(weight="note") if of_system(names[owner]) else finding
     for owner, count in counts.items():
         if count > _SHOWN:
             one = names[owner]
             yield Finding(
                 "file-changed",
-                "differs",
+                "note" if of_system(one) else "differs",
                 f"{one.name} {one.version}: {count - _SHOWN} more files differ from its RECORD",
                 reinstall(one),
                 one.name,

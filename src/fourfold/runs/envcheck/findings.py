@@ -32,8 +32,15 @@ class Finding(NamedTuple):
     path: str = ""
 
 
+def of_system(one: Distribution) -> bool:
+    """Whether the system's packages brought a distribution: these change files after they are recorded."""
+    return one.site.startswith("/usr/lib/") and one.installer not in {"pip", "uv", "conda"}
+
+
 def reinstall(one: Distribution, links: int = 1) -> str:
     """The command that brings a distribution back as it was."""
+    if of_system(one):
+        return f"ask the system: dpkg --verify python3-{one.name}"
     if one.direct in {"editable", "dir", "vcs"}:
         return f"install {one.name} again from {one.source or 'its source'}"
     if one.installer == "uv":

@@ -190,9 +190,19 @@ def _digest(file: "FileIO", algorithm: str) -> str:
 def _judge(row: Row, seen: _Seen) -> Verdict | None:
     if seen.state:
         return Verdict(row, seen.state, seen.status.st_nlink if seen.status else 1)
-    if seen.proof.rstrip("=") == row.proof.rstrip("="):
+    if seen.proof and seen.proof in {row.proof.rstrip("="), _plain(row.proof)}:
         return None
     return Verdict(row, "changed", seen.status.st_nlink if seen.status else 1)
+
+
+def _plain(proof: str) -> str:
+    """A hash in hexadecimal digits, as some builders write it, in the form that the specification has."""
+    algorithm, _mark, value = proof.partition("=")
+    try:
+        digest = bytes.fromhex(value)
+    except ValueError:
+        return proof
+    return f"{algorithm}={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def owned(listed: Sequence[Row]) -> set[str]:

@@ -219,18 +219,29 @@ def compare(locked: Locked, means: Wanted, installed: Mapping[str, Installed]) -
         if here is None:
             found.append(Difference("missing", name, package.version or package.specifier))
         elif not _fits(here, [package]):
-            found.append(Difference("version", name, package.version or package.specifier, here.version))
+            found.append(_other(here, [package], name))
     for name, here in installed.items():
         if name in means.required or name in means.own:
             continue
         others = means.allowed.get(name)
         if others is not None:
             if not _fits(here, others):
-                versions = " or ".join(sorted({item.version or item.specifier for item in others}))
-                found.append(Difference("version", name, versions, here.version))
+                found.append(_other(here, others, name))
         elif locked.grade == "lock" and name not in SEEDS and not here.editable and _is_extra(here, means):
             found.append(Difference("extra", name, "", here.version))
     return sorted(found, key=lambda item: item.name)
+
+
+def _other(here: Installed, packages: Sequence[Package], name: str) -> Difference:
+    """Another version; of conda, another build of the same one."""
+    same = here.build and all(package.version == here.version for package in packages)
+    wants = {
+        f"{package.version}={package.build}" if same else package.version or package.specifier
+        for package in packages
+    }
+    return Difference(
+        "version", name, " or ".join(sorted(wants)), f"{here.version}={here.build}" if same else here.version
+    )
 
 
 def _is_extra(here: Installed, means: Wanted) -> bool:
