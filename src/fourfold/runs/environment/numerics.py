@@ -11,7 +11,7 @@ from fourfold.runs.environment.interpreter import Python, listing, mapping
 from fourfold.runs.inject._fourfold_facts import SWITCHES
 
 #: Libraries of linear algebra, of those that are asked.
-_BLAS = frozenset({"openblas", "mkl", "blis"})
+_BLAS = frozenset({"openblas", "mkl", "blis", "reference"})
 #: MKL as PyTorch has it, inside of its own library, where nobody else can ask it.
 _LINKED = re.compile(r"Math Kernel Library Version (.*?) for ")
 #: What is told of a framework besides its devices.

@@ -51,6 +51,7 @@ _KINDS = (
     ("mkl_rt", "mkl"),
     ("mkl_core", "mkl"),
     ("blis", "blis"),
+    ("libblas.so", "reference"),
     ("libgomp", "openmp"),
     ("libomp", "openmp"),
     ("libiomp", "openmp"),
@@ -221,7 +222,8 @@ def _numerics(loaded: "object") -> "list[dict[str, object]]":
         try:
             # RTLD_NOLOAD: what is not loaded any more is not loaded again.
             library = ctypes.CDLL(path, mode=getattr(os, "RTLD_NOLOAD", 4) | getattr(os, "RTLD_LAZY", 1))
-            entry.update(_ASKED[kind](ctypes, library))
+            if kind in _ASKED:
+                entry.update(_ASKED[kind](ctypes, library))
         except Exception:  # noqa: BLE001 - it is loaded, and says nothing
             entry["silent"] = True
         found.append(entry)
