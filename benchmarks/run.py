@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import data
+from benchmarks.capture import measure_capture
 from benchmarks.case import Case, Work
 from benchmarks.cases import ANCHOR_REPEATS, BUCKET, DATA
 from benchmarks.measure import Sample, measure, medians
@@ -189,6 +190,8 @@ Reading a `dvc.lock` of a thousand stages takes {reading:.0f} ms (at most 60 ms)
 
 {tracing}
 
+{capture}
+
 {machine}
 """
 
@@ -205,6 +208,7 @@ def report(
         table=table(rows, earlier),
         reading=lock_reading() * 1000,
         tracing=measure_tracing().sentence,
+        capture=measure_capture().sentence,
         machine=_machine(base),
     )
     notes = ROOT / "benchmarks" / "notes.md"

@@ -61,7 +61,7 @@ def test_a_seed_that_is_given_reaches_the_command_and_its_numbers_come_again(pla
     one, other = (place.run("run", "--seed", "5", "--", *command).stdout.split()[0] for _ in range(2))
     third = place.run("run", "--seed", "6", "--", *command).stdout.split()[0]
     assert one == other != third
-    assert shown(place)["randomness"]["seed"] == {"grade": "declared", "value": 6, "why": "meta"}
+    assert shown(place)["randomness"]["seed"] == {"grade": "declared", "value": 6, "why": "command line"}
 
 
 def test_json_is_one_document_and_the_command_writes_to_stderr(place: Sandbox) -> None:

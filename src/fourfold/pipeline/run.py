@@ -59,9 +59,10 @@ def declared_by(options: Mapping[str, object], place: "Place") -> Declared:
         return _parameter(place, name)
 
     try:
-        return declarations.parse({key: value for key, value in options.items() if value}, parameter)
+        found = declarations.parse({key: value for key, value in options.items() if value != ""}, parameter)
     except Fault as fault:
         raise UsageError(fault.problem, hint=fault.hint) from None
+    return found._replace(seed_from="command line") if found.seed_from == "meta" else found
 
 
 def _parameter(place: "Place", name: str) -> object:

@@ -15,6 +15,8 @@ from fourfold.runs.task import DETERMINISM, TRACE_MODES
 
 #: Under --json, stdout belongs to the document: the command writes to stderr.
 _STDERR = 2
+#: A number with as many digits is none that anybody means.
+_LONG = 40
 #: So much of an id is shown.
 _SHORT = 12
 
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     place = find_place(session.cwd, environ=session.environ, clock=session.clock)
     seed = args.seed
     options = {
-        "seed": int(seed) if seed is not None and seed.isdecimal() else seed,
+        "seed": int(seed) if seed is not None and seed.isdecimal() and len(seed) < _LONG else seed,
         "determinism": args.determinism,
         "numerics": args.numerics,
         "env": args.env,
