@@ -323,3 +323,17 @@ def test_no_secret_of_the_environment_the_command_line_or_a_url_gets_into_a_file
     assert "--password ***" in shown["command"][0]
     assert shown["code"]["remote"]["value"] == "https://example.org/churn.git"
     assert "DB_PASSWORD" in shown["trace"]["env"]["value"]["declared"]
+
+
+def test_a_secret_that_a_stage_was_written_with_is_in_no_log_and_no_news(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.run("init", "-q", "--no-scm")
+    command = "true --password correct-horse-Battery9 https://a:0pen5esame42@h/ && echo x > x.txt"
+    repo.gen({"dvc.yaml": f"stages:\n  a:\n    cmd: {command}\n    outs: [x.txt]\n"})
+    ran = repo.run("repro", "-v")
+    assert "> true --password *** https://a:***@h/ && echo x > x.txt" in ran.stdout
+    logs = [file.read_text() for file in (repo.path / ".dvc/fourfold/logs").rglob("*.log")]
+    assert logs
+    for text in (ran.stdout, ran.stderr, *logs, repo.run("runs", "show", "a", "--json").stdout):
+        assert not any(secret in text for secret in PLANTED)
+    assert PLANTED[0] in (repo.path / "dvc.lock").read_text()  # what was run: DVC's own format

@@ -34,7 +34,7 @@ from fourfold.pipeline.lockfile import (
     current_parameters,
     entry_of,
 )
-from fourfold.pipeline.logs import Logs
+from fourfold.pipeline.logs import Logs, shown
 from fourfold.pipeline.news import (
     CommandEnded,
     CommandStarted,
@@ -316,8 +316,8 @@ class Workshop:
             job.work,
             output=self._options.output,
             log=job.log,
-            before=lambda command: self._tell(CommandStarted(command)),
-            after=lambda command: self._tell(CommandEnded(command)),
+            before=lambda command: self._tell(CommandStarted(shown(command))),
+            after=lambda command: self._tell(CommandEnded(shown(command))),
             trouble=lambda error: self._warn_of_logs(from_os_error(error, f"writing {job.log}")),
         )
 
@@ -407,7 +407,7 @@ class Workshop:
                 return Done(owner, "restored")
         self._tell(Started(name, owner, reasons))
         for command in _commands(owner):
-            self._tell(CommandStarted(command))
+            self._tell(CommandStarted(shown(command)))
         return Done(owner, "ran")
 
     def _paths(self, owner: Owner) -> list[str]:

@@ -24,6 +24,41 @@ _SUFFIX = ".log"
 _RUN = re.compile(r"\d{8}T\d{6}(?:-\d+)?", re.ASCII)
 _ODD = re.compile(r"[^A-Za-z0-9._@+-]")
 _LONGEST = 120
+#: Where a command has none of these, it has no secret that could be known.
+_SIGNS = (
+    *("pass", "pwd", "pw=", "secret", "token", "key", "cred", "auth", "bearer", "basic", "jwt", "dsn", "pat"),
+    *(
+        "cookie",
+        "sig",
+        "://",
+        "akia",
+        "asia",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "glpat",
+        "hf_",
+        "sk-",
+        "xox",
+    ),
+    *(
+        "eyj",
+        "aiza",
+        "ya29",
+        "npm_",
+        "pypi-",
+        "_live_",
+        "_test_",
+        "sg.",
+        "dapi",
+        "_v1_",
+        "login",
+        "curl",
+        "mysql",
+    ),
+)
 
 
 class Logs:
@@ -87,7 +122,17 @@ class Logs:
 
 def heading(command: str) -> bytes:
     """The line that stands before what a command said."""
-    return f"> {command}\n".encode("utf-8", "surrogateescape")
+    return f"> {shown(command)}\n".encode("utf-8", "surrogateescape")
+
+
+def shown(command: str) -> str:
+    """A command as logs and news name it: without secrets."""
+    lowered = command.lower()
+    if not any(sign in lowered for sign in _SIGNS):
+        return command
+    from fourfold.storage.secrets import strike  # noqa: PLC0415 - few commands need it
+
+    return strike(command)
 
 
 def runs(folder: str) -> list[str]:
