@@ -1,8 +1,11 @@
 """``ff gc``: remove cached data that nothing in the chosen scope needs."""
 
 import argparse
+import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from fourfold.base.errors import FourfoldError
 from fourfold.cli.failure import describe
 from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
@@ -10,6 +13,9 @@ from fourfold.cli.progress import amount
 from fourfold.cli.session import NotConfirmedError, Session
 from fourfold.project.gc import GcResult, check_scope, gc
 from fourfold.project.scope import Scope
+
+if TYPE_CHECKING:
+    from fourfold.runs.tidy import Tidied
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +99,25 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         skip_failed=args.skip_failed,
         events=session.sink,
     )
-    return Outcome(data=_data(result), text=_lines(result), failure=result.error)
+    tidied = _tidied(session, dry=args.dry)
+    data = {**_data(result), "parts": list(tidied.parts) if tidied is not None else []}
+    return Outcome(data=data, text=_lines(result, tidied), failure=result.error)
+
+
+def _tidied(session: Session, *, dry: bool) -> "Tidied | None":
+    """Remove what no run record names; None where nothing has run, or a record cannot be read."""
+    project = session.project
+    if not os.path.isdir(os.path.join(project.own_dir, "runs", "parts")):
+        return None
+    from fourfold.runs.place import place_of  # noqa: PLC0415 - only where something has run
+    from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
+    from fourfold.runs.tidy import tidy  # noqa: PLC0415 - likewise
+
+    try:
+        return tidy(records_of(place_of(project)), project.clock.now_ns(), dry=dry)
+    except FourfoldError as error:
+        session.warn(f"parts of run records stay: {error.message}", error.hint)
+        return None
 
 
 def _question(args: argparse.Namespace) -> str:
@@ -134,7 +158,7 @@ def _data(result: GcResult) -> dict[str, object]:
     }
 
 
-def _lines(result: GcResult) -> Iterator[str]:
+def _lines(result: GcResult, tidied: "Tidied | None") -> Iterator[str]:
     verb = "Would remove" if result.dry else "Removed"
     for swept in result.swept:
         where = f"{swept.place}{' (2.x layout)' if swept.legacy else ''}"
@@ -149,3 +173,6 @@ def _lines(result: GcResult) -> Iterator[str]:
             yield f"{swept.spared:,} in {where} are not a day old and stay; --force removes them too."
     if result.litter:
         yield f"{verb} {result.litter:,} temporary files of commands that died."
+    if tidied is not None and tidied.parts:
+        count = f"{len(tidied.parts):,} part{'s' * (len(tidied.parts) != 1)}"
+        yield f"{verb} {count} that no run record names ({amount(tidied.size)})."
