@@ -269,3 +269,20 @@ def test_section_believes_no_report_to_have_the_right_types(stage: Stage, number
         (stage.reports / "python-1.json").write_text(json.dumps(report))
         found = stage.section({"PATH": "/bin"})
         assert len(canonical({name: fact.document() for name, fact in found.items()})) < 10**6
+
+
+def test_programs_and_libraries_that_a_run_made_for_a_moment_are_left_out(
+    stage: Stage, tmp_path: Path
+) -> None:
+    made = tmp_path / "scratch" / "tmpx8s2"
+    made.mkdir(parents=True)
+    (made / "a.out").write_text("x")
+    (made / "b.so").write_text("x")
+    accesses = [
+        *(Access("/bin/sh", "exec"), Access(str(made / "a.out"), "exec"), Access(str(made / "b.so"), "read")),
+        Access(os.path.realpath("/lib64/ld-linux-x86-64.so.2"), "read"),
+    ]
+    found = stage.section({"TMPDIR": str(tmp_path / "scratch")}, accesses)
+    assert set(found["executables"].value) == {"/bin/sh"}
+    assert "temporary folders left out" in found["executables"].why
+    assert not any("scratch" in name for name in stage.part(found, "libraries"))

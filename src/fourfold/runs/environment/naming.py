@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fourfold.runs.zones import Machine, below
+
 #: Prefixes that hold a whole system and not one Python: files there keep their absolute names.
 _SYSTEM = frozenset({"/", "/usr", "/usr/local"})
 
@@ -14,10 +16,12 @@ class Names(NamedTuple):
     Attributes:
         folders: (absolute folder with a separator at its end, what stands for it), the deepest first.
         root: Absolute root of the project.
+        temporary: Absolute folders for temporary files.
     """
 
     folders: tuple[tuple[str, str], ...]
     root: str
+    temporary: tuple[str, ...] = ()
 
     def shown(self, path: str) -> str:
         """A path as a fact names it: ``{prefix}/...``, ``{base}/...``, relative to the root, ``~/...``."""
@@ -39,6 +43,15 @@ class Names(NamedTuple):
         return path == self.root or path.startswith(self.root.rstrip(os.sep) + os.sep)
 
 
+def is_passing(names: Names, path: str) -> bool:
+    """Whether a file lies in a folder for temporary files, and neither in an environment nor in the project.
+
+    What is compiled there during a run has another name each time.
+    """
+    shown = names.shown(path)
+    return shown.startswith("/") and any(below(path, folder) for folder in names.temporary)
+
+
 def names_of(root: str, environ: Mapping[str, str], report: Mapping[str, Any] | None = None) -> Names:
     """The names for a run in which a Python told about itself, or none did."""
     pairs: dict[str, str] = {}
@@ -51,4 +64,5 @@ def names_of(root: str, environ: Mapping[str, str], report: Mapping[str, Any] | 
     home = environ.get("HOME", "")
     if os.path.isabs(home) and os.path.normpath(home) != os.sep:
         pairs.setdefault(os.path.normpath(home) + os.sep, "~/")
-    return Names(tuple(sorted(pairs.items(), key=lambda pair: -len(pair[0]))), root)
+    folders = tuple(sorted(pairs.items(), key=lambda pair: -len(pair[0])))
+    return Names(folders, root, Machine(environ).temporary)

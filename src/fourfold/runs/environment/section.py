@@ -18,7 +18,7 @@ from fourfold.runs.environment import distributions as dists
 from fourfold.runs.environment.flags import flags
 from fourfold.runs.environment.interpreter import Python, mapping
 from fourfold.runs.environment.libraries import Asked
-from fourfold.runs.environment.naming import Names, names_of
+from fourfold.runs.environment.naming import Names, is_passing, names_of
 from fourfold.runs.environment.remembered import remembered
 from fourfold.runs.zones import Machine
 
@@ -233,25 +233,36 @@ def _libraries(
     loaded |= {
         os.path.realpath(access.path)
         for access in observation.trace.accesses
-        if access.how == "read" and access.found and libraries.is_shared(access.path)
+        if access.how == "read"
+        and access.found
+        and libraries.is_shared(access.path)
+        and access.path not in loaded
     }
-    outside = [path for path in loaded if not path.endswith(" (deleted)")]
-    if not outside:
+    lasting = [path for path in loaded if not path.endswith(" (deleted)") and not is_passing(names, path)]
+    if not lasting:
         why = observation.trace.coverage.why or "the way it was traced does not see them"
         return absent(f"{_NO_PYTHON}, and no library was seen to be opened: {why}")
-    return observed(parts(libraries.document(outside, names.shown, asked)))
+    return observed(
+        parts(libraries.document(lasting, names.shown, asked)), _passing(len(loaded), len(lasting))
+    )
 
 
 def _executables(observation: "Observation", names: Names, asked: Asked) -> Fact:
-    programs = sorted({one.path for one in observation.trace.accesses if one.how == "exec" and one.found})
-    if not programs:
+    started = {one.path for one in observation.trace.accesses if one.how == "exec" and one.found}
+    programs = sorted(path for path in started if not is_passing(names, path))
+    if not started:
         coverage = observation.trace.coverage
         return absent(coverage.why or f"tracing by {coverage.method} saw no program being started")
     found = {}
     for path in programs:
         told = libraries.content(path, asked)
         found[names.shown(path)] = told if told is not None else {"gone": True}
-    return observed(found)
+    return observed(found, _passing(len(started), len(programs)))
+
+
+def _passing(count: int, lasting: int) -> str:
+    """What is said of files that have no name worth keeping."""
+    return "those in temporary folders left out" if lasting < count else ""
 
 
 def _limits(main: Python | None) -> Fact:
