@@ -286,3 +286,12 @@ def test_programs_and_libraries_that_a_run_made_for_a_moment_are_left_out(
     assert set(found["executables"].value) == {"/bin/sh"}
     assert "temporary folders left out" in found["executables"].why
     assert not any("scratch" in name for name in stage.part(found, "libraries"))
+
+
+def test_limits_of_a_run_are_those_of_its_shell_and_named_alike_wherever_they_come_from(stage: Stage) -> None:
+    inherited = stage.section({"PATH": "/bin"})["limits"].value
+    code = "import os, sys\nif 'again' not in sys.argv: os.execv('/bin/sh', ['sh', '-c', "
+    code += "'ulimit -n 64; exec ' + sys.executable + ' script.py again'])\n"
+    told = stage.run(code)["limits"].value
+    assert told["nofile"] == [64, 64] != inherited["nofile"]
+    assert {**told, "nofile": 0} == {**inherited, "nofile": 0}

@@ -17,6 +17,26 @@ _NOTABLE = """
     avx512_fp16 avx_vnni amx_tile amx_int8 amx_bf16 asimd asimddp fphp sve sve2 bf16 i8mm neon
 """
 NOTABLE = frozenset(_NOTABLE.split())
+#: How the kernel calls limits -> how C does.
+_LIMITS = {
+    "Max address space": "as",
+    "Max core file size": "core",
+    "Max cpu time": "cpu",
+    "Max data size": "data",
+    "Max file size": "fsize",
+    "Max locked memory": "memlock",
+    "Max msgqueue size": "msgqueue",
+    "Max nice priority": "nice",
+    "Max open files": "nofile",
+    "Max processes": "nproc",
+    "Max resident set": "rss",
+    "Max realtime priority": "rtprio",
+    "Max realtime timeout": "rttime",
+    "Max pending signals": "sigpending",
+    "Max stack size": "stack",
+}
+#: Of the largest number that a limit can be.
+_DIGITS = 20
 _CGROUPS = "/sys/fs/cgroup"
 #: A limit of cgroup v1 that is none.
 _NO_LIMIT = 1 << 60
@@ -163,6 +183,16 @@ def _lines(path: str) -> list[str]:
         return []
 
 
+def limits_told(told: Mapping[str, Any]) -> dict[str, list[int | None]]:
+    """The same, as a process of Linux finds them in its ``/proc/self/limits``: words by words."""
+    found: dict[str, list[int | None]] = {}
+    for words, name in _LIMITS.items():
+        pair = told.get(words)
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair):
+            found[name] = [int(one) if one.isdecimal() and len(one) <= _DIGITS else None for one in pair]
+    return found
+
+
 def limits() -> dict[str, list[int | None]]:
     """Soft and hard limits of processes, by their names without ``RLIMIT_``; None for no limit."""
     import resource  # noqa: PLC0415 - not on every system
@@ -170,9 +200,9 @@ def limits() -> dict[str, list[int | None]]:
     found: dict[str, list[int | None]] = {}
     for name in sorted(name for name in dir(resource) if name.startswith("RLIMIT_")):
         pair = resource.getrlimit(getattr(resource, name))
-        found[name.removeprefix("RLIMIT_").lower()] = [
-            None if value == resource.RLIM_INFINITY else value for value in pair
-        ]
+        key = name.removeprefix("RLIMIT_").lower()
+        if key in _LIMITS.values():
+            found[key] = [None if value == resource.RLIM_INFINITY else value for value in pair]
     return found
 
 

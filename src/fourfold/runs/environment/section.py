@@ -266,9 +266,9 @@ def _passing(count: int, lasting: int) -> str:
 
 
 def _limits(main: Python | None) -> Fact:
-    told = mapping(mapping(main.first, "process"), "limits") if main is not None else {}
+    told = host.limits_told(mapping(mapping(main.first, "process"), "limits")) if main is not None else {}
     if told:
-        return _believed({str(name): told[name] for name in sorted(told)})
+        return observed(told)
     return observed(host.limits(), "of Fourfold's own process, which the run inherits")
 
 
