@@ -151,6 +151,25 @@ def test_a_file_that_a_run_finds_and_removes_is_a_finding(scene: Scene) -> None:
     assert kinds(found) == [("schema.yaml", "tracked", "delete")]
 
 
+def test_folders_are_no_results_and_what_lies_in_them_is(scene: Scene) -> None:
+    (scene.root / "new").mkdir()
+    (scene.root / "new" / "a").write_text("1")
+    found = scene.run(
+        [
+            Access(scene.at("old"), "delete"),
+            Access(scene.at("old/a"), "write", found=False),
+            Access(scene.at("new"), "write"),
+            Access(scene.at("new/a"), "write"),
+        ]
+    )
+    assert kinds(found) == [("new/a", "untracked", "write")]
+
+
+def test_listing_a_folder_elsewhere_is_no_use_of_it(scene: Scene) -> None:
+    found = scene.run([Access("/mnt/data", "list")])
+    assert (found.undeclared, found.classes) == ((), {"folder": ("/mnt/data",)})
+
+
 def test_writing_what_is_declared_as_an_input_is_a_finding(scene: Scene) -> None:
     assert kinds(scene.run([Access(scene.at("src/train.py"), "write")])) == [
         ("src/train.py", "code", "write")
@@ -234,7 +253,7 @@ def test_a_root_behind_a_link_is_one_place(scene: Scene, tmp_path: Path) -> None
     [
         ("/usr/lib/x86_64-linux-gnu/libc.so.6", "system"),
         ("/etc/hosts", "system"),
-        ("/proc/self/maps", "system"),
+        ("/proc/cpuinfo", "system"),
         ("/memfd:x (deleted)", "system"),
         ("pipe:[3]", "system"),
         ("/usr/lib/python3/dist-packages/yaml/__init__.py", "environment"),
@@ -343,6 +362,13 @@ def test_a_strict_stage_is_refused_with_the_first_finding(scene: Scene) -> None:
     assert len(error.details) == 1
     assert "schema.yaml" in error.details[0]
     assert refuse(Findings(), "train") is None
+
+
+def test_a_strict_stage_that_nobody_watched_is_refused(scene: Scene) -> None:
+    unseen = classify(scene.task, scene.place, Trace(Coverage("none", "switched off")))
+    error = refuse(unseen, "train")
+    assert error is not None
+    assert error.code == "strict-unwatched"
 
 
 WAYS: tuple[How, ...] = ("read", "write", "list", "exec", "delete")

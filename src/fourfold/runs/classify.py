@@ -17,9 +17,11 @@ Names that are drawn anew in each run (temporary, scratch, caches) are classed a
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
 from fourfold.runs.findings import Finding, Findings, Kind, section
@@ -53,6 +55,8 @@ PathClass = Literal[
 ]
 #: Classes whose names differ from run to run, or say nothing.
 _UNLISTED = frozenset({"own", "scratch", "temporary", "cache"})
+#: The kernel's words about a process, and terminals: what is asked there varies.
+_PASSING_NAMES = ("/proc/self/", "/proc/thread-self/", "/proc/{n}/", "/dev/pts/", "/dev/fd/", "/dev/tty")
 _KINDS: Mapping[str, Kind] = {
     "code": "code",
     "tracked": "tracked",
@@ -119,6 +123,7 @@ def classify(
     executed: set[str] = set()
     missing: set[str] = set()
     listed: dict[str, set[str]] = {}
+    folders = {folder for path in uses for folder in _above(path)}
     for path, use in uses.items():
         cls, shown = classes[path], ground.shown(path)
         if "exec" in use.ways and use.found:
@@ -127,13 +132,13 @@ def classify(
             if cls in {"input", "code", "tracked", "untracked"}:
                 missing.add(shown)
             continue
-        if cls not in _UNLISTED:
+        if cls not in _UNLISTED and not shown.startswith(_PASSING_NAMES):
             listed.setdefault(cls, set()).add(bundle(shown) if cls == "environment" else shown)
         if use.is_input and cls in _KINDS:
             how = "read" if "read" in use.ways else "exec"
             if not (how == "exec" and cls == "outside"):
                 reads[shown] = Finding(shown, _KINDS[cls], how)
-        if use.is_result and cls in {*_KINDS, "input"}:
+        if use.is_result and cls in {*_KINDS, "input"} and not _is_folder(path, use, folders):
             kind = _KINDS.get(cls) or ground.kind_of_input(path)
             writes[shown] = Finding(shown, kind, "write" if use.remains else "delete")
     found = _with_content(reads, ground, uses, since_ns)
@@ -147,7 +152,22 @@ def classify(
         {name: tuple(sorted(paths)) for name, paths in sorted(listed.items())},
         tuple(sorted(missing)),
         told=bool(reports),
+        watched=trace.coverage.method != "none",
     )
+
+
+def _above(path: str) -> Iterator[str]:
+    folder = os.path.dirname(path)
+    while folder != path:
+        yield folder
+        path, folder = folder, os.path.dirname(folder)
+
+
+def _is_folder(path: str, use: "_Use", folders: set[str]) -> bool:
+    """Whether a result is a folder: what lies in it is told, and counts."""
+    if use.remains:
+        return os.path.isdir(path) and not os.path.islink(path)
+    return path in folders
 
 
 def _declared_env(task: Task, place: "Place") -> Mapping[str, str]:
@@ -155,7 +175,9 @@ def _declared_env(task: Task, place: "Place") -> Mapping[str, str]:
         return {}
     from fourfold.runs.envdeps import digests  # noqa: PLC0415 - only where variables are declared
 
-    return digests(place, task.declared.env, task.environ)
+    with suppress(FourfoldError):  # no key: nothing is said of them, and the next run refuses
+        return digests(place, task.declared.env, task.environ)
+    return {}
 
 
 # --- how each path was used -------------------------------------------------------------------------------
@@ -360,9 +382,10 @@ class _Ground:
             if self._covered(path, names):
                 return cls
         scratch: PathClass | None = "scratch" if use.made and not use.remains else None
+        folder: PathClass | None = "folder" if use.ways == {"list"} else None
         if not below(local, self._repository):
-            return self._machine.zone(path) or scratch or "outside"
-        return self._by_name(local) or scratch or ("folder" if use.ways == {"list"} else None)
+            return self._machine.zone(path) or scratch or folder or "outside"
+        return self._by_name(local) or scratch or folder
 
     def _by_name(self, path: str) -> PathClass | None:
         """The class of a path of the repository, where its name says it."""

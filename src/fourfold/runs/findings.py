@@ -6,7 +6,7 @@ How a path gets its class is `classify`; what is done about findings is the pipe
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from fourfold.base.errors import ConflictError, FourfoldError
+from fourfold.base.errors import ConflictError, FourfoldError, UnsupportedError
 from fourfold.base.ids import BadObjectNameError, Oid, parse_oid
 from fourfold.formats.native.fact import Fact, Section, absent, observed
 from fourfold.runs.observation import Trace
@@ -26,6 +26,12 @@ class UndeclaredError(ConflictError):
     """A stage that is strict read, wrote or deleted something that it does not declare."""
 
     code = "undeclared-access"
+
+
+class UnwatchedError(UnsupportedError):
+    """A stage is strict, and its run could not be watched: what it used is not known."""
+
+    code = "strict-unwatched"
 
 
 class Finding(NamedTuple):
@@ -68,6 +74,7 @@ class Findings(NamedTuple):
             drawn anew in each run.
         missing: Files of the repository that were looked for and not there, sorted.
         told: Whether any process of Python told what it looked up.
+        watched: Whether anybody looked: without that, nothing found says nothing.
     """
 
     reads: tuple[Finding, ...] = ()
@@ -79,6 +86,7 @@ class Findings(NamedTuple):
     classes: Mapping[str, tuple[str, ...]] = {}
     missing: tuple[str, ...] = ()
     told: bool = False
+    watched: bool = True
 
     @property
     def counts(self) -> dict[str, int]:
@@ -234,13 +242,18 @@ def described(finding: Finding) -> str:
     return f"{verb(finding)} {finding.path} ({_WHERE[finding.kind]})"
 
 
-def refuse(findings: Findings, stage: str) -> UndeclaredError | None:
-    """Why a strict stage fails; None when all that it did is declared.
+def refuse(findings: Findings, stage: str) -> FourfoldError | None:
+    """Why a strict stage fails; None when all that it was seen to do is declared.
 
     Args:
         findings: Of its run.
         stage: As the user calls it.
     """
+    if not findings.watched:
+        return UnwatchedError(
+            f"stage '{stage}' is strict, and nobody could watch what it does",
+            hint="see what works here: ff doctor",
+        )
     undeclared = findings.undeclared
     if not undeclared:
         return None

@@ -171,7 +171,11 @@ class Capture:
                     since_ns=self._started,
                 ),
             )
-            self._looked = observation, found if found is not None else Findings()
+            if found is None:  # nobody may read that nothing was found
+                found = Findings(watched=False)
+                unknown = Trace(Coverage("none", "what was seen could not be understood"))
+                observation = observation._replace(trace=unknown)
+            self._looked = observation, found
         return self._looked
 
     def _observe(self) -> Observation:
