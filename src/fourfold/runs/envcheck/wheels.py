@@ -1,8 +1,9 @@
 """Wheels that are at hand: given by the caller, named by a lock, or in the caches of uv and pip.
 
-Formats: the wheel specification; pip's cache of answers (``http-v2``, bodies named by the SHA-224 of their
-URL); uv's cache (``wheels-v*/.../VERSION-TAGS.http`` or ``.rev``, which name a SHA-256 and a folder in
-``archive-v0``). The last two are private to their programs: what is not understood is passed over.
+Formats: the wheel specification; pip's cache of answers (``http-v2``: bodies named by the SHA-224 of their
+URL; before pip 23.3 ``http``: the same names, the body a text of MessagePack within); uv's cache
+(``wheels-v*/.../VERSION-TAGS.http`` or ``.rev``, which name a SHA-256 and a folder in ``archive-v0``). The
+caches are private to their programs: what is not understood is passed over.
 """
 
 import glob
@@ -13,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import BufferedReader, BytesIO
 from typing import NamedTuple
 
 from fourfold.formats.locks.model import clean_url
@@ -21,6 +23,8 @@ from fourfold.runs.environment.records import record_digest
 
 #: No RECORD in a wheel is larger, and no more bodies of pip's cache are looked at.
 MOST_RECORD, _MOST_BODIES = 64 * 1024 * 1024, 5000
+#: How answers in pip's older cache begin, and how large one may be: it is read whole.
+_OLD_ANSWER, _MOST_ANSWER = b"cc=4,", 512 * 1024 * 1024
 _UV_HASH = re.compile(rb"Sha256\xd9@([0-9a-f]{64})")
 _UV_ARCHIVE = re.compile(rb"\xb0([A-Za-z0-9_-]{16})")
 #: A text of MessagePack, with its length before it.
@@ -51,7 +55,7 @@ class Wheel(NamedTuple):
 def read_wheel(path: str) -> Wheel | None:
     """Hash a wheel and read its RECORD; None when it cannot be read or is none."""
     try:
-        with open(path, "rb") as file:
+        with _content(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             with zipfile.ZipFile(file) as archive:
                 name = _record_name(archive.namelist())
@@ -62,6 +66,21 @@ def read_wheel(path: str) -> Wheel | None:
         return None
     shown = os.path.basename(path) if path.endswith(".whl") else ""
     return Wheel(f"sha256:{digest}", record_digest(text), shown, path=path if shown else "")
+
+
+def _content(path: str) -> BufferedReader | BytesIO:
+    """A file, or the body that an answer in pip's older cache holds."""
+    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
+    if file.read(len(_OLD_ANSWER)) != _OLD_ANSWER:
+        file.seek(0)
+        return file
+    with file:
+        data = file.read(_MOST_ANSWER)
+    begin = data.find(b"PK\x03\x04")
+    for mark, width in ((b"\xc6", 4), (b"\xc5", 2), (b"\xc4", 1)):
+        if begin > width and data[begin - width - 1 : begin - width] == mark:
+            return BytesIO(data[begin : begin + int.from_bytes(data[begin - width : begin], "big")])
+    return BytesIO(b"")
 
 
 def _record_name(names: Sequence[str]) -> str:
@@ -118,25 +137,30 @@ def _cache(environ: Mapping[str, str], variable: str, name: str) -> str:
     return environ.get(variable) or os.path.join(base, name)
 
 
-def _pip_body(url: str, environ: Mapping[str, str]) -> str:
-    """Where pip's cache keeps the answer of a URL."""
+def _pip_bodies_of(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Where pip's cache keeps the answer of a URL: as it does now, and as it did before."""
     name = hashlib.sha224(url.encode()).hexdigest()
-    return os.path.join(_cache(environ, "PIP_CACHE_DIR", "pip"), "http-v2", *name[:5], f"{name}.body")
+    base = _cache(environ, "PIP_CACHE_DIR", "pip")
+    now = os.path.join(base, "http-v2", *name[:5], f"{name}.body")
+    return now, os.path.join(base, "http", *name[:5], name)
 
 
 def of_pip_by_url(url: str, environ: Mapping[str, str]) -> Wheel | None:
     """The wheel of a URL, where pip's cache has it."""
-    wheel = read_wheel(_pip_body(url, environ))
+    now, before = _pip_bodies_of(url, environ)
+    wheel = read_wheel(now) or read_wheel(before)
     return wheel and wheel._replace(url=clean_url(url), name=clean_url(url).rpartition("/")[2])
 
 
 def pip_bodies(environ: Mapping[str, str]) -> dict[str, list[str]]:
     """Paths of the wheels in pip's cache, by `stem`."""
     found: dict[str, list[str]] = {}
-    base = glob.escape(os.path.join(_cache(environ, "PIP_CACHE_DIR", "pip"), "http-v2"))
-    for path in sorted(glob.iglob(os.path.join(base, *["?"] * 5, "*.body")))[:_MOST_BODIES]:
+    base = glob.escape(_cache(environ, "PIP_CACHE_DIR", "pip"))
+    patterns = (("http-v2", *["?"] * 5, "*.body"), ("http", *["?"] * 5, "*"))
+    paths = [path for pattern in patterns for path in sorted(glob.iglob(os.path.join(base, *pattern)))]
+    for path in paths[:_MOST_BODIES]:
         try:
-            with open(path, "rb") as file:
+            with _content(path) as file:
                 if file.read(2) != b"PK":
                     continue
                 with zipfile.ZipFile(file) as archive:
@@ -159,11 +183,11 @@ def of_pip(path: str, one: Distribution, environ: Mapping[str, str]) -> Wheel | 
     if wheel is None:
         return None
     with suppress(OSError):
-        with open(path, "rb") as file:
+        with _content(path) as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
         base = f"https://files.pythonhosted.org/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}"
         for name in file_names(one):
-            if _pip_body(f"{base}/{name}", environ) == path:
+            if path in _pip_bodies_of(f"{base}/{name}", environ):
                 return wheel._replace(name=name, url=f"{base}/{name}")
     return wheel
 
