@@ -67,18 +67,29 @@ def test_what_is_asked_for_by_name_and_is_not_there_is_refused(
     assert set(said[1].split()) - {"io_uring"} == set(broken.split()) - {"io_uring"}
 
 
-def test_a_command_runs_where_nobody_may_listen_and_the_record_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("failing", "path", "method"),
+    [
+        ("seccomp=EPERM", os.environ["PATH"], "strace"),
+        ("seccomp=EPERM", "/nowhere", "audit"),
+        ("seccomp=EPERM,ptrace=EPERM", os.environ["PATH"], "audit"),
+    ],
+)
+def test_a_command_is_watched_otherwise_where_nobody_may_listen_and_it_is_told_why(
+    tmp_path: Path, failing: str, path: str, method: str
+) -> None:
     (tmp_path / "in.txt").write_text("data\n")
     run = traced(
         tmp_path,
-        "cat in.txt; exit 5",
-        before=[sys.executable, without.__file__, "seccomp=EPERM"],
-        environ={**os.environ, "PYTHONPATH": str(Path(without.__file__).parents[3])},
+        "/bin/cat in.txt; exit 5",
+        before=[sys.executable, without.__file__, failing],
+        environ={"PATH": path, "PYTHONPATH": str(Path(without.__file__).parents[3])},
     )
     assert run.codes == [5]
     assert run.outputs == ["data\n"]
-    assert run.trace.coverage.method == "audit"
+    assert (run.trace.coverage.method, run.trace.coverage.lost) == (method, 0)
     assert run.trace.coverage.why == f"{SILENT} (Operation not permitted)"
+    assert ("in.txt" in run.below("read")) == (method == "strace")
 
 
 def test_memory_that_may_not_be_read_is_told_as_lost(tmp_path: Path) -> None:

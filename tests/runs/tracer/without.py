@@ -1,7 +1,7 @@
 """Makes calls of the kernel fail as where they are not there, for itself and what it starts; then runs words.
 
 ``python without.py seccomp=EPERM,landlock=ENOSYS WORD...``: `seccomp` is asking for a listener, `landlock` is
-all of it, `read` reading another process's memory.
+all of it, `read` reading another process's memory, `ptrace` what strace needs.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ LD, JEQ, JSET, RET = 0x20, 0x15, 0x45, 0x06
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 MACHINE = abi.MACHINES[os.uname().machine]
 READ = {"x86_64": 310, "aarch64": 270}[os.uname().machine]
+TRACE = {"x86_64": 101, "aarch64": 117}[os.uname().machine]
 
 
 def step(code: int, value: int, when: int = 0, other: int = 0) -> bytes:
@@ -32,7 +33,7 @@ def program(failing: dict[str, int]) -> bytes:
             step(RET, ALLOW),
         ]
         steps += [step(JEQ, MACHINE.seccomp, 0, len(tests)), *tests]
-    for name, calls in (("landlock", (444, 445, 446)), ("read", (READ,))):
+    for name, calls in (("landlock", (444, 445, 446)), ("read", (READ,)), ("ptrace", (TRACE,))):
         if (number := failing.get(name)) is not None:
             for call in calls:
                 steps += [step(JEQ, call, 0, 1), step(RET, ERRNO | number)]

@@ -87,7 +87,11 @@ def _command(method: str, why: str, number: int, scratch: str, gathered: "_Gathe
     if method == "strace":
         return _straced(why, os.path.join(scratch, LINES.format(number)), gathered)
     if method == "seccomp":
-        return _supervised(why, os.path.join(scratch, SEEN.format(number)), gathered)
+        look = _supervised(why, os.path.join(scratch, SEEN.format(number)), gathered)
+        lines = os.path.join(scratch, LINES.format(number))
+        if look is not None and look.method == "audit" and os.path.exists(lines):
+            return _straced(look.why, lines, gathered) or look  # the supervisor let strace look instead
+        return look
     return _Look(method, why, _BLIND_AUDIT if method == "audit" else ())
 
 

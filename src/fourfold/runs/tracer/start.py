@@ -6,6 +6,7 @@ supervisor then finds that it may not listen, it falls back by itself and says s
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,14 +82,15 @@ def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
     if mode in {"auto", "seccomp"}:
         why = seccomp_works() if mode == "seccomp" else seccomp_offered()
         if not why:
-            return _supervised(scratch, number)
+            program = shutil.which("strace", path=task.environ.get("PATH", os.defpath))
+            instead = _straced(program, scratch, number) if program and mode == "auto" else ()
+            return _supervised(scratch, number, [b"S" + os.fsencode(word) for word in instead])
         if mode == "seccomp":
             raise TraceUnavailableError(f"tracing by seccomp does not work here: {why}")
     if mode in {"auto", "strace"} and os.name == "posix":
         program, reason = strace.works(task.environ)
         if program:
-            file = os.path.join(scratch, merge.LINES.format(number))
-            return Launch(strace.prefix(program, file), {}, "strace", why, scratch, number)
+            return Launch(_straced(program, scratch, number), {}, "strace", why, scratch, number)
         if mode == "strace":
             raise TraceUnavailableError(f"tracing by strace does not work here: {reason}")
         why = f"{why}; {reason}"
@@ -100,12 +102,16 @@ def collect(launches: Sequence[Launch], scratch: str) -> Trace:
     return merge.collect([(launch.method, launch.why, launch.number) for launch in launches], scratch)
 
 
+def _straced(program: str, scratch: str, number: int) -> tuple[str, ...]:
+    return strace.prefix(program, os.path.join(scratch, merge.LINES.format(number)))
+
+
 def _supervised(scratch: str, number: int, told: Sequence[bytes] = ()) -> Launch:
     spec = os.path.join(scratch, f"watch-{number}.spec")
     seen = os.fsencode(os.path.join(scratch, merge.SEEN.format(number)))
     with open(spec, "wb") as file:
         file.write(b"\0".join([seen, *told]))
-    before = _HERMETIC if told else "--"
+    before = _HERMETIC if b"H" in told else "--"
     prefix = (sys.executable, "-I", "-S", _SUPERVISOR, spec, before)
     return Launch(prefix, {}, "seccomp", "", scratch, number)
 

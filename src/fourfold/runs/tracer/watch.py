@@ -14,6 +14,7 @@ import _socket
 import fcntl
 import gc
 import os
+import select
 import struct
 
 from fourfold.runs.tracer import abi, kernel
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from fourfold.runs.tracer.walls import Walls
 
+#: How often, and after how many milliseconds, a look is taken at what strace wrote.
+_TRIES, _PAUSE = 20, 25
 #: Seconds between two looks at whether the command has ended: a safety net, for its end interrupts us.
 _LOOK = 0.25
 #: The same where only what stays in the background is waited for.
@@ -59,11 +62,13 @@ class Spec:
 
     Attributes:
         file: Where it leaves what it saw.
+        instead: What the command's words are put behind where we may not listen: strace and its options.
         walls: What a hermetic run may use; None for any other run.
     """
 
     def __init__(self, fields: list[bytes]) -> None:
         self.file = fields[0]
+        self.instead = [field[1:] for field in fields[1:] if field[:1] == b"S"]
         self.walls: Walls | None = None
         if b"H" in fields:
             from fourfold.runs.tracer.walls import Walls  # noqa: PLC0415 - most runs have none
@@ -158,15 +163,40 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
             kernel.give_up_privileges()
             listener = kernel.listen(program)
     except (OSError, KeyError) as error:
-        channel.send(b"%d" % (getattr(error, "errno", 0) or 0))
+        number = getattr(error, "errno", 0) or 0
+        channel.send(b"%d" % number)
         if spec.walls is not None:
             _fail("the sandbox cannot be built", error)
-        os.putenv("FOURFOLD_AUDIT", "1")
+        # Where somebody listens already, strace would be told nothing.
+        if spec.instead and number != _BUSY and _works(spec.instead):
+            command = [*spec.instead, *command]
+        else:
+            os.putenv("FOURFOLD_AUDIT", "1")
     else:
         channel.sendmsg([b"+"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         os.close(listener)
     channel.close()
     _turn_into(command)
+
+
+def _works(instead: list[bytes]) -> bool:
+    """Whether strace may look, by trying it; ``-o FILE --`` end its words.
+
+    It runs the command whether or not it may, and then has nothing to tell, a moment after the command's end.
+    """
+    file = instead[-2] + b".probe"
+    child = os.fork()
+    if child == 0:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(nothing, number)
+        _turn_into([*instead[:-2], file, instead[-1], b"/bin/sh", b"-c", b":"])
+    poll = select.poll()
+    for _ in range(_TRIES if os.waitpid(child, 0)[1] == 0 else 0):
+        if os.path.exists(file) and os.path.getsize(file):
+            return True
+        poll.poll(_PAUSE)
+    return False
 
 
 def _turn_into(command: list[bytes]) -> NoReturn:
@@ -274,8 +304,6 @@ def _leave_successor(listener: int) -> None:
 
     Without somebody who answers, every call that the filter asks about would fail there.
     """
-    import select  # noqa: PLC0415 - not at the start
-
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     try:
