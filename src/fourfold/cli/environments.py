@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fourfold.base.errors import UsageError
 from fourfold.cli.progress import amount
 from fourfold.cli.render import Style
 from fourfold.cli.runs import SHORT, value_text
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 _MOST = 24
 #: Characters of a line of packages.
 _WIDTH = 100
+
+
+class TwoEnvironmentsError(UsageError):
+    """A run was named where an interpreter was named too: one of them is the environment to look at."""
+
+    code = "two-environments"
+    default_hint = "leave --python out, or the run"
 
 
 class Known(NamedTuple):
@@ -59,6 +67,18 @@ def of_run(place: "Place", name: str) -> Known:
             parts[reference] = records.part(reference)
     label = f"run {found[:SHORT]}" + (f" of {record.stage}" if record.stage else "")
     return Known(label, found, record.environment, parts)
+
+
+def chosen(place: "Place", run: str | None, python: str | None) -> Known:
+    """The environment of a run when one is named, else that of now.
+
+    Raises:
+        TwoEnvironmentsError: both a run and an interpreter are named.
+        FourfoldError: see `of_run` and `of_now`.
+    """
+    if run and python:
+        raise TwoEnvironmentsError(f"run '{run}' and --python {python} are two environments")
+    return of_run(place, run) if run else of_now(place, python)
 
 
 def of_now(place: "Place", python: str | None) -> Known:

@@ -80,3 +80,11 @@ def test_show_of_a_program_that_is_no_python_says_what_it_said(lab: Sandbox, tmp
     fake.chmod(0o755)
     done = lab.run("env", "show", "--python", str(fake), check=False)
     assert "does not tell about itself: out of order" in done.stderr
+
+
+def test_show_and_diff_of_a_run_and_an_interpreter_at_once_are_refused(lab: Sandbox) -> None:
+    lab.run("run", "--quiet", "--", "true")
+    for words in (("show", "@"), ("diff", "@", "@")):
+        done = lab.run("env", *words, "--python", "python3", "--json", check=False)
+        assert json.loads(done.stdout)["error"]["code"] == "two-environments"
+        assert done.code != 0

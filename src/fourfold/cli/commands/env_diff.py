@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from fourfold.cli.environments import Known, of_now, of_run
+from fourfold.cli.environments import Known, chosen, of_run
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Compare them, the most telling difference first."""
     place = find_place(session.cwd, environ=session.environ, clock=session.clock)
     before = of_run(place, args.before)
-    after = of_run(place, args.after) if args.after else of_now(place, args.python)
+    after = chosen(place, args.after, args.python)
     parts = {**before.parts, **after.parts}
     one, other = _comparable(before, after), _comparable(after, before)
     changes = compare(one, other, lambda part: parts.get(part, {}))

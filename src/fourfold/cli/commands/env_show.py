@@ -2,7 +2,7 @@
 
 import argparse
 
-from fourfold.cli.environments import data_of, lines_of, of_now, of_run
+from fourfold.cli.environments import chosen, data_of, lines_of
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
@@ -31,5 +31,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Show it."""
     place = find_place(session.cwd, environ=session.environ, clock=session.clock)
-    known = of_run(place, args.run) if args.run else of_now(place, args.python)
+    known = chosen(place, args.run, args.python)
     return Outcome(data=data_of(known), text=lines_of(known, session.style, every=args.packages))
