@@ -48,9 +48,9 @@ class Costs(NamedTuple):
         return (
             f"Recording adds {self.shell * 1000:.0f} ms to a short stage of the shell and "
             f"{self.python * 1000:.0f} ms to one that imports NumPy (at most {MOST_SHORT * 1000:.0f} ms), "
-            f"which is {self.python / 10:.1%} of a stage of ten seconds (at most 5 %). Of the lab, four stages "
-            f"in {self.lab_seconds:.1f} s, tracing adds {self.lab_traced:.1%} (at most {MOST_LAB:.0%}), all of "
-            f"recording {self.lab_recorded:.1%}."
+            f"which is {self.python / 10:.1%} of a stage of ten seconds (at most 5 %). Of the lab, four "
+            f"stages in {self.lab_seconds:.1f} s, tracing adds {self.lab_traced:.1%} (at most "
+            f"{MOST_LAB:.0%}), all of recording {self.lab_recorded:.1%}."
         )
 
 

@@ -7,12 +7,11 @@ tracing, a sandbox) is refused, before anything runs. What the sections hold is 
 """
 
 import os
-import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fourfold import __version__
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from fourfold.runs.findings import Findings
     from fourfold.runs.place import Place
 
-#: A seed that is drawn is below this: short enough to be typed again.
-_DRAWN = 2**32
+#: Bytes of a seed that is drawn: short enough to be typed again.
+_DRAWN = 4
 _LIVE = "live"
 _NOT_CAPTURED: Section = {"captured": absent("it could not be captured: see the warning")}
 Made = TypeVar("Made")
@@ -288,9 +287,9 @@ def _is_alive(pid: int) -> bool:
 
 
 def _draw() -> int:
-    return secrets.randbelow(_DRAWN)
+    return int.from_bytes(os.urandom(_DRAWN))
 
 
 def _moment(when_ns: int) -> str:
-    moment = datetime.fromtimestamp(when_ns / 1e9, UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(when_ns, 1_000_000_000)
+    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{rest // 1000:06}Z", time.gmtime(seconds))
