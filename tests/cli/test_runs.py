@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from fourfold.formats.native.fact import observed
+from fourfold.formats.native.record import COORDINATES
 from tests.conftest import find_ff
 from tests.fixtures.sandbox import Sandbox, Tool
 from tests.fixtures.wheels import Venv, make_wheel
+from tests.runs.recordmaking import Parts, make, records_in
 
 TRAIN = """\
 import os, random
@@ -213,6 +216,39 @@ def test_a_damaged_record_is_told_by_its_id_and_lists_go_on(project: Sandbox) ->
     assert runs[0]["id"][:12] in listed.stdout
     assert name[:12] not in listed.stdout
     assert f"run {name[:12]} is damaged" in listed.stderr
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        None,
+        7,
+        "\x1b[31mred\n",
+        [],
+        [1, [2], {"path": 3}],
+        {"files": 3, "count": "x"},
+        {"part": "../x", "size": 1},
+    ],
+)
+def test_a_record_with_facts_of_any_shape_breaks_no_command(tmp_path: Path, ff: Tool, strange: Any) -> None:
+    records = records_in(tmp_path / ".fourfold")
+    parts = Parts()
+    whole = make(parts)
+    odd = {name: dict.fromkeys(whole.section(name), observed(strange)) for name in (*COORDINATES, "trace")}
+    records.append(lambda previous: whole._replace(previous=previous))
+    records.append(lambda previous: whole._replace(previous=previous, **odd))
+    for command in (
+        ["list"],
+        ["show"],
+        ["show", "--parts"],
+        ["diff", "--all"],
+        ["diff", "@", "@~1"],
+        ["export", "--format", "markdown"],
+        ["find", "--output", "x", "--package", "numpy", "--param", "lr=1", "--input", "y"],
+    ):
+        ran = ff("runs", *command, cwd=tmp_path, check=False)
+        assert ran.code in {0, 255}, ran
+        assert "a bug in ff" not in ran.stderr
 
 
 # --- beside the data --------------------------------------------------------------------------------------

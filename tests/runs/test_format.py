@@ -12,7 +12,14 @@ from jsonschema import Draft202012Validator
 
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.fact import GRADES
-from fourfold.formats.native.record import COORDINATES, parse_record, parts_of, render, run_id
+from fourfold.formats.native.record import (
+    COORDINATES,
+    BadRecordError,
+    parse_record,
+    parts_of,
+    render,
+    run_id,
+)
 from fourfold.runs.changes import opened, value_of
 from fourfold.runs.store import Records
 from tests.conftest import ROOT, find_ff
@@ -159,3 +166,23 @@ def test_a_fact_of_a_later_version_is_no_problem() -> None:
     document["environment"]["weather"] = {"grade": "observed", "value": "rain"}
     assert problems(document) == []
     assert parse_record(canonical(document)).environment["weather"].value == "rain"
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        ("outcome", "state", "fine"),
+        ("outcome", "code", "0"),
+        ("outcome", "more", 1),
+        ("times", "seconds", "long"),
+        ("times", "seconds", -1),
+        ("times", "started", 7),
+    ],
+)
+def test_a_record_with_an_outcome_or_times_of_another_shape_is_a_typed_error(
+    place: str, key: str, value: Any
+) -> None:
+    document = make(Parts()).document()
+    document[place][key] = value
+    with pytest.raises(BadRecordError):
+        parse_record(canonical(document))

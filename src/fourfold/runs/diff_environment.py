@@ -71,14 +71,18 @@ def _listing(part: Part, name: str) -> Mapping[str, Any]:
 def _told(each: compare.Change) -> Change:
     name = f"{each.fact}.{each.name}" if each.name else each.fact
     if each.fact == "distributions":
-        note = {"added": "new", "removed": "gone", "record": "same version, other files"}.get(each.kind, "")
+        note = "same version, other files" if each.kind == "record" else ""
         if each.weight >= _NOT_IMPORTED:
             return Change("environment", each.name, each.before, each.after, "unread", "not imported")
         return Change("environment", each.name, each.before, each.after, "moved", note)
     if each.fact in {"libraries", "executables"}:
         name = each.name.rpartition("/")[2] or each.fact
-    note = {"added": "new", "removed": "gone"}.get(each.kind, "")
-    return Change("environment", name, each.before, each.after, "moved", note)
+    return Change("environment", name, _content(each.before), _content(each.after))
+
+
+def _content(value: Any) -> Any:
+    """What names the content of a file that a fact lists; another value as it is."""
+    return mapping(value).get("build_id") or mapping(value).get("blake3") or value
 
 
 class _Installed:

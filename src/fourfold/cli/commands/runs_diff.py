@@ -100,7 +100,7 @@ def _change(change: "Change", style: Style) -> str:
         return style.yellow(change.note) if change.note else "changed"
     before, after = _side(change.before), _side(change.after)
     if change.before is None or change.after is None:
-        nothing = "none" if change.coordinate in {"code", "data", "outcome"} else "unset"
+        nothing = "unset" if change.coordinate == "randomness" or change.name == "threads" else "none"
         before, after = (
             (nothing if change.before is None else before),
             (nothing if change.after is None else after),

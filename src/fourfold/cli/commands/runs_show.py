@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fourfold.base.errors import FourfoldError
@@ -114,11 +114,53 @@ def _told(name: str, value: Any, record: RunRecord, part: Part) -> tuple[str, li
     elif name == "sources":
         lines = sorted(mapping(mapping(opened(mapping(value).get("files"), part)).get("files")))
         first = _count(len(lines), "file")
+    elif name in _WORDS and isinstance(value, Mapping):
+        first = _WORDS[name](value)
     elif (digest := reference(value)) is not None:
         first = f"part {digest[: runs.SHORT]}, {value['size']} bytes"
     else:
         first = runs.value_text(value)
     return first, lines
+
+
+def _interpreter(value: Mapping[str, Any]) -> str:
+    return f"{value.get('implementation')} {value.get('version')}, {value.get('executable')}"
+
+
+def _host(value: Mapping[str, Any]) -> str:
+    memory, cores = value.get("memory"), value.get("affinity") or value.get("cores")
+    said = [value.get("distribution") or value.get("system"), f"kernel {value.get('kernel')}"]
+    said += [mapping(value.get("cpu")).get("model"), f"{cores} cores" if cores else None]
+    said.append(f"{memory / 2**30:.1f} GiB" if isinstance(memory, int) else None)
+    return ", ".join(str(each) for each in said if each)
+
+
+def _programs(value: Mapping[str, Any]) -> str:
+    return runs.short(", ".join(sorted({path.rpartition("/")[2] for path in value})), 90)
+
+
+def _paths(value: Mapping[str, Any]) -> str:
+    counts = mapping(value.get("counts"))
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "none"
+
+
+#: Facts that are told by a few of their words.
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "interpreter": _interpreter,
+    "host": _host,
+    "executables": _programs,
+    "paths": _paths,
+    "coverage": lambda value: f"{value.get('method')}{': ' + str(value['why']) if value.get('why') else ''}",
+    "limits": lambda value: _count(len(value), "limit"),
+    "locale": lambda value: str(value.get("lc_ctype") or runs.value_text(value)),
+    "flags": lambda value: (
+        ", ".join(
+            f"{len(inner)} {name}" if isinstance(inner, Mapping | list) else name
+            for name, inner in value.items()
+        )
+        or "none"
+    ),
+}
 
 
 def _distributions(listing: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -24,6 +24,7 @@ _ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 COORDINATES = ("code", "data", "environment", "randomness")
 
 State = Literal["succeeded", "failed", "timed-out", "interrupted", "not-recorded"]
+STATES: tuple[State, ...] = ("succeeded", "failed", "timed-out", "interrupted", "not-recorded")
 
 
 class BadRecordError(InvalidFileError):
@@ -178,6 +179,8 @@ def parse_record(data: bytes, source: str = "run record") -> RunRecord:
     try:
         outcome = Outcome(**document["outcome"])
         times = Times(**document["times"])
+        if not _is_sound(outcome, times):
+            raise BadRecordError(f"{source}: 'outcome' or 'times' is not what it must be")
         sections: dict[str, dict[str, Fact]] = {
             name: parse_section(document[name], f"{source}: {name}") for name in (*COORDINATES, "trace")
         }
@@ -193,3 +196,14 @@ def parse_record(data: bytes, source: str = "run record") -> RunRecord:
         )
     except (KeyError, TypeError) as error:
         raise BadRecordError(f"{source} lacks or has too much: {str(error)[:80]}") from error
+
+
+def _is_sound(outcome: Outcome, times: Times) -> bool:
+    """Whether values of these types are there: a record may come from elsewhere."""
+    return (
+        outcome.state in STATES
+        and type(outcome.code) is int
+        and all(isinstance(moment, str) for moment in (times.started, times.ended))
+        and type(times.seconds) in {int, float}
+        and 0 <= times.seconds < float("inf")
+    )
