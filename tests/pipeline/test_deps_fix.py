@@ -7,13 +7,16 @@ import pytest
 
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc import stages
-from fourfold.pipeline.deps_fix import Addition, DepsFixed, deps_fix
+from fourfold.pipeline.deps_fix import Addition, DepsFixed, Fixer, deps_fix
 from fourfold.pipeline.news import Found, Started
 from fourfold.pipeline.options import Options
 from fourfold.pipeline.repro import ReproResult, Settings, StageFailedError, repro
+from fourfold.pipeline.undeclared import Memory
 from fourfold.pipeline.why import why
+from fourfold.project.files import load_file, load_tracked
 from fourfold.project.targets import StageNotFoundError, TargetNotFoundError
 from fourfold.project.undo import undo
+from fourfold.runs.findings import Finding
 from tests.project.workplace import Workplace
 
 PIPELINE = """\
@@ -211,6 +214,16 @@ def test_a_stage_that_never_ran_is_said_to_be_unknown(work: Workplace) -> None:
     work.gen({"dvc.yaml": PIPELINE, "raw.csv": "", "schema.yaml": ""})
     assert fix(work, "train").unknown == ("train",)
     assert fix(work).unknown == ()
+
+
+def test_what_a_record_from_elsewhere_calls_ours_is_outside_all_the_same(shop: Workplace) -> None:
+    used = Memory(shop.open()).used(load_file(shop.open(), shop.path("dvc.yaml"))[0])
+    assert used is not None
+    lies = used.findings._replace(reads=(Finding("../../../etc/hostname", "tracked", "read"),))
+    fixer = Fixer(shop.open(), load_tracked(shop.open()), outs=False, outside=False)
+    fixer.consider(used._replace(findings=lies))
+    assert fixer.accepted == []
+    assert fixer.left[0].why.startswith("outside of the repository")
 
 
 def test_a_target_that_is_no_stage_is_refused(shop: Workplace) -> None:

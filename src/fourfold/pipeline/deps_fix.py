@@ -36,6 +36,7 @@ from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.targets import named_owners
 from fourfold.runs.changes import rows_of
 from fourfold.runs.findings import Finding
+from fourfold.runs.zones import below
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -140,7 +141,7 @@ def deps_fix(
         memory = Memory(project)
         told = {owner.addressing: memory.used(owner) for owner in owners if owner.is_stage}
         used = [one for one in told.values() if one is not None]
-        fixer = _Fixer(project, tracking, outs=outs, outside=outside)
+        fixer = Fixer(project, tracking, outs=outs, outside=outside)
         for one in used:
             fixer.consider(one)
         files = fixer.fitting()
@@ -180,7 +181,7 @@ def _write(project: "Project", op: Operation, file: str, data: bytes) -> None:
 # --- what can be declared ---------------------------------------------------------------------------------
 
 
-class _Fixer:
+class Fixer:
     """Gathers what stages should declare, and leaves out what the project cannot have."""
 
     def __init__(self, project: "Project", tracking: Tracking, *, outs: bool, outside: bool) -> None:
@@ -220,11 +221,12 @@ class _Fixer:
         """Why a finding cannot be declared; "" when it can."""
         project = self._project
         found = ""
+        inside = below(path, project.scm_root or project.root)
         if finding.kind == "unknown" or finding.how == "delete":
             found = (
                 "nothing can be declared that is no file" if finding.kind == "unknown" else "it was deleted"
             )
-        elif finding.kind == "outside" and (key == "outs" or not self._outside):
+        elif (finding.kind == "outside" or not inside) and (key == "outs" or not self._outside):
             found = "outside of the repository" + (
                 "" if key == "outs" else "; by its absolute path: --outside"
             )
@@ -245,8 +247,11 @@ class _Fixer:
         self, used: Used, key: Literal["deps", "outs"], path: str, findings: tuple[Finding, ...]
     ) -> _Wish:
         owner = used.owner
-        outside = all(finding.kind == "outside" for finding in findings)
-        item = path if outside else os.path.relpath(path, owner.wdir).replace(os.sep, "/")
+        item = (
+            path
+            if not below(path, self._project.scm_root or self._project.root)
+            else os.path.relpath(path, owner.wdir).replace(os.sep, "/")
+        )
         kept_by_git = key == "outs" and any(finding.kind in {"tracked", "code"} for finding in findings)
         return _Wish(used, key, path, item, {"cache": False} if kept_by_git else {}, findings)
 

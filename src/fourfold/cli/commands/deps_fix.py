@@ -6,6 +6,7 @@ from itertools import groupby
 
 from fourfold.cli.gitnote import staged_data, tell_git
 from fourfold.cli.outcome import Outcome
+from fourfold.cli.render import plain
 from fourfold.cli.session import Session
 from fourfold.pipeline.deps_fix import DepsFixed, deps_fix
 from fourfold.runs.findings import verb
@@ -51,14 +52,14 @@ def _lines(result: DepsFixed, *, dry: bool) -> Iterator[str]:
     for stage, added in groupby(result.added, key=lambda one: one.stage):
         items = list(added)
         yield f"{stage}: {'would declare' if dry else 'declared'}"
-        yield from (f"  {one.key}: {one.item}" for one in items)
+        yield from (f"  {one.key}: {plain(one.item)}" for one in items)
         waits = [one.item for one in items if not one.settled]
         if waits and not dry:
-            yield f"  it runs again for {', '.join(waits)}: ff repro {stage}"
+            yield f"  it runs again for {plain(', '.join(waits))}: ff repro {stage}"
     for stage, left in groupby(result.left, key=lambda one: one.stage):
         rest = list(left)
         yield f"{stage}: left out"
-        yield from (f"  {verb(one.finding)} {one.finding.path}: {one.why}" for one in rest[:_SHOWN])
+        yield from (f"  {verb(one.finding)} {plain(one.finding.path)}: {one.why}" for one in rest[:_SHOWN])
         if len(rest) > _SHOWN:
             yield f"  ... and {len(rest) - _SHOWN} more (all of them with --json)"
     for stage in result.unknown:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fourfold.cli.outcome import Outcome
+from fourfold.cli.render import plain
 from fourfold.cli.session import Session
 from fourfold.cli.standing import as_data, details
 from fourfold.formats.tabular import TableSummary
@@ -117,7 +118,7 @@ def _undeclared(answer: Answer) -> Iterator[str]:
         return
     found = answer.used.findings.undeclared
     yield f"  it does not declare all that it uses (run {answer.used.run[:12]}):"
-    yield from (f"    {described(each)}" for each in found[:_SHOWN])
+    yield from (f"    {plain(described(each))}" for each in found[:_SHOWN])
     if len(found) > _SHOWN:
         yield f"    ... and {len(found) - _SHOWN} more (all of them with --json)"
     yield f"    declare it with: {answer.used.findings.remedy(answer.why.name)}"
