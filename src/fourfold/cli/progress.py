@@ -196,9 +196,11 @@ class Progress:
         """Print a finding (``warning``) and its hint above the progress line; not under ``--quiet``."""
         if self._quiet:
             return
-        self._line(f"{self._style.yellow(kind + ':')} {plain(message)}")
+        from fourfold.storage.secrets import strike  # noqa: PLC0415 - most commands have nothing to warn of
+
+        self._line(f"{self._style.yellow(kind + ':')} {plain(strike(message))}")
         if hint:
-            self._line(f"{self._style.cyan('hint:')} {plain(hint)}")
+            self._line(f"{self._style.cyan('hint:')} {plain(strike(hint))}")
 
     def news(self, message: str) -> None:
         """Print one line of talk; not under ``--quiet``."""
