@@ -16,6 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from fourfold.base.fs.platform import READ, UPDATE, WRITE
 from fourfold.runs.tracer.forkserver import GROUP, HEAD, NUMBER, SESSION
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
@@ -109,8 +110,8 @@ class Nursery:
                     [sys.executable, "-I", "-S", _SUPERVISOR, "--serve", str(theirs.fileno())],
                     {"LC_CTYPE": "C.UTF-8"},
                     file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, READ, 0),
+                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, WRITE, 0),
                     ],
                 )
             except OSError:
@@ -211,7 +212,7 @@ def launch(
     if tuple(prefix[:4]) != (sys.executable, "-I", "-S", _SUPERVISOR):
         return None
     NURSERY.get_ready()
-    nothing = os.open(os.devnull, os.O_RDWR)
+    nothing = os.open(os.devnull, UPDATE)
     try:
         plain = [number if at is None else nothing if at < 0 else at for number, at in enumerate(streams)]
         return NURSERY.start(
