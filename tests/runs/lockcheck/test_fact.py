@@ -160,3 +160,34 @@ def test_a_lock_that_cannot_be_read_is_told_and_stops_nothing(project: Project) 
 def test_without_a_lock_the_fact_is_absent(tmp_path: Path) -> None:
     place = Place(str(tmp_path), str(tmp_path / ".fourfold"), str(tmp_path), {}, SYSTEM, None, None)
     assert fact(place, {}, {}).grade == "absent"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "told"),
+    [
+        ('"alpha", "beta>=1"', "uv.lock was locked before pyproject.toml asks for beta"),
+        ("", "uv.lock was locked before pyproject.toml no longer asks for alpha"),
+        ('"alpha>=1"', "uv.lock was locked for alpha, pyproject.toml asks for alpha>=1"),
+    ],
+)
+def test_a_uv_lock_that_no_longer_fits_its_project_is_stale_as_it_is_for_uv(
+    project: Project, wishes: str, told: str
+) -> None:
+    path = project.root / "pyproject.toml"
+    path.write_text(PYPROJECT.replace('["alpha"]', f"[{wishes}]"))
+    with pytest.raises(AssertionError, match="needs to be updated"):
+        project.uv("lock", "--check")
+    assert project.fact().value["differences"] == [told]
+    project.uv("lock")
+    project.uv("sync")
+    assert project.fact().value["verified"] is True
+
+
+def test_wishes_in_other_words_are_the_same_wishes(project: Project) -> None:
+    path = project.root / "pyproject.toml"
+    path.write_text(
+        PYPROJECT.replace('["alpha"]', '["alpha [more] >= 1.0 , <2 ; python_version > \'3\'", "Beta~=1.0"]')
+    )
+    project.uv("lock")
+    project.uv("sync")
+    assert project.fact().value["differences"] == []

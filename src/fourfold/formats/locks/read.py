@@ -92,7 +92,7 @@ def _of_python(kind: str, data: bytes, source: str, beside: Companion) -> Locked
     if kind == "uv.lock":
         from fourfold.formats.locks import uv  # noqa: PLC0415 - see above
 
-        return uv.parse(data, source)
+        return uv.parse(data, source, beside.project)
     if kind == "requirements":
         from fourfold.formats.locks import requirements  # noqa: PLC0415 - see above
 

@@ -14,13 +14,20 @@ from fourfold.formats.locks.model import Archive, BadLockFileError, Edge, Locked
 KIND = "uv.lock"
 #: The version of the format; revisions within it are compatible.
 _VERSION = 1
+#: What a wish has that is not for the index.
+_ELSEWHERE = frozenset({"git", "url", "path", "directory", "editable", "virtual"})
 
 
-def parse(data: bytes, source: str = KIND) -> Locked:
+def parse(data: bytes, source: str = KIND, project: bytes | None = None) -> Locked:
     """Read one.
 
+    Args:
+        data: The file's bytes.
+        source: How messages call it.
+        project: The bytes of ``pyproject.toml`` beside it; without them nothing is said to be stale.
+
     Raises:
-        BadLockFileError: it cannot be understood, or is of another version.
+        BadLockFileError: one of the two cannot be understood, or the lock is of another version.
     """
     document = read_toml(data, source)
     if document.get("version") != _VERSION:
@@ -33,6 +40,8 @@ def parse(data: bytes, source: str = KIND) -> Locked:
         model.normal_name(name, source) for name in model.texts(manifest.get("members"), "members", source)
     }
     packages, roots = [], []
+    asked = read_toml(project, "pyproject.toml") if project is not None else {}
+    stale = ""
     for row in model.rows(document.get("package"), "package", source):
         package = _package(row, source)
         packages.append(package)
@@ -41,6 +50,8 @@ def parse(data: bytes, source: str = KIND) -> Locked:
         )
         if own or package.name in members:
             roots.append(Edge(package.name, package.version))
+            if package.url in {"", "."}:
+                stale = stale or _stale(row, asked, source)
     # A lock of a script has no package of its own: what it asks for stands in the manifest.
     for entry in model.rows(manifest.get("requirements"), "requirements", source):
         marker = model.text(entry.get("marker"), "marker", source)
@@ -56,8 +67,48 @@ def parse(data: bytes, source: str = KIND) -> Locked:
         "lock",
         tuple(packages),
         python=model.text(document.get("requires-python"), "requires-python", source),
+        stale=stale,
         roots=tuple(roots),
     )
+
+
+def _stale(row: Mapping[str, Any], asked: Mapping[str, Any], source: str) -> str:
+    """Which dependency the project has now and had not when it was locked, or the other way around.
+
+    What it was locked for stands in ``metadata.requires-dist``; compared are names, and versions where
+    each side has one wish of that name, for the index.
+    """
+    project = model.mapping(asked.get("project"), "project", "pyproject.toml")
+    wishes = project.get("dependencies")
+    if "metadata" not in row or not isinstance(wishes, list) or "dependencies" in project.get("dynamic", ()):
+        return ""
+    from fourfold.formats.locks.requirements import requirement  # noqa: PLC0415 - only beside a project
+
+    now: dict[str, list[Package]] = {}
+    for wish in wishes:
+        item = requirement(str(wish), "pyproject.toml")
+        now.setdefault(item.name, []).append(item)
+    before: dict[str, list[Mapping[str, Any]]] = {}
+    metadata = model.mapping(row["metadata"], "metadata", source)
+    for entry in model.rows(metadata.get("requires-dist"), "requires-dist", source):
+        if "extra ==" not in model.text(entry.get("marker"), "marker", source):
+            before.setdefault(model.normal_name(entry.get("name"), source), []).append(entry)
+    for name in sorted(set(now) ^ set(before)):
+        change = "asks for" if name in now else "no longer asks for"
+        return f"{source} was locked before pyproject.toml {change} {name}"
+    for name in sorted(before):
+        wish, entry = now[name][0], before[name][0]
+        here = wish.specifier or (f"=={wish.version}" if wish.version else "")
+        there = model.text(entry.get("specifier"), "specifier", source)
+        plain = wish.source == "index" and not _ELSEWHERE & set(entry)
+        if plain and len(now[name]) == len(before[name]) == 1 and not _same(here, there):
+            return f"{source} was locked for {name}{there}, pyproject.toml asks for {name}{here}"
+    return ""
+
+
+def _same(left: str, right: str) -> bool:
+    parts = [sorted(part.strip().replace(" ", "") for part in text.split(",")) for text in (left, right)]
+    return parts[0] == parts[1]
 
 
 def _package(row: Mapping[str, Any], source: str) -> Package:

@@ -32,7 +32,12 @@ LOCKS = (
 #: What only declares.
 DECLARED = ("environment.yml", "environment.yaml", "pyproject.toml")
 
-_MADE_FROM = {"Pipfile.lock": "Pipfile", "poetry.lock": "pyproject.toml", "pdm.lock": "pyproject.toml"}
+_MADE_FROM = {
+    "Pipfile.lock": "Pipfile",
+    "poetry.lock": "pyproject.toml",
+    "pdm.lock": "pyproject.toml",
+    "uv.lock": "pyproject.toml",
+}
 _INCLUDES = re.compile(rb"^\s*(?:-r|-c|--requirement|--constraint)", re.MULTILINE)
 
 
