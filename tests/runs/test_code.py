@@ -392,6 +392,18 @@ def test_what_may_hold_secrets_is_named_and_not_kept(scene: Scene) -> None:
     assert "hunter2" not in str(scene.shelf.kept)
 
 
+def test_an_environment_that_nobody_hid_is_no_code(scene: Scene) -> None:
+    before = scene.tree()
+    scene.repo.gen({"env": {"pyvenv.cfg": "home", "lib": {"a.py": "1", "b.py": "2"}}})
+    scene.repo.gen({"web": {"node_modules": {"x": {"index.js": "1"}}}})
+    facts = scene.facts()
+    assert [(row["path"], row["why"]) for row in facts["left_out"].value] == [
+        ("env", "an environment, 3 files"),
+        ("web/node_modules", "an environment, 1 files"),
+    ]
+    assert facts["tree"].value == before == scene.committed(left_out=("env", "web/node_modules"))
+
+
 def test_a_file_with_a_secret_of_the_environment_is_not_kept(scene: Scene) -> None:
     scene.environ["API_TOKEN"] = "Zq8!planted-value-77"
     scene.repo.gen({"conf.ini": "key = Zq8!planted-value-77\n", ".gitignore": "hidden.py\n"})

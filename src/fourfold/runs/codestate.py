@@ -6,7 +6,7 @@ by their state on disk (size, times, inode). What a record says of it is `code`.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.runs.codetree import EMPTY, Base, Outputs, base_of, is_written, tree_of, without
@@ -150,7 +150,8 @@ def take(
     places = Outputs(_relative(git.root, outputs))
     look = _Look(git, environ, known, memory, base, places)
     hidden = _hidden(git, environ, memory)
-    for change in (*now.changed, *(Changed(path, _mode(git, known, path)) for path in hidden)):
+    changed = look.without_environments(now.changed)
+    for change in (*changed, *(Changed(path, _mode(git, known, path)) for path in hidden)):
         look.at(change)
     look.read(clock.now_ns())
     found = look.changes.items()
@@ -242,6 +243,21 @@ class _Look:
         self.contents: dict[str, bytes] = {}
         self.lfs: dict[str, bytes] = {}
         self.filtered: dict[str, str] = {}
+
+    def without_environments(self, changed: Sequence[Changed]) -> list[Changed]:
+        """Leave out whole environments of Python, and of Node, that somebody forgot to hide from Git."""
+        untracked = [change.path for change in changed if change.mode == UNTRACKED]
+        found = {path.rpartition("/")[0] for path in untracked if path.rpartition("/")[2] == "pyvenv.cfg"}
+        found |= {path[: at + 12] for path in untracked if (at := f"/{path}".find("/node_modules/")) >= 0}
+        places = Outputs(found)
+        if not places.paths:
+            return list(changed)
+        within = [path for path in untracked if path in places]
+        for place in places.paths:
+            count = sum(path.startswith(place + "/") for path in within)
+            self.left_out.append(LeftOut(place, 0, f"an environment, {count} files"))
+        hidden = set(within)
+        return [change for change in changed if change.mode != UNTRACKED or change.path not in hidden]
 
     def at(self, change: Changed) -> None:
         """Take note of one path."""
