@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import FourfoldError
+from fourfold.base.errors import AuthError, FourfoldError, UnavailableError
 from fourfold.cli.failure import describe
 from fourfold.cli.options import at_least_one, ours
 from fourfold.cli.progress import amount
@@ -77,11 +77,14 @@ def push_records(args: argparse.Namespace, session: "Session") -> int:
     return sharing.push_records(records, remote, runs, events=session.sink).runs
 
 
-def pull_records(args: argparse.Namespace, session: "Session") -> int:
-    """Bring the run records that ``fourfold.lock`` names, or with a scope all; how many."""
+def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldError | None) -> int:
+    """Bring the run records that ``fourfold.lock`` names, or with a scope all; how many.
+
+    After a failure of the remote itself it is not asked again.
+    """
     project = session.project
     name = args.remote or project.config.default_remote
-    if not args.records or name is None:
+    if not args.records or name is None or isinstance(failed, UnavailableError | AuthError):
         return 0
     from fourfold.runs import sharing  # noqa: PLC0415 - not needed to bring the data
     from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     )
     transfers.tell_fetched(result, session)
     error = result.error
-    count = transfers.pull_records(args, session)
+    count = transfers.pull_records(args, session, error)
     fetched = transfers.count_fetched(result)
     text = transfers.records_line(count, "fetched")
     if fetched or not text:

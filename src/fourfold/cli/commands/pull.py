@@ -58,7 +58,7 @@ def _pull(args: argparse.Namespace, session: Session, *, force: bool) -> PullRes
 
 def _outcome(result: PullResult, args: argparse.Namespace, session: Session) -> Outcome:
     transfers.tell_fetched(result.fetched, session)
-    records = transfers.pull_records(args, session)
+    records = transfers.pull_records(args, session, result.error)
     changes = {
         state: [
             session.display(change.path) + (os.sep if change.is_dir else "")
