@@ -44,7 +44,10 @@ def code_files(record: RunRecord, git: "Git", environ: Mapping[str, str], part: 
     document = mapping(opened(value_of(record.code, "objects"), part)) if known else {}
     if known and not document:
         raise CodeNotHereError("what the code of that run had besides its commit is not here")
-    outputs = Outputs(_paths(value_of(record.code, "outputs"), part))
+    # What was left out is not known: what the commit has there is not what the run had.
+    left_out = _rows(value_of(record.code, "left_out"), part)
+    absent = [str(row["path"]) for row in left_out if isinstance(row, Mapping) and "path" in row]
+    outputs = Outputs([*_paths(value_of(record.code, "outputs"), part), *absent])
     files: dict[str, str] = {}
     if commit is not None:
         if not _COMMIT.fullmatch(str(commit)):
@@ -62,5 +65,9 @@ def code_files(record: RunRecord, git: "Git", environ: Mapping[str, str], part: 
 
 
 def _paths(value: object, part: Part) -> list[str]:
+    return [str(path) for path in _rows(value, part)]
+
+
+def _rows(value: object, part: Part) -> list[object]:
     rows = mapping(opened(value, part)).get("rows") if isinstance(value, Mapping) else value
-    return [str(path) for path in rows] if isinstance(rows, list) else []
+    return rows if isinstance(rows, list) else []
