@@ -78,7 +78,7 @@ def write() -> None:
             return
         _written = os.getpid()
         _save(_encode(_collect()))
-    except Exception:  # noqa: BLE001, S110 - a stage never fails for what is told of it
+    except BaseException:  # noqa: BLE001, S110 - nor does it say anything when somebody interrupts it here
         pass
 
 
