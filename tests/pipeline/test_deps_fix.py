@@ -180,6 +180,51 @@ def test_a_stage_of_a_template_declares_for_all_of_them(work: Workplace) -> None
     assert how(run(work)) == {"s@a": "unchanged", "s@b": "unchanged"}
 
 
+@pytest.mark.parametrize(
+    ("definition", "written"),
+    [
+        ("foreach: [a, b]", "conf/${item}.yaml"),
+        ("foreach: {a: {n: 1}, b: {n: 2}}", "conf/${key}.yaml"),
+        ("foreach: [{name: a}, {name: b}]", "conf/${item.name}.yaml"),
+    ],
+)
+def test_what_each_stage_of_a_template_reads_of_its_own_is_a_template_too(
+    work: Workplace, definition: str, written: str
+) -> None:
+    name = written[len("conf/") : -len(".yaml")]
+    body = f"cmd: cat shared conf/{name}.yaml > {name}.out\n      outs: ['{name}.out']\n"
+    work.gen(
+        {
+            "dvc.yaml": f"stages:\n  s:\n    {definition}\n    do:\n      {body}",
+            "conf": {"a.yaml": "1", "b.yaml": "2", "c.yaml": "3"},
+            "shared": "1",
+        }
+    )
+    run(work)
+    result = fix(work, run(work).steps[0].name)
+    assert all(one.settled for one in result.added)
+    entry = stages.parse((work.root / "dvc.yaml").read_bytes()).stages["s"].raw["do"]
+    assert entry["deps"] == [written, "shared"]
+    assert {step.how for step in run(work).steps} == {"unchanged"}
+    work.gen({"conf/a.yaml": "changed"})
+    assert [step.how for step in run(work).steps] == ["ran", "unchanged"]
+
+
+def test_a_matrix_writes_the_axis_that_a_path_follows(work: Workplace) -> None:
+    body = "cmd: cat ${item.size}.txt > ${item.size}-${item.n}\n    outs: ['${item.size}-${item.n}']\n"
+    work.gen(
+        {
+            "dvc.yaml": f"stages:\n  s:\n    matrix: {{size: [big, small], n: [1, 2]}}\n    {body}",
+            "big.txt": "b",
+            "small.txt": "s",
+        }
+    )
+    run(work)
+    fix(work)
+    assert stages.parse((work.root / "dvc.yaml").read_bytes()).stages["s"].raw["deps"] == ["${item.size}.txt"]
+    assert {step.how for step in run(work).steps} == {"unchanged"}
+
+
 def test_a_folder_that_is_tracked_is_declared_whole(work: Workplace) -> None:
     pipeline = (
         "stages:\n  make:\n    cmd: mkdir -p data && echo 1 > data/a && echo 2 > data/b\n    outs: [data]\n"

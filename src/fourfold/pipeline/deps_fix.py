@@ -15,13 +15,15 @@ from fourfold.base.events import Sink, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.base.ids import Oid
+from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Dependency
 from fourfold.formats.dvc.stage_items import escaped, with_items
 from fourfold.formats.native.record import RunId
 from fourfold.pipeline.declaring import gathered, may_be_secret
-from fourfold.pipeline.graph import build_graph
+from fourfold.pipeline.graph import build_graph, key_of
 from fourfold.pipeline.lockfile import LockBook, write_entry
+from fourfold.pipeline.templating import templates
 from fourfold.pipeline.undeclared import Memory, Used, absolute
 from fourfold.pipeline.witness import entry_digest
 from fourfold.project.changes import Examiner
@@ -97,9 +99,10 @@ class _Wish(NamedTuple):
         used: The stage, and what its record says.
         key: Where.
         path: What; absolute.
-        item: As it is written.
+        item: As the stage has it.
         options: Of an output.
         findings: What it covers.
+        template: As the definition of the stage writes it, where a template does; "" for the same.
     """
 
     used: Used
@@ -108,6 +111,7 @@ class _Wish(NamedTuple):
     item: str
     options: Mapping[str, bool]
     findings: tuple[Finding, ...]
+    template: str = ""
 
 
 def deps_fix(
@@ -137,7 +141,7 @@ def deps_fix(
     names = list(targets)
     with project_lock(project), operation(project, "deps fix", names) as op:
         tracking = load_tracked(project)
-        owners = [owner for name in names for owner in named_owners(project, name)] or list(tracking.owners)
+        owners = _chosen(tracking, [owner for name in names for owner in named_owners(project, name)])
         memory = Memory(project)
         told = {owner.addressing: memory.used(owner) for owner in owners if owner.is_stage}
         used = [one for one in told.values() if one is not None]
@@ -168,6 +172,17 @@ def deps_fix(
             tuple(name for name, one in told.items() if one is None) if names else (),
             stage_changes(project, changed),
         )
+
+
+def _chosen(tracking: Tracking, named: list[Owner]) -> list[Owner]:
+    """The stages to look at: with one that a template makes, all that it makes."""
+    if not named:
+        return list(tracking.owners)
+    groups = {(owner.file, owner.group) for owner in named if owner.group is not None}
+    keys = {key_of(owner) for owner in named}
+    return [
+        owner for owner in tracking.owners if key_of(owner) in keys or (owner.file, owner.group) in groups
+    ]
 
 
 def _write(project: "Project", op: Operation, file: str, data: bytes) -> None:
@@ -261,7 +276,7 @@ class Fixer:
         Raises:
             FourfoldError: a file cannot be read.
         """
-        wishes, self.accepted = self.accepted, []
+        wishes, self.accepted = self._templated(self.accepted), []
         whole = self._files(wishes)
         if self._trouble(whole) is None:
             self.accepted = wishes
@@ -279,6 +294,29 @@ class Fixer:
                 ]
         return files
 
+    def _templated(self, wishes: list[_Wish]) -> list[_Wish]:
+        """The same wishes; what each stage of a template uses of its own is written as the template."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for at, wish in enumerate(wishes):
+            if wish.used.owner.group is not None:
+                groups.setdefault((wish.used.owner.file, wish.used.owner.group), []).append(at)
+        found = list(wishes)
+        for key, mine in groups.items():
+            owners = [owner for owner in self._tracking.owners if (owner.file, owner.group) == key]
+            data = read_owner_file(self._project.root, key[0]) or b""
+            definition = stages.parse(data, owners[0].relpath).stages[key[1]].raw
+            ways: dict[int, set[str]] = {}
+            by_member: dict[str, set[str]] = {owner.name or "": set() for owner in owners}
+            for at in mine:
+                name = wishes[at].used.owner.name or ""
+                ways[at] = templates(wishes[at].item, name[len(key[1]) + 1 :], definition)
+                by_member[name] |= ways[at]
+            common = set.intersection(*by_member.values())
+            for at in mine:
+                if ways[at] & common:
+                    found[at] = wishes[at]._replace(template=min(ways[at] & common))
+        return found
+
     def _files(self, wishes: Iterable[_Wish]) -> dict[str, bytes]:
         files: dict[str, bytes] = {}
         for wish in wishes:
@@ -286,7 +324,7 @@ class Fixer:
             old = files.get(owner.file)
             if old is None:
                 old = read_owner_file(self._project.root, owner.file) or b""
-            text = escaped(wish.item, templated=owner.group is not None or b"${" in old)
+            text = wish.template or escaped(wish.item, templated=owner.group is not None or b"${" in old)
             entry = owner.group or owner.name or ""
             item = {text: dict(wish.options)} if wish.options else text
             files[owner.file] = with_items(old, entry, {wish.key: [item]}, owner.relpath)
