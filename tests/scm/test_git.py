@@ -220,6 +220,16 @@ def test_a_path_behind_a_symbolic_link_is_not_ignored_and_spoils_no_other(repo: 
     assert git.ignored(["a.log", "link/b.log", "c.log"]) == {"a.log", "c.log"}
 
 
+def test_files_of_a_name_are_found_in_every_folder_of_the_index(repo: Sandbox, git: Git) -> None:
+    repo.gen(
+        {"x.lock": "1", "a": {"x.lock": "2", "b": {"x.lock": "3", "no-x.lock": "4"}}, "x.lock.d": {"y": "5"}}
+    )
+    repo.git("add", "-A")
+    repo.gen({"c": {"x.lock": "not added"}})
+    assert sorted(git.tracked_called("x.lock")) == ["a/b/x.lock", "a/x.lock", "x.lock"]
+    assert git.tracked_called("nobody.lock") == []
+
+
 def test_untracked_files_are_listed_without_the_ignored(repo: Sandbox, git: Git) -> None:
     repo.gen({".gitignore": "*.log\n", "new ü": "", "a.log": ""})
     assert git.untracked() == [".gitignore", "new ü"]
