@@ -42,6 +42,12 @@ class Known(NamedTuple):
     facts: "Section"
     parts: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def prefix(self) -> str:
+        """Where its interpreter is; "" when that is not known."""
+        fact = self.facts.get("interpreter")
+        return str(mapping(fact.value).get("prefix", "")) if fact is not None else ""
+
     def listing(self, name: str) -> Mapping[str, Any]:
         """The part that a fact names; empty when it is absent."""
         fact = self.facts.get(name)

@@ -88,3 +88,16 @@ def test_show_and_diff_of_a_run_and_an_interpreter_at_once_are_refused(lab: Sand
         done = lab.run("env", *words, "--python", "python3", "--json", check=False)
         assert json.loads(done.stdout)["error"]["code"] == "two-environments"
         assert done.code != 0
+
+
+def test_diff_of_a_run_in_another_environment_than_that_of_now_says_so(
+    lab: Sandbox, make_python: Callable[..., str]
+) -> None:
+    other = make_python("other", apple="2.0")
+    lab.run("run", "--quiet", "--", other, "-c", "import apple")
+    done = lab.run("env", "diff", "@")
+    prefix = os.path.dirname(os.path.dirname(other))
+    assert f"compare with that one: --python {prefix}" in done.stderr
+    same = lab.run("env", "diff", "@", "--python", prefix)
+    assert "no difference" in same.stdout
+    assert same.stderr == ""

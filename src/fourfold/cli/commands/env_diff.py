@@ -1,6 +1,7 @@
 """``ff env diff``: what differs between the environments of two runs, or of a run and now."""
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -49,6 +50,13 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         "after": after.run,
         "changes": [_change(change) for change in changes],
     }
+    if after.run is None and args.python is None and before.prefix not in {"", after.prefix}:
+        outside = before.prefix.startswith(("/", "~"))
+        elsewhere = before.prefix if outside else session.display(os.path.join(place.root, before.prefix))
+        session.warn(
+            f"that run used the Python in {elsewhere}, and now is the one in {after.prefix}",
+            hint=f"compare with that one: --python {elsewhere}",
+        )
     return Outcome(data=data, text=_lines(before, after, changes, session.style))
 
 

@@ -31,6 +31,8 @@ Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 #: No fact that a process tells is longer, in bytes.
 _LONGEST = 256 * 1024
+#: So many interpreters that did not tell are asked.
+_MOST_ASKED = 4
 _NO_PYTHON = "no process of Python told about itself"
 
 
@@ -103,7 +105,7 @@ def _asked_after(task: "Task", observation: "Observation") -> tuple[Python, ...]
 
     started = [one.path for one in observation.trace.accesses if one.how == "exec" and one.found]
     reports = []
-    for executable in pythons_among(started):
+    for executable in pythons_among(started)[:_MOST_ASKED]:
         with suppress(FourfoldError):
             reports.append(ask(executable, task.environ))
     return interpreter.pythons(reports)
