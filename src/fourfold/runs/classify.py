@@ -17,7 +17,7 @@ Names that are drawn anew in each run (temporary, scratch, caches) are classed a
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -123,7 +123,7 @@ def classify(
     executed: set[str] = set()
     missing: set[str] = set()
     listed: dict[str, set[str]] = {}
-    folders = {folder for path in uses for folder in _above(path)}
+    folders = _folders_of(uses)
     for path, use in uses.items():
         cls, shown = classes[path], ground.shown(path)
         if "exec" in use.ways and use.found:
@@ -156,11 +156,15 @@ def classify(
     )
 
 
-def _above(path: str) -> Iterator[str]:
-    folder = os.path.dirname(path)
-    while folder != path:
-        yield folder
-        path, folder = folder, os.path.dirname(folder)
+def _folders_of(paths: Iterable[str]) -> set[str]:
+    """Every folder that something lies in."""
+    found: set[str] = set()
+    for path in paths:
+        inner, folder = path, os.path.dirname(path)
+        while folder != inner and folder not in found:
+            found.add(folder)
+            inner, folder = folder, os.path.dirname(folder)
+    return found
 
 
 def _is_folder(path: str, use: "_Use", folders: set[str]) -> bool:
@@ -269,6 +273,37 @@ def _imported(reports: Iterable[Mapping[str, Any]], ground: "_Ground") -> Iterab
 # --- the ground: what is declared, tracked, ours ----------------------------------------------------------
 
 
+class _Names:
+    """Names of files and folders, and whether a path is one of them or lies below one."""
+
+    __slots__ = ("_known", "_names")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._known: dict[str, bool] = {}
+
+    def cover(self, path: str) -> bool:
+        if not self._names:
+            return False
+        if path in self._names:
+            return True
+        seen = []
+        inner, folder = path, os.path.dirname(path)
+        answer = False
+        while folder != inner:
+            known = self._known.get(folder)
+            if known is not None:
+                answer = known
+                break
+            seen.append(folder)
+            if folder in self._names:
+                answer = True
+                break
+            inner, folder = folder, os.path.dirname(folder)
+        self._known.update(dict.fromkeys(seen, answer))
+        return answer
+
+
 class _Ground:
     """What the repository and the task say of paths."""
 
@@ -290,7 +325,7 @@ class _Ground:
             own.append(place.project.cache_dir)
         if place.git is not None:
             own.append(place.git.git_dir)
-        self._named: tuple[tuple[PathClass, frozenset[str]], ...] = (
+        self._named: tuple[tuple[PathClass, _Names], ...] = (
             ("input", self._names(task.inputs)),
             ("output", self._names(task.outputs)),
             ("own", self._both(own)),
@@ -301,16 +336,16 @@ class _Ground:
         real = os.path.realpath(self._repository)
         return ((real, self._repository),) if real != self._repository else ()
 
-    def _names(self, items: Iterable[Item]) -> frozenset[str]:
+    def _names(self, items: Iterable[Item]) -> _Names:
         return self._both(item.path for item in items if "://" not in item.path)
 
-    def _both(self, paths: Iterable[str]) -> frozenset[str]:
+    def _both(self, paths: Iterable[str]) -> _Names:
         """Paths as they are named, and where they really are."""
         found = set()
         for path in paths:
             found.add(self._key(path))
-            found.add(self._key(os.path.realpath(path)))
-        return frozenset(found)
+            found.add(self._key(self.real(path)))
+        return _Names(found)
 
     def _key(self, path: str) -> str:
         return path.casefold() if self._fold else path
@@ -399,14 +434,12 @@ class _Ground:
             found = "cache"
         return found
 
-    def _covered(self, path: str, names: frozenset[str]) -> bool:
+    def _covered(self, path: str, names: _Names) -> bool:
         """Whether a path, or a folder above it, is one of some names; also by where it really is."""
-        if not names:
-            return False
         local = self.local(path)
-        if _is_below_any(self._key(local), names):
+        if names.cover(self._key(local)):
             return True
-        return self.is_inside(path) and _is_below_any(self._key(self.real(local)), names)
+        return self.is_inside(path) and names.cover(self._key(self.real(local)))
 
     def _in_git(self, paths: Iterable[str]) -> set[str]:
         git = self._place.git
@@ -423,16 +456,6 @@ class _Ground:
         if self._in_git([path]):
             return "code" if local.lower().endswith(_CODE) else "tracked"
         return "tracked" if self._covered(path, self._tracked) else "untracked"
-
-
-def _is_below_any(path: str, names: frozenset[str]) -> bool:
-    while True:
-        if path in names:
-            return True
-        above = os.path.dirname(path)
-        if above == path or not above:
-            return False
-        path = above
 
 
 def _folds_names(root: str) -> bool:
@@ -462,9 +485,10 @@ def _with_content(
         if finding.kind in {"outside", "unknown"} or path in written or files >= _MOST_FILES:
             found.append(finding)
             continue
+        files += 1
         content = _content(path, since_ns, _MOST_BYTES - size)
         if content is not None:
-            files, size = files + 1, size + content[1]
+            size += content[1]
             finding = finding._replace(oid=content[0], size=content[1])
         found.append(finding)
     return tuple(found)
