@@ -199,3 +199,36 @@ def test_pythonpath_and_packages_of_the_user_are_told(project: Project, tmp_path
     told = {(item["code"], item["weight"]) for item in done.json()["findings"]}
     assert ("user-site", "note") in told
     assert ("stray-file", "differs") in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\xfe,sha256=x,1\n",
+        b'"unclosed,sha256=x,1\n',
+        b"a,b\n,,\n,sha256=,\n",
+        b"beta/__init__.py,sha256=,\n",
+        b"beta/__init__.py,md5=aaaa,1\nbeta/__init__.py,nonsense=1,1\n",
+        b"beta,sha256=aaaa,99999999999999999999999999999999\n",
+        b"beta/__init__.py/x,sha256=aaaa,1\nbeta/\x00,sha256=aaaa,1\n",
+        b"x" * 5000 + b",sha256=aaaa,1\n",
+    ],
+)
+def test_a_record_of_nonsense_is_findings_and_no_crash(project: Project, text: bytes) -> None:
+    record = next(project.site.glob("beta-*.dist-info")) / "RECORD"
+    record.write_bytes(text)
+    code, found = project.check()
+    assert code == 1
+    assert "hash-not-locked" in {item["code"] for item in found["findings"]}
+
+
+def test_what_tools_put_into_their_environments_is_a_note_and_only_as_they_put_it(project: Project) -> None:
+    (project.site / "_virtualenv.py").write_text("pass\n")
+    (project.site / "_virtualenv.pth").write_text("import _virtualenv")
+    assert project.findings() == []
+    notes = project.findings(weight="note")
+    assert [code for code, _ in notes] == ["unverified"]
+    assert notes[0][1].startswith("_virtualenv.py runs at every start: uv put it there")
+    (project.site / "_virtualenv.pth").write_text("import _virtualenv; import os")
+    assert [code for code, _ in project.findings()] == ["stray-pth"]

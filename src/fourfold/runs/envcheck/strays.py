@@ -57,6 +57,16 @@ def strays(
                     "unverified", "note", f"{count} files in {site} that no RECORD owns", "", "", site
                 )
         yield from _named(found, site, listing)
+        patch = os.path.join(site, "_virtualenv.py")
+        if _is_known(patch, site, interpreter) and os.path.isfile(patch):
+            yield Finding(
+                "unverified",
+                "note",
+                f"_virtualenv.py runs at every start: {interpreter.made_by} put it there, unhashed",
+                "",
+                "",
+                patch,
+            )
     yield from _customized(interpreter)
 
 
