@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.runs.codetree import EMPTY, Base, Outputs, base_of, is_written, tree_of, without
-from fourfold.runs.redact import secrets_of
 from fourfold.scm import worktree
 from fourfold.scm.worktree import COMMIT, GONE, UNTRACKED, Blob, Changed, Entry, Settings
 
@@ -46,6 +45,8 @@ def holds_secret(content: bytes, secrets: Iterable[bytes]) -> bool:
 
 def secret_values(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     """The values that are secret in an environment, as files would hold them."""
+    from fourfold.runs.redact import secrets_of  # noqa: PLC0415 - needed where a file differs from the commit
+
     return tuple(os.fsencode(value) for value in secrets_of(environ).long)
 
 

@@ -13,9 +13,7 @@ from fourfold.base.errors import FourfoldError
 from fourfold.content.identity import ChangedDuringReadError
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import Fact, Section, declared, observed
-from fourfold.runs import summaries
 from fourfold.runs.contents import Content, Contents, Stamp
-from fourfold.storage.redact import redact_url
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -69,6 +67,8 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
         parts: Keeps a document, and gives the reference to it.
         earlier: What `before` saw; None where nobody looked.
     """
+    from fourfold.runs import summaries  # noqa: PLC0415 - `before` is what a run waits for
+
     contents = Contents(place)
     told = _Told()
     inputs = [_input(item, contents, told, earlier) for item in _local(task.inputs)]
@@ -225,6 +225,8 @@ def _document(item: "Item", content: Content | None) -> dict[str, Any]:
 
 def _elsewhere(item: "Item") -> dict[str, Any]:
     """What a task says about a URL; nobody asked there."""
+    from fourfold.storage.redact import redact_url  # noqa: PLC0415 - only URLs have secrets
+
     document: dict[str, Any] = {"path": redact_url(item.shown), "role": item.role}
     if item.oid is not None:
         document["md5"] = item.oid

@@ -55,7 +55,7 @@ class _Warming:
     def _load() -> None:
         # Whatever is wrong with one of them is told by whoever needs it.
         with suppress(Exception):
-            from fourfold.runs import classify, environment, findings, redact, reports  # noqa: F401, PLC0415
+            from fourfold.runs import classify, environment, findings, redact, reports, summaries  # noqa: F401, PLC0415
             from fourfold.runs.image import running  # noqa: F401, PLC0415
 
 

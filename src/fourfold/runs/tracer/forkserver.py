@@ -16,18 +16,12 @@ import struct
 from contextlib import suppress
 
 from fourfold.runs.tracer import watch
+from fourfold.runs.tracer.protocol import DESCRIPTORS, GROUP, HEAD, NUMBER, SESSION
 
 TYPE_CHECKING = False  # see `abi`
 if TYPE_CHECKING:
     from typing import NoReturn
 
-#: What a request begins with: its length, the number of words, what is led (`GROUP`, `SESSION`).
-HEAD = struct.Struct("<III")
-#: What is told: a process id, or a status as the system gives it.
-NUMBER = struct.Struct("<i")
-#: The process leads a group of its own; or a session.
-GROUP, SESSION = 1, 2
-DESCRIPTORS = 4
 _PIECE = 1 << 16
 
 

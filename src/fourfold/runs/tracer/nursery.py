@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from fourfold.base.fs.platform import READ, UPDATE, WRITE
-from fourfold.runs.tracer.forkserver import GROUP, HEAD, NUMBER, SESSION
+from fourfold.runs.tracer.protocol import GROUP, HEAD, NUMBER, SESSION
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
 
