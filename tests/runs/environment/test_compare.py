@@ -131,3 +131,16 @@ def test_records_from_elsewhere_may_hold_anything(name: str) -> None:
                     {name: observed(one)}, {name: observed(other)}, lambda _, found=part: found
                 ):
                     assert change.fact == name
+
+
+def test_switches_that_were_set_are_told_one_by_one() -> None:
+    before = {"threads": observed({"libraries": {"a.so": 1}})}
+    after = {
+        "threads": observed(
+            {"libraries": {"a.so": 1}, "switches": {"MKL_CBWR": "AVX2", "OMP_NUM_THREADS": "1"}}
+        )
+    }
+    assert [(one.name, one.before, one.after) for one in compare(before, after, {}.__getitem__)] == [
+        ("switches.MKL_CBWR", None, "AVX2"),
+        ("switches.OMP_NUM_THREADS", None, "1"),
+    ]

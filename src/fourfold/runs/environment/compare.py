@@ -192,6 +192,7 @@ def _build(entry: Any) -> str:
 
 def _leaves(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     """What differs below two values: dotted keys and both values."""
+    before, after = _opposite(before, after), _opposite(after, before)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}):
             inner = f"{prefix}.{key}" if prefix else str(key)
@@ -200,6 +201,12 @@ def _leaves(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any, An
         yield from _leaves(prefix, _by_file(before), _by_file(after))
     elif before != after:
         yield prefix, before, after
+
+
+def _opposite(value: Any, other: Any) -> Any:
+    """What is compared with a group of things where there is none: an empty group. A library is one thing."""
+    is_group = isinstance(other, Mapping) and "file" not in other
+    return {} if value is None and is_group else value
 
 
 def _by_file(rows: Any) -> dict[str, Any]:
