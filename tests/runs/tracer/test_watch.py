@@ -376,3 +376,29 @@ def test_who_reads_what_a_command_writes_waits_for_the_command_alone(tmp_path: P
     finally:
         process.kill()
         process.communicate()
+
+
+def test_paths_of_every_length_and_place_in_memory_are_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(
+        "import ctypes, mmap, os\n"
+        "libc, page = ctypes.CDLL(None), 4096\n"
+        "space = mmap.mmap(-1, 3 * page)\n"
+        "start = ctypes.addressof(ctypes.c_char.from_buffer(space))\n"
+        "libc.mprotect(ctypes.c_void_p(start + 2 * page), page, 0)\n"  # nothing may be read there
+        "for length in (1, 2, 255, 256, 257, 300, 511, 4000, 4095):\n"
+        "    for end in (2 * page, page + 1, page, 1500):\n"
+        "        at = end - length - 1\n"
+        "        if at >= 0:\n"
+        "            path = (b'/' + b'x' * 199) * 21\n"
+        "            space[at:end] = path[:length] + bytes(1)\n"
+        "            libc.open(ctypes.c_void_p(start + at), 0)\n"
+    )
+    run = traced(tmp_path, f"{PYTHON} -I run.py")
+    assert run.codes == [0], run.errors
+    whole = ("/" + "x" * 199) * 21
+    told = {
+        one.path: one.times for one in run.trace.accesses if one.path == "/" or one.path[:3] in {"/x", "/xx"}
+    }
+    places = {1: 4, 2: 4, 255: 4, 256: 4, 257: 4, 300: 4, 511: 4, 4000: 3, 4095: 3}
+    assert {len(path): times for path, times in told.items() if whole.startswith(path)} == places
+    assert run.trace.coverage.lost == 0

@@ -22,6 +22,10 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _PAGE = 4096
 #: Longest path that the kernel takes, with its end.
 _LONGEST = 4096
+#: So much of a text is read at first.
+_FIRST = 256
+#: Two vectors of `process_vm_readv`, ours and theirs: address, length.
+_VECTORS = struct.Struct("=QQQQ")
 _PATH_ONLY = 0o10000000
 #: ``LANDLOCK_ACCESS_FS_*``: run, write, read, list, and so on, as more came with each version.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _LISTING, _TRUNCATE, _CONTROL = 1, 2, 4, 8, 1 << 14, 1 << 15
@@ -29,10 +33,6 @@ _READING = _EXECUTE | _READ_FILE | _LISTING
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _CONTROL
 _HANDLED = (0, (1 << 13) - 1, (1 << 14) - 1, (1 << 15) - 1, (1 << 15) - 1, (1 << 16) - 1)
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-
-
-class _Vector(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
 class _Program(ctypes.Structure):
@@ -117,10 +117,9 @@ def reader() -> Callable[[int, int], bytes]:
     It raises OSError where the memory cannot be read. It is made once, so that a read makes no objects but
     its answer.
     """
-    space = ctypes.create_string_buffer(_LONGEST + 1)
-    ours = _Vector(ctypes.addressof(space), 0)
-    theirs = _Vector(0, 0)
-    ours_at, theirs_at, one, none = ctypes.byref(ours), ctypes.byref(theirs), 1, 0
+    space, vectors = ctypes.create_string_buffer(_LONGEST + 1), ctypes.create_string_buffer(_VECTORS.size)
+    start, ours, theirs = ctypes.addressof(space), ctypes.addressof(vectors), ctypes.addressof(vectors) + 16
+    pack = _VECTORS.pack_into
     call = _LIBC.process_vm_readv
     call.restype = ctypes.c_ssize_t
     call.argtypes = (
@@ -131,27 +130,20 @@ def reader() -> Callable[[int, int], bytes]:
         ctypes.c_ulong,
         ctypes.c_ulong,
     )
-    start = ctypes.addressof(space)
 
     def text(process: int, address: int) -> bytes:
-        # To the end of the page, which is there if the text is; then page by page.
-        size = _PAGE - (address & (_PAGE - 1))
-        ours.base = start
-        ours.length = theirs.length = size
-        theirs.base = address
-        got = call(process, ours_at, one, theirs_at, one, none)
-        if got != size:
-            raise _failure()
-        space[size] = b"\0"
-        found = space.value
-        if len(found) < size or size == _PAGE:
-            return found
-        ours.length = theirs.length = _PAGE - size
-        ours.base = start + size
-        theirs.base = address + size
-        if call(process, ours_at, one, theirs_at, one, none) != _PAGE - size:
-            raise _failure()
-        return space.value
+        # Never over the end of a page, which is there if the text is.
+        got, size = 0, min(_FIRST, _PAGE - (address & (_PAGE - 1)))
+        while True:
+            pack(vectors, 0, start + got, size, address + got, size)
+            if call(process, ours, 1, theirs, 1, 0) != size:
+                raise _failure()
+            got += size
+            space[got] = b"\0"
+            found = space.value
+            if len(found) < got or got == _LONGEST:
+                return found
+            size = min(_PAGE - ((address + got) & (_PAGE - 1)), _LONGEST - got)
 
     return text
 
@@ -163,9 +155,9 @@ def read_memory(process: int, address: int, size: int) -> bytes:
         OSError: they cannot be read.
     """
     space = ctypes.create_string_buffer(size)
-    ours = _Vector(ctypes.addressof(space), size)
-    theirs = _Vector(address, size)
-    got = _LIBC.process_vm_readv(process, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0)
+    vectors = ctypes.create_string_buffer(_VECTORS.pack(ctypes.addressof(space), size, address, size))
+    ours = ctypes.addressof(vectors)
+    got = _LIBC.process_vm_readv(process, ctypes.c_void_p(ours), 1, ctypes.c_void_p(ours + 16), 1, 0)
     if got < 0:
         raise _failure()
     return space.raw[:got]
