@@ -2,22 +2,18 @@
 
 import time
 from calendar import timegm
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import mapping, value_of
+from fourfold.runs.words import SHORT, short
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
-
-#: So many digits of an id are shown.
-SHORT = 12
-#: So much of a value stands on a line.
-_WIDE = 100
 
 
 def opened(session: Session) -> tuple["Place", "Records"]:
@@ -58,12 +54,6 @@ def duration(seconds: float) -> str:
 def title(record: RunRecord) -> str:
     """The stage, or the beginning of the command."""
     return record.stage or short("; ".join(record.command), 40)
-
-
-def short(text: str, most: int) -> str:
-    """A text on one line, cut."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def findings_of(record: RunRecord) -> int | None:
@@ -136,19 +126,3 @@ def _cell(value: Any) -> str:
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def value_text(value: Any) -> str:
-    """A value of a fact on one line: digests cut, short things whole."""
-    if isinstance(value, str):
-        is_digest = len(value) >= 32 and all(letter in "0123456789abcdef" for letter in value)
-        return value[:SHORT] if is_digest else short(value, _WIDE)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "-"
-    if isinstance(value, Mapping):
-        return short(", ".join(f"{key}={value_text(inner)}" for key, inner in value.items()), _WIDE) or "none"
-    if isinstance(value, list | tuple):
-        return short(", ".join(value_text(inner) for inner in value), _WIDE) or "none"
-    return str(value)

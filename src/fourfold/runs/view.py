@@ -16,6 +16,7 @@ from fourfold.runs.code_files import code_files
 from fourfold.runs.diff import Difference
 from fourfold.runs.diff import diff as compare
 from fourfold.runs.findings import Finding, restored
+from fourfold.runs.words import short, told, value_text
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: So much of a value is drawn, and so many rows of a table.
 _WIDE, _ROWS = 120, 200
+#: So many things of a list are named.
+_NAMED = 8
 _STYLE = (
     "font-family:system-ui,sans-serif;font-size:13px;border-collapse:collapse;text-align:left;margin:.4em 0"
 )
@@ -184,7 +187,7 @@ class Run:
         rows = [
             row
             for coordinate in (*COORDINATES, "trace")
-            for row in _section(coordinate, self.record.section(coordinate), self._records)
+            for row in _section(coordinate, self.record, self._records)
         ]
         return f"<div>{head}{_table(rows)}</div>"
 
@@ -224,7 +227,7 @@ class RunDiff(Sequence[Change]):
     def _repr_html_(self) -> str:
         if self.same:
             return "<div>nothing differs but times</div>"
-        told = [*self.difference.moved, *self.results]
+        changes = [*self.difference.moved, *self.results]
         rows = [
             [
                 f"<b>{_text(each.coordinate)}</b>",
@@ -233,39 +236,33 @@ class RunDiff(Sequence[Change]):
                 _shown(each.after),
                 _text(each.note),
             ]
-            for each in told
+            for each in changes
         ]
         return f"<div>{_table(rows)}</div>"
 
 
-def _section(name: str, section: Section, records: "Records") -> list[list[str]]:
+def _section(name: str, record: RunRecord, records: "Records") -> list[list[str]]:
     rows = []
-    for number, (fact, said) in enumerate(sorted(section.items())):
+    for number, (fact, said) in enumerate(sorted(record.section(name).items())):
         grade = f"<span style='color:{_COLORS[said.grade]}'>{said.grade}</span>"
-        value = _text(said.why) if said.grade == "absent" else _shown(_brief(fact, said.value, records))
+        value = _text(said.why) if said.grade == "absent" else _lines(fact, said.value, record, records)
         rows.append([f"<b>{_text(name)}</b>" if number == 0 else "", _text(fact), grade, value])
     return rows
 
 
-def _brief(name: str, value: Any, records: "Records") -> Any:
-    """A value in few words."""
-    if name == "distributions":
-        listing = mapping(opened(value, records.part))
-        used = [
-            f"{key} {mapping(entry).get('version')}"
-            for key, entry in listing.items()
-            if mapping(entry).get("imported") is True
-        ]
-        return ", ".join(used) or f"{len(listing)} distributions"
-    if name in {"inputs", "outputs"} and isinstance(value, list):
-        return ", ".join(str(mapping(row).get("path")) for row in value) or "none"
-    part = reference(value)
-    return f"part {part[:12]}" if part is not None else value
+def _lines(name: str, value: Any, record: RunRecord, records: "Records") -> str:
+    """A value in few words, the first things of a list below it."""
+    first, lines = told(name, value, record, records.part)
+    more = f"<br>{_text(', '.join(lines[:_NAMED]))}" if lines else ""
+    return (
+        _text(short(first, _WIDE))
+        + more
+        + (f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else "")
+    )
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else repr(value)
-    return _text(text if len(text) <= _WIDE else text[: _WIDE - 3] + "...")
+    return "" if value is None else _text(short(value_text(value), _WIDE))
 
 
 def _text(text: str) -> str:

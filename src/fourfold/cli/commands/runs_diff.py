@@ -13,6 +13,7 @@ from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.code_files import code_files
 from fourfold.runs.diff import Difference, diff
 from fourfold.runs.store import Records, RunNotFoundError
+from fourfold.runs.words import SHORT, short, value_text
 
 if TYPE_CHECKING:
     from fourfold.runs.changes import Change
@@ -57,7 +58,7 @@ def _chosen(records: Records, a: str | None, b: str | None) -> tuple[RunId, RunI
     if before is None:
         what = f"stage '{record.stage}'" if record.stage else "a command"
         raise RunNotFoundError(
-            f"there is no run of {what} before {later[: runs.SHORT]}", hint="name both: ff runs diff <a> <b>"
+            f"there is no run of {what} before {later[:SHORT]}", hint="name both: ff runs diff <a> <b>"
         )
     return before, later
 
@@ -72,7 +73,7 @@ def _files(place: "Place", records: Records) -> "CodeFiles | None":
 def _lines(
     found: Difference, first: RunRecord, second: RunRecord, style: Style, *, every: bool
 ) -> Iterator[str]:
-    a, b = found.first[: runs.SHORT], found.second[: runs.SHORT]
+    a, b = found.first[:SHORT], found.second[:SHORT]
     moments = f"({runs.when(first.times.started)} -> {runs.when(second.times.started)})"
     yield f"{style.bold(runs.title(second))}  {style.cyan(a)} -> {style.cyan(b)}  {style.dim(moments)}"
     told = [change for change in found.changes if change.kind in {"moved", "result"}]
@@ -114,7 +115,7 @@ def _change(change: "Change", style: Style) -> str:
 
 
 def _side(value: Any) -> str:
-    return runs.short(runs.value_text(value), 48)
+    return short(value_text(value), 48)
 
 
 def _rest(label: str, changes: "Sequence[Change]", style: Style, *, every: bool) -> Iterator[str]:

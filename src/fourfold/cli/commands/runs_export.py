@@ -11,6 +11,7 @@ from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
 from fourfold.runs.export import Exported, export, markdown
+from fourfold.runs.words import SHORT
 
 _FORMATS = ("json", "markdown")
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         raise ExportExistsError(f"'{args.out}' exists", hint="write over it with: --force")
     write_atomic(path, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
     told = {"run": found.id, "path": args.out, "missing": list(found.missing)}
-    return Outcome(data=told, text=[f"wrote run {found.id[: runs.SHORT]} to {args.out}"])
+    return Outcome(data=told, text=[f"wrote run {found.id[:SHORT]} to {args.out}"])
 
 
 def _document(found: Exported) -> list[str]:
