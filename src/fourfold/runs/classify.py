@@ -417,7 +417,9 @@ class _Ground:
             if self._covered(path, names):
                 return cls
         scratch: PathClass | None = "scratch" if use.made and not use.remains else None
-        folder: PathClass | None = "folder" if use.ways == {"list"} else None
+        folder: PathClass | None = None
+        if use.ways == {"list"}:  # one that is gone was made by the run, and called as it pleased
+            folder = "folder" if os.path.isdir(path) else "scratch"
         if not below(local, self._repository):
             return self._machine.zone(path) or scratch or folder or "outside"
         return self._by_name(local) or scratch or folder
