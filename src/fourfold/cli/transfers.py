@@ -15,8 +15,11 @@ from fourfold.project.scope import Scope
 if TYPE_CHECKING:
     from fourfold.cli.session import Session
     from fourfold.project.fetch import FetchResult
+    from fourfold.project.project import Project
     from fourfold.project.push import PushResult
     from fourfold.project.troubles import Trouble
+
+_LOCK = "fourfold.lock"
 
 
 def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -86,12 +89,14 @@ def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldE
     name = args.remote or project.config.default_remote
     if not args.records or name is None or isinstance(failed, UnavailableError | AuthError):
         return 0
+    everything = args.all_branches or args.all_tags or args.all_commits
+    if not everything and not _is_recorded(project):
+        return 0
     from fourfold.runs import sharing  # noqa: PLC0415 - not needed to bring the data
     from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
     from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
 
     records = records_of(place_of(project))
-    everything = args.all_branches or args.all_tags or args.all_commits
     try:
         runs = [] if everything else sharing.locked_runs(project, _targets(args, session))
         if not everything and not any(not records.has("records", run) for run in runs):
@@ -103,6 +108,13 @@ def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldE
     if everything:
         runs = list(sharing.on_remote(remote, events=session.sink))
     return sharing.pull_records(records, remote, runs, events=session.sink).runs
+
+
+def _is_recorded(project: "Project") -> bool:
+    """Whether some ``fourfold.lock`` may name a run; most projects without one are told apart at once."""
+    if os.path.lexists(os.path.join(project.root, _LOCK)) or os.path.isdir(f"{project.own_dir}/runs"):
+        return True
+    return project.git is not None and bool(project.git.tracked_called(_LOCK))
 
 
 def _targets(args: argparse.Namespace, session: "Session") -> list[str]:
