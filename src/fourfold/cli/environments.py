@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import UsageError
 from fourfold.cli.progress import amount
 from fourfold.cli.render import Style
-from fourfold.cli.runs import SHORT, value_text
 from fourfold.runs.changes import mapping
+from fourfold.runs.words import SHORT, value_text
 
 if TYPE_CHECKING:
     from fourfold.formats.native.fact import Section

@@ -6,12 +6,13 @@ from typing import Any
 
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
-from fourfold.cli.runs import SHORT, value_text, when
+from fourfold.cli.runs import when
 from fourfold.cli.session import Session
 from fourfold.formats.native.fact import section_document
 from fourfold.formats.native.record import RunRecord
 from fourfold.pipeline.coordinates import StageCoordinates, coordinates
 from fourfold.runs.changes import value_of
+from fourfold.runs.words import SHORT, value_text
 
 #: So many packages are named; `ff env show` names all.
 _MOST = 8

@@ -10,9 +10,9 @@ from fourfold.cli.environments import Known, chosen, of_run
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
-from fourfold.cli.runs import SHORT, short
 from fourfold.cli.session import Session
 from fourfold.runs.environment.compare import Change, compare
+from fourfold.runs.words import SHORT, short
 from fourfold.wiring import find_place
 
 #: A longer value is cut in lines for people.
