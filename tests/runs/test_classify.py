@@ -363,6 +363,9 @@ def test_a_strict_stage_is_refused_with_the_first_finding(scene: Scene) -> None:
     assert len(error.details) == 1
     assert "schema.yaml" in error.details[0]
     assert refuse(Findings(), "train") is None
+    command = refuse(scene.reads("schema.yaml"), "")
+    assert command is not None
+    assert command.message == "the command read 'schema.yaml', which it does not declare"
 
 
 def test_a_strict_stage_that_nobody_watched_is_refused(scene: Scene) -> None:

@@ -147,7 +147,7 @@ def run_command(
 def _recorded(place: "Place", capture: Capture, verdict: Verdict) -> Ran:
     task, findings = capture.task, capture.findings
     plain = not task.inputs and not task.outputs
-    objection = refuse(findings, "the command") if task.declared.strict and not plain else None
+    objection = refuse(findings, "") if task.declared.strict and not plain else None
     if plain:  # nothing was declared: what it did is what it is
         task = task._replace(
             inputs=tuple(_seen(place, found, "dep") for found in findings.reads),

@@ -247,11 +247,12 @@ def refuse(findings: Findings, stage: str) -> FourfoldError | None:
 
     Args:
         findings: Of its run.
-        stage: As the user calls it.
+        stage: As the user calls it; "" for a command that is no stage.
     """
+    what = f"stage '{stage}'" if stage else "the command"
     if not findings.watched:
         return UnwatchedError(
-            f"stage '{stage}' is strict, and nobody could watch what it does",
+            f"{what} is strict, and nobody could watch what it does",
             hint="see what works here: ff doctor",
         )
     undeclared = findings.undeclared
@@ -260,7 +261,7 @@ def refuse(findings: Findings, stage: str) -> FourfoldError | None:
     first = undeclared[0]
     more = f", and {len(undeclared) - 1} more" if len(undeclared) > 1 else ""
     return UndeclaredError(
-        f"stage '{stage}' {verb(first)} '{first.path}', which it does not declare{more}",
-        hint=f"declare it with: {findings.remedy(stage)}",
+        f"{what} {verb(first)} '{first.path}', which it does not declare{more}",
+        hint=f"declare it with: {findings.remedy(stage)}" if stage else "name it with -d or -o",
         details=[described(finding) for finding in undeclared[1:]],
     )
