@@ -180,3 +180,16 @@ def test_walls_need_no_right() -> None:
         )
     assert run.outputs == ["own\n"]
     assert {one.path for one in run.trace.accesses if one.denied} == {f"{folder}/secret.txt"}
+
+
+def test_temporary_files_have_a_place_of_their_own_where_sockets_fit(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    script = "import multiprocessing as m, os; print(len(m.Manager().list([1])), os.environ['TMPDIR'])"
+    lines = ("echo kept > $TMPDIR/x", f'cat $TMPDIR/x; {sys.executable} -c "{script}"')
+    run = traced(folder, *lines, hermetic=True)
+    assert run.codes == [0, 0], run.errors
+    kept, count, own = run.outputs[1].split()
+    assert kept == "kept"
+    assert count == "1"
+    assert not Path(own).exists()

@@ -123,6 +123,7 @@ def test_a_command_runs_where_our_own_files_are_gone_unless_it_needs_walls(
     words = [*launch.prefix, "/bin/sh", "-c", "echo data; exit 5"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == ended
+    assert start.collect([launch], str(tmp_path / "scratch")).accesses == ()
 
 
 def test_what_cannot_be_written_is_told_as_lost(tmp_path: Path) -> None:

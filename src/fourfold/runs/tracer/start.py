@@ -23,6 +23,9 @@ from fourfold.runs.tracer.hermetic import SandboxUnavailableError
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+#: The name of a socket has 107 bytes at most, and libraries put a folder and a name of theirs below.
+_LONGEST_TEMPORARY = 60
+_OWN = "ff-own-"
 _HERMETIC = "--hermetic"  # as `watch` calls it, which loads on Linux alone
 _MAY_TRACE = 1 << 19  # CAP_SYS_PTRACE
 #: Earlier kernels do not say when nobody is left to watch.
@@ -72,9 +75,8 @@ def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
     if task.declared.hermetic:
         if why := sandbox_works():
             raise SandboxUnavailableError(f"a hermetic run is not possible here: {why}")
-        own = os.path.join(scratch, "tmp")
-        os.makedirs(own, exist_ok=True)
-        told = hermetic.fields(task, scratch)
+        own = _own_temporary(scratch)
+        told = [*hermetic.fields(task, scratch), b"W" + os.fsencode(own)]
         return _supervised(scratch, number, told)._replace(environ={"TMPDIR": own})
     if mode == "off":
         return Launch((), {}, "none", "turned off", scratch, number)
@@ -99,7 +101,22 @@ def prepare(task: Task, scratch: str, *, number: int = 0) -> Launch:
 
 def collect(launches: Sequence[Launch], scratch: str) -> Trace:
     """What was seen of all commands of a run, in their order; those that never started add nothing."""
+    for launch in launches:
+        own = launch.environ.get("TMPDIR", "")
+        if os.path.basename(own).startswith(_OWN):
+            shutil.rmtree(own, ignore_errors=True)
     return merge.collect([(launch.method, launch.why, launch.number) for launch in launches], scratch)
+
+
+def _own_temporary(scratch: str) -> str:
+    """A folder for the temporary files of a hermetic run, short enough to name sockets in it."""
+    own = os.path.join(scratch, "tmp")
+    if len(os.fsencode(own)) <= _LONGEST_TEMPORARY:
+        os.makedirs(own, exist_ok=True)
+        return own
+    if not os.path.islink(own):  # all commands of a run have the same
+        os.symlink(tempfile.mkdtemp(prefix=_OWN), own)
+    return os.readlink(own)
 
 
 def _straced(program: str, scratch: str, number: int) -> tuple[str, ...]:
