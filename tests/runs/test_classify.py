@@ -119,6 +119,13 @@ def test_a_finding_in_the_repository_knows_what_was_read(scene: Scene) -> None:
     assert (finding.oid, finding.size) == (hashlib.md5(b"schema.yaml").hexdigest(), 11)
 
 
+@pytest.mark.parametrize("name", [".env", ".env.local", "src/key.pem", "my-credentials.json", "id_rsa"])
+def test_what_may_hold_a_secret_has_no_digest(scene: Scene, name: str) -> None:
+    (scene.root / name).write_text("TOKEN=1")
+    finding = scene.reads(name).reads[0]
+    assert (finding.path, finding.oid, finding.size) == (name, None, None)
+
+
 def test_what_changed_since_the_run_began_has_no_digest(scene: Scene) -> None:
     written = os.stat(scene.at("schema.yaml")).st_mtime_ns
     assert scene.reads("schema.yaml", since_ns=written).reads[0].oid is None

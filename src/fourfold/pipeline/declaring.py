@@ -1,24 +1,12 @@
-"""What was seen, as what a stage should declare: files gathered into folders, secrets left alone."""
+"""What was seen, as what a stage should declare: files gathered into folders."""
 
 import os
-import re
 from collections.abc import Collection, Iterable
 
 from fourfold.runs.zones import below
 
 #: So many files of one folder, when they are all that it holds, are declared as that folder.
 MANY = 10
-#: Names of files that hold secrets: their MD5 in ``dvc.lock`` would let values be tried.
-_SECRET = re.compile(
-    r"(?:^|/)(?:\.env(?:\..*)?|\.netrc|\.pypirc|id_[a-z0-9]+|kaggle\.json"
-    r"|[^/]*(?:secret|credential|passwo?r?d)[^/]*|[^/]*\.(?:pem|key|p12|pfx))$",
-    re.IGNORECASE,
-)
-
-
-def may_be_secret(path: str) -> bool:
-    """Whether a file, by its name, may hold a secret."""
-    return _SECRET.search(path) is not None
 
 
 def gathered(

@@ -20,7 +20,7 @@ from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.pointer import Dependency
 from fourfold.formats.dvc.stage_items import escaped, with_items
 from fourfold.formats.native.record import RunId
-from fourfold.pipeline.declaring import gathered, may_be_secret
+from fourfold.pipeline.declaring import gathered
 from fourfold.pipeline.graph import build_graph, key_of
 from fourfold.pipeline.lockfile import LockBook, write_entry
 from fourfold.pipeline.templating import templates
@@ -37,7 +37,7 @@ from fourfold.project.stagefiles import stages_of
 from fourfold.project.staging import Staged, stage_changes
 from fourfold.project.targets import named_owners
 from fourfold.runs.changes import rows_of
-from fourfold.runs.findings import Finding
+from fourfold.runs.findings import Finding, may_be_secret
 from fourfold.runs.zones import below
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from fourfold.base.errors import ConflictError, FourfoldError
 from fourfold.base.events import Sink, silent
 from fourfold.formats.dvc.pointer import Output
 from fourfold.formats.dvc.stages import DEFAULT_PARAMS, ParamsSpec, StageSpec
-from fourfold.pipeline.declaring import gathered, may_be_secret
+from fourfold.pipeline.declaring import gathered
 from fourfold.pipeline.run import Ran
 from fourfold.pipeline.stage_add import StageAdded, add_stage
 from fourfold.pipeline.undeclared import absolute
 from fourfold.project.changes import Examiner
 from fourfold.project.files import load_tracked
+from fourfold.runs.findings import may_be_secret
 from fourfold.runs.zones import below
 
 if TYPE_CHECKING:

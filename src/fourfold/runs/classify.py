@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
-from fourfold.runs.findings import Finding, Findings, Kind, section
+from fourfold.runs.findings import Finding, Findings, Kind, may_be_secret, section
 from fourfold.runs.observation import Access, Connection, Trace
 from fourfold.runs.task import Item, Task
 from fourfold.runs.zones import Machine, below, bundle, is_cache
@@ -484,7 +484,8 @@ def _with_content(
     for name in sorted(reads):
         finding = reads[name]
         path = ground.absolute(name)
-        if finding.kind in {"outside", "unknown"} or path in written or files >= _MOST_FILES:
+        nameless = finding.kind in {"outside", "unknown"} or may_be_secret(name)
+        if nameless or path in written or files >= _MOST_FILES:
             found.append(finding)
             continue
         files += 1

@@ -3,6 +3,7 @@
 How a path gets its class is `classify`; what is done about findings is the pipeline's.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +19,13 @@ Kind = Literal["tracked", "code", "untracked", "outside", "unknown"]
 KINDS: tuple[Kind, ...] = ("tracked", "code", "untracked", "outside", "unknown")
 #: So many findings stand in the record itself; the part has all.
 MOST = 100
+
+#: Names of files that hold secrets: their MD5 would let values be tried.
+_SECRET = re.compile(
+    r"(?:^|/)(?:\.env(?:\..*)?|\.netrc|\.pypirc|id_[a-z0-9]+|kaggle\.json"
+    r"|[^/]*(?:secret|credential|passwo?r?d)[^/]*|[^/]*\.(?:pem|key|p12|pfx))$",
+    re.IGNORECASE,
+)
 
 Parts = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -42,7 +50,8 @@ class Finding(NamedTuple):
             ``~/`` below the home folder, else absolute.
         kind: Where it lies.
         how: ``read`` | ``exec`` | ``write`` | ``delete``.
-        oid: MD5 of what was read; None where that is not known: it changed meanwhile, or is too large.
+        oid: MD5 of what was read; None where that is not known (it changed meanwhile, or is too
+            large), or the file may hold a secret.
         size: Bytes, where ``oid`` is known.
     """
 
@@ -230,6 +239,11 @@ _WHERE: Mapping[Kind, str] = {
     "outside": "outside of the repository",
     "unknown": "no place that is known",
 }
+
+
+def may_be_secret(path: str) -> bool:
+    """Whether a file, by its name, may hold a secret."""
+    return _SECRET.search(path) is not None
 
 
 def verb(finding: Finding) -> str:
