@@ -115,7 +115,8 @@ def _begin(base: Path) -> Twins:
         root.mkdir()
         git = Tool(["git"], tool.home)
         git("init", "--quiet", "--initial-branch", "main", cwd=root)
-        (root / ".git" / "info" / "exclude").write_text("fourfold.lock\n")  # DVC has none: commits would differ
+        # DVC has none: commits would differ.
+        (root / ".git" / "info" / "exclude").write_text("fourfold.lock\n")
         tool("init", "--quiet", cwd=root)
         gen(root, TREE)
         git("add", "--all", "--", ":!log", cwd=root)

@@ -182,8 +182,21 @@ def test_hashes_in_hexadecimal_digits_are_hashes_too(project: Project) -> None:
     assert [code for code, _ in project.findings()] == ["file-changed", "hash-not-locked"]
 
 
+def test_a_python_that_came_with_the_repository_is_not_run_unless_it_is_named(
+    tmp_path: Path, ff: Tool
+) -> None:
+    folder = tmp_path / "hostile"
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    python.chmod(0o755)
+    for command in (("env", "check", "--fast"), ("env", "lock", "-o", "-"), ("env", "show"), ("doctor",)):
+        ff(*command, cwd=folder, check=False)
+        assert not (folder / "ran").exists(), command
+
+
 def test_pythonpath_and_packages_of_the_user_are_told(project: Project, tmp_path: Path, ff: Tool) -> None:
-    env = {"PYTHONPATH": "/somewhere"}
+    env = {"PYTHONPATH": "/somewhere", "VIRTUAL_ENV": str(project.root / ".venv")}
     done = ff("env", "check", "--json", cwd=project.root, env=env, check=False)
     assert [item["code"] for item in done.json()["findings"]] == ["pythonpath"]
     assert done.code == 0

@@ -44,7 +44,7 @@ class Project:
             *arguments,
             cwd=self.root,
             check=False,
-            env={"UV_CACHE_DIR": self._cache},
+            env={"UV_CACHE_DIR": self._cache, "VIRTUAL_ENV": str(self.root / ".venv")},
         )
         return done.code, json.loads(done.stdout)
 
@@ -55,7 +55,7 @@ class Project:
             *arguments,
             cwd=self.root,
             check=False,
-            env={"UV_CACHE_DIR": self._cache, **environ},
+            env={"UV_CACHE_DIR": self._cache, "VIRTUAL_ENV": str(self.root / ".venv"), **environ},
         )
 
     def findings(self, *arguments: str, weight: str = "differs") -> list[tuple[str, str]]:

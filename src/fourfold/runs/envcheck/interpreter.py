@@ -79,11 +79,11 @@ class Interpreter(NamedTuple):
 def find_python(root: str, environ: Mapping[str, str], named: str | None = None) -> str:
     """The interpreter that a stage would use: its absolute path.
 
-    The active environment (``VIRTUAL_ENV``, ``CONDA_PREFIX``), else ``.venv`` in the root, else ``python``
-    on PATH.
+    The active environment (``VIRTUAL_ENV``, ``CONDA_PREFIX``), else ``python`` on PATH. Never one of the
+    repository that nobody activated or named: looking must not run what a repository brings.
 
     Args:
-        root: Where ``.venv`` is looked for, and what ``named`` is relative to.
+        root: What ``named`` is relative to.
         environ: The process environment.
         named: A path, a name on PATH, or the folder of an environment.
 
@@ -97,11 +97,7 @@ def find_python(root: str, environ: Mapping[str, str], named: str | None = None)
         if os.path.isfile(path) and (os.sep in named or not _on_path(named, environ)):
             return path
         return _on_path(named, environ) or _missing(f"no such Python: {named}")
-    for folder in (
-        environ.get("VIRTUAL_ENV", ""),
-        environ.get("CONDA_PREFIX", ""),
-        os.path.join(root, ".venv"),
-    ):
+    for folder in (environ.get("VIRTUAL_ENV", ""), environ.get("CONDA_PREFIX", "")):
         found = _of_environment(folder) if folder else None
         if found:
             return found
