@@ -146,8 +146,8 @@ def run_command(
 
 def _recorded(place: "Place", capture: Capture, verdict: Verdict) -> Ran:
     task, findings = capture.task, capture.findings
-    plain = not task.inputs and not task.outputs
-    objection = refuse(findings, "") if task.declared.strict and not plain else None
+    plain = not task.inputs and not task.outputs and not task.declared.strict
+    objection = refuse(findings, "") if task.declared.strict else None
     if plain:  # nothing was declared: what it did is what it is
         task = task._replace(
             inputs=tuple(_seen(place, found, "dep") for found in findings.reads),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fourfold.runs.task import Declared, Task
-from fourfold.runs.tracer import nursery
+from fourfold.runs.tracer import nursery, supervisor
 from fourfold.runs.tracer.nursery import Child
 from fourfold.runs.tracer.start import collect, prepare
 
@@ -79,7 +80,9 @@ def test_it_leads_a_group_or_a_session_where_it_is_told_to(tmp_path: Path) -> No
     for leads in ("group", "session"):
         with (tmp_path / leads).open("wb") as file:
             words = [sys.executable, "-I", "-S", "-c", ASK]
-            child = start(tmp_path, words, output=file.fileno(), **{leads: True})
+            child = start(
+                tmp_path, words, output=file.fileno(), group=leads == "group", session=leads == "session"
+            )
             assert child.wait() == 0
         group, session = json.loads((tmp_path / leads).read_bytes())["leads"]
         assert group == child.pid
@@ -155,3 +158,17 @@ def test_a_server_that_was_killed_is_noticed(tmp_path: Path) -> None:
     assert child.wait(30) == -signal.SIGKILL
     os.kill(child.pid, signal.SIGKILL)
     assert own.start(words, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2)) is None
+
+
+@pytest.mark.parametrize(("spec", "code", "says"), [(b"seen", 4, b"ran"), (b"seen\0H\0r/", 126, b"")])
+def test_a_supervisor_that_does_not_load_lets_the_command_run_but_never_without_its_walls(
+    tmp_path: Path, spec: bytes, code: int, says: bytes
+) -> None:
+    alone = tmp_path / "fourfold" / "runs" / "tracer" / "supervisor.py"
+    alone.parent.mkdir(parents=True)
+    shutil.copy(supervisor.__file__, alone)
+    (tmp_path / "spec").write_bytes(spec)
+    words = [sys.executable, "-I", "-S", str(alone), str(tmp_path / "spec"), "--", "/bin/sh", "-c"]
+    done = subprocess.run([*words, "printf ran; exit 4"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (code, says)
+    assert b"Traceback" not in done.stderr
