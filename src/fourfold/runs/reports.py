@@ -11,6 +11,8 @@ from contextlib import suppress
 from math import isfinite
 from typing import Any
 
+from fourfold.base.fs.reading import read_start
+
 _PREFIX, _SUFFIX = "python-", ".json"
 #: A report is never longer, in bytes; so many are read.
 _LONGEST = 32 * 1024 * 1024
@@ -31,8 +33,8 @@ def read(scratch: str) -> tuple[Mapping[str, Any], ...]:
             path = os.path.join(scratch, name)
             if os.path.islink(path) or os.path.getsize(path) > _LONGEST:
                 continue
-            with open(path, "rb") as file:
-                report = _clean(json.loads(file.read(_LONGEST), parse_constant=_nothing, parse_float=_finite))
+            data = read_start(path, _LONGEST)
+            report = _clean(json.loads(data, parse_constant=_nothing, parse_float=_finite))
             if isinstance(report, dict):
                 started = report.get("started")
                 found.append((started if isinstance(started, float | int) else 0.0, name, report))

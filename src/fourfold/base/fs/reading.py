@@ -63,3 +63,13 @@ def read_file(path: str, limit: int = LIMIT) -> bytes:
 
 def _too_large(path: str, size: int, limit: int) -> FileTooLargeError:
     return FileTooLargeError(f"'{path}' is too large: {size:,} bytes or more, where {limit:,} are allowed")
+
+
+def read_start(path: str, limit: int) -> bytes:
+    """The beginning of a file, at most ``limit`` bytes; no more memory is taken than the file is long.
+
+    Raises:
+        OSError: as `open` does.
+    """
+    with open(path, "rb") as file:
+        return file.read(min(os.fstat(file.fileno()).st_size, limit))

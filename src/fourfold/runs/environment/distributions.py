@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from fourfold.base.fs.reading import read_start
 from fourfold.runs.environment.records import record_digest, rows
 from fourfold.runs.environment.remembered import Remembered
 from fourfold.storage.redact import redact_url
@@ -214,8 +215,7 @@ def _tops(text: str) -> tuple[str, ...]:
 
 def _text(path: str) -> str | None:
     try:
-        with open(path, "rb") as file:
-            return file.read(_MOST).decode("utf-8", "surrogateescape")
+        return read_start(path, _MOST).decode("utf-8", "surrogateescape")
     except OSError:
         return None
 

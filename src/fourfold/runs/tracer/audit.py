@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 
+from fourfold.base.fs.reading import read_start
 from fourfold.runs.tracer.ledger import HOWS
 from fourfold.runs.tracer.seen import MOST_BYTES, Contact, Read, Use
 
@@ -35,8 +36,7 @@ def read(scratch: str) -> Read | None:
 
 def _lines(file: str) -> Iterator[tuple[str, str]]:
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MOST_BYTES)
+        data = read_start(file, MOST_BYTES)
     except OSError:
         return
     for line in data.splitlines():

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
+from fourfold.base.fs.reading import read_start
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
 from fourfold.runs.tracer import audit, strace
 from fourfold.runs.tracer import seen as seen_file
@@ -107,8 +108,7 @@ def _straced(why: str, file: str, gathered: "_Gathered") -> _Look | None:
 
 def _supervised(why: str, file: str, gathered: "_Gathered") -> _Look | None:
     try:
-        with open(file, "rb") as stream:
-            seen = seen_file.parse(stream.read(seen_file.MOST_BYTES))
+        seen = seen_file.parse(read_start(file, seen_file.MOST_BYTES))
     except OSError:
         return None
     gathered.add(seen)
