@@ -47,7 +47,8 @@ def test_with_run_it_runs_and_a_failure_leaves_the_stage(ff_repo: Sandbox) -> No
     assert ran.stdout == (
         "Added stage 'a' in 'dvc.yaml'\nRunning stage 'a':\n  because it has not run before\n> cp raw b\n"
     )
-    assert ran.stderr == "to track the changes with git, run: git add .gitignore dvc.lock dvc.yaml fourfold.lock\n"
+    files = ".gitignore dvc.lock dvc.yaml fourfold.lock"
+    assert ran.stderr == f"to track the changes with git, run: git add {files}\n"
     failed = ff_repo.run("stage", "add", "--run", "-n", "c", "exit 3", check=False)
     assert failed.code == 255
     assert "error: failed to reproduce 'c': failed to run: exit 3, exited with 3" in failed.stderr
