@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fourfold.base.errors import InvalidFileError
+from fourfold.base.fs.atomic import temp_name
 from fourfold.formats.native.fact import absent, observed
 from fourfold.formats.native.record import (
     Outcome,
@@ -73,6 +74,19 @@ def test_a_part_is_kept_once_and_the_record_knows_it(tmp_path: Path) -> None:
     assert records.part(one["part"]) == {"a": [1, 2], "b": 1}
     whole = record()._replace(environment={"distributions": observed({"main": one})})
     assert parts_of(whole) == (one["part"],)
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_record(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    records.append(record)
+    left = tmp_path / "runs" / temp_name("6c")
+    left.write_bytes(b"half")
+    records.keep({"a": 1})
+    records.append(lambda before: record(before, at=2))
+    assert not left.exists()
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        *("head", "list", "lock", "parts", "records")
+    ]
 
 
 def test_damage_is_told_and_never_read(tmp_path: Path) -> None:

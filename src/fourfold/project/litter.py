@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fourfold.base.fs.atomic import is_temp_name
+from fourfold.base.fs.atomic import is_temp_name, sweep_claimed
 from fourfold.content import leases, staging
 from fourfold.content.objects import ObjectStore
 from fourfold.project.journal import newest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The folder of our own in which files are replaced under the repository lock.
 _OWN = "ops"
+#: The one in which run records get their bytes (`fourfold.runs.store`).
+_RECORDS = "runs"
 #: Every command sweeps, so what is older was swept before.
 _LOOK_BACK = 3
 
@@ -38,7 +40,7 @@ def sweep(project: "Project") -> int:
                 folders[os.path.dirname(os.path.join(project.root, act.path))] = None
     staging.sweep(os.path.join(project.own_dir, "staging"))
     swept = sweep_transfer(project) + sum(map(_sweep_folder, folders)) + _sweep_locks(project)
-    return swept + sweep_runs(project.cache_dir)
+    return swept + sweep_runs(project.cache_dir) + sweep_claimed(os.path.join(project.own_dir, _RECORDS))
 
 
 def sweep_transfer(project: "Project", remote: str | None = None) -> int:

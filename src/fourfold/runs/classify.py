@@ -125,7 +125,12 @@ def classify(
     listed: dict[str, set[str]] = {}
     folders = _folders_of(uses)
     for path, use in uses.items():
-        cls, shown = classes[path], ground.shown(path)
+        cls = classes[path]
+        if cls == "environment" and "exec" not in use.ways:  # of most paths, which package is all that counts
+            if use.found or use.wrote or use.deleted:
+                listed.setdefault(cls, set()).add(ground.bundle(path))
+            continue
+        shown = ground.shown(path)
         if "exec" in use.ways and use.found:
             executed.add(shown)
         if not use.found and not use.wrote and not use.deleted:
@@ -264,9 +269,9 @@ def _imported(reports: Iterable[Mapping[str, Any]], ground: "_Ground") -> Iterab
     for report in reports:
         modules = report.get("modules")
         for file in modules.values() if isinstance(modules, Mapping) else ():
-            if isinstance(file, str) and os.path.isabs(file):
+            if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file):
                 path = os.path.normpath(file)
-                if path.endswith(".py") and ground.is_inside(path) and os.path.isfile(path):
+                if ground.is_inside(path) and os.path.isfile(path):
                     yield path
 
 
@@ -276,11 +281,15 @@ def _imported(reports: Iterable[Mapping[str, Any]], ground: "_Ground") -> Iterab
 class _Names:
     """Names of files and folders, and whether a path is one of them or lies below one."""
 
-    __slots__ = ("_known", "_names")
+    __slots__ = ("_folders", "_known", "_names")
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(names)
+        self._folders = frozenset(map(os.path.dirname, self._names))
         self._known: dict[str, bool] = {}
+
+    def lie_in(self, folder: str) -> bool:
+        return folder in self._folders
 
     def cover(self, path: str) -> bool:
         if not self._names:
@@ -316,6 +325,9 @@ class _Ground:
         self._repository = git_root if git_root and below(task.root, git_root) else task.root
         self._fold = _folds_names(task.root)
         self._real_folders: dict[str, str] = {}
+        #: Whether what lies in a folder is a part of an environment, but for metadata; and of which package.
+        self._in_environment: dict[str, bool] = {}
+        self._bundles: dict[str, str] = {}
         self._aliases = self._aliases_of_root()
         self._tracked = self._both(task.tracked)
         own = [place.own, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
@@ -383,6 +395,16 @@ class _Ground:
             return os.path.relpath(local, self._root).replace(os.sep, "/")
         return self._machine.shown(path)
 
+    def bundle(self, path: str) -> str:
+        """The package of a path of an environment (`zones.bundle`), looked for once a folder."""
+        folder = os.path.dirname(path)
+        found = self._bundles.get(folder)
+        if found is None:
+            shown = self.shown(folder)
+            found = bundle(f"{shown}/")
+            self._bundles[folder] = found = "" if found == f"{shown}/" else found
+        return found or bundle(self.shown(path))
+
     def absolute(self, shown: str) -> str:
         """The path behind a name of the repository."""
         return os.path.normpath(os.path.join(self._root, shown))
@@ -412,6 +434,8 @@ class _Ground:
         """The class of a path as far as neither Git nor the project has to be asked."""
         if not os.path.isabs(path):
             return "system" if self._machine.zone(path) == "system" else "unknown"
+        if self._is_installed(path):
+            return "environment"
         local = self.local(path)
         for cls, names in self._named:
             if self._covered(path, names):
@@ -424,11 +448,27 @@ class _Ground:
             return self._machine.zone(path) or scratch or folder or "outside"
         return self._by_name(local) or scratch or folder
 
+    def _is_installed(self, path: str) -> bool:
+        """Whether the folder of a path tells already that it is a part of an environment."""
+        folder = os.path.dirname(path)
+        known = self._in_environment.get(folder)
+        if known is None:
+            local = self.local(folder)
+            known = (
+                self._machine.installed(f"{local}/", self._repository)
+                if below(local, self._repository)
+                else self._machine.zone(f"{folder}/") == "environment"
+            ) and not any(
+                self._covered(folder, names) or names.lie_in(self._key(local)) for _, names in self._named
+            )
+            self._in_environment[folder] = known
+        return known and not _is_metadata(os.path.basename(path))
+
     def _by_name(self, path: str) -> PathClass | None:
         """The class of a path of the repository, where its name says it."""
         name = os.path.basename(path)
         found: PathClass | None = None
-        if name in _METADATA or (name.endswith(".dvc") and name != ".dvc"):
+        if _is_metadata(name):
             found = "metadata"
         elif self._machine.installed(path, self._repository):
             found = "environment"
@@ -458,6 +498,10 @@ class _Ground:
         if self._in_git([path]):
             return "code" if local.lower().endswith(_CODE) else "tracked"
         return "tracked" if self._covered(path, self._tracked) else "untracked"
+
+
+def _is_metadata(name: str) -> bool:
+    return name in _METADATA or (name.endswith(".dvc") and name != ".dvc")
 
 
 def _folds_names(root: str) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, CorruptError, NotFoundError, from_os_error
-from fourfold.base.fs.atomic import write_atomic, write_claimed
+from fourfold.base.fs.atomic import sweep_claimed, write_claimed
 from fourfold.base.fs.locks import FileLock
 from fourfold.formats.native.canonical import canonical, digest, parse
 from fourfold.formats.native.record import (
@@ -121,8 +121,9 @@ class Records:
                 record = make(self.head())
                 data = render(record)
                 name = run_id(data)
+                sweep_claimed(self.folder)
                 self._write("records", name, data, durable=True)
-                write_atomic(os.path.join(self.folder, "head"), name.encode() + b"\n", durable=False)
+                write_claimed(os.path.join(self.folder, "head"), [name.encode() + b"\n"])
                 self._note([_summary(name, record)])
         except OSError as error:
             raise from_os_error(error, "writing the run record") from error
@@ -155,7 +156,10 @@ class Records:
             if not os.path.isdir(folder):
                 self._make(FOLDER, kind, name[:2])
             # A part that a power cut took is told by its reader; a record that names it must not be lost.
-            write_claimed(path, [data], durable=durable)
+            try:
+                write_claimed(path, [data], folder=self.folder, durable=durable)
+            except FileNotFoundError:  # somebody swept in a moment without a lock
+                write_claimed(path, [data], folder=self.folder, durable=durable)
         except OSError as error:
             raise from_os_error(error, "writing a run record") from error
 

@@ -217,6 +217,7 @@ def test_the_start_of_a_python_loads_little(tmp_path: Path) -> None:
         r"\|\s+(\w+)$", plain(tmp_path, [sys.executable, "-X", "importtime", "program.py"]), re.MULTILINE
     )
     assert set(ours) - set(bare_loaded) - {"sitecustomize"} <= {
+        "_fourfold_bytecode",
         "_fourfold_derive",
         "_fourfold_entropy",
         "_fourfold_hooks",

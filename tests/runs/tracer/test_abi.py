@@ -23,6 +23,8 @@ def verdict(program: bytes, number: int, audit: int, args: Sequence[int] = ()) -
         match code:
             case 0x20:
                 held = struct.unpack_from("=I", data, value)[0]
+            case 0x54:
+                held &= value
             case 0x06:
                 return int(value)
             case 0x15:
@@ -53,6 +55,24 @@ def test_only_what_names_something_waits_for_an_answer(name: str) -> None:
     assert of("clone", 0x11 | NEW_MOUNTS) == NOTIFY
     assert of("unshare", NEW_MOUNTS) == NOTIFY
     assert verdict(program, READ[name], machine.audit) == ALLOW
+
+
+@pytest.mark.parametrize("name", abi.MACHINES)
+def test_what_was_told_of_does_not_wait_unless_the_run_is_hermetic(name: str) -> None:
+    machine = abi.MACHINES[name]
+    usual, hermetic = abi.program(machine), abi.program(machine, hermetic=True)
+    for call, at in {"open": 1, "openat": 2}.items():
+        for flags, answer in {
+            0o2000000 | abi.TOLD: ALLOW,
+            0o2000000: NOTIFY,
+            0o2000000 | abi.TOLD | 0x40000000: NOTIFY,  # not just any unknown bit
+            0o22200000: NOTIFY,
+        }.items():
+            args = [0xFFFFFF9C, 0x1000, 0, 0]
+            args[at] = flags
+            if call in machine.calls:
+                assert verdict(usual, machine.calls[call], machine.audit, args) == answer
+                assert verdict(hermetic, machine.calls[call], machine.audit, args) == NOTIFY
 
 
 @pytest.mark.parametrize("name", abi.MACHINES)

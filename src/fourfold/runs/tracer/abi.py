@@ -29,12 +29,17 @@ FILTER_NEW_LISTENER = 1 << 3
 FILTER_WAIT_KILLABLE = 1 << 5
 
 _ALLOW, _NOTIFY, _ERRNO = 0x7FFF0000, 0x7FC00000, 0x00050000
-_LD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_LD, _JEQ, _JGE, _JSET, _AND, _RET = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ENOSYS = 38
 #: Calls of 64-bit programs by the x32 convention carry this bit.
 _X32 = 0x40000000
 #: ``CLONE_NEWNS``: another view of the file system.
 _NEW_MOUNTS = 0x20000
+#: Bits of an open's flags that mean nothing to the kernel, which ignores them, and how they stand where a
+#: process says: this is bytecode of an installed package that I have told of (`inject/_fourfold_bytecode`).
+TOLD_BITS, TOLD = 0x7F000000, 0x2A000000
+#: Which argument has the flags.
+_FLAGS = {"open": 1, "openat": 2}
 #: Offsets in ``struct seccomp_data``.
 _NR, _ARCH, _ARGS = 0, 4, 16
 
@@ -163,6 +168,8 @@ def program(machine: Machine, *, hermetic: bool = False) -> bytes:
             answer = [_step(_RET, _ERRNO | _ENOSYS)]
         elif name in _HERMETIC and not hermetic:
             continue
+        elif name in _FLAGS and not hermetic:
+            answer = _unless_told(_FLAGS[name])
         elif name == "socket":
             answer = [*_when(0, (2, 10, 17)), _step(_RET, _NOTIFY)]
         elif name in _WHEN_SET:
@@ -171,6 +178,17 @@ def program(machine: Machine, *, hermetic: bool = False) -> bytes:
         steps += [_step(_JEQ, number, 0, len(answer)), *answer]
     steps.append(_step(_RET, _ALLOW))
     return b"".join(steps)
+
+
+def _unless_told(at: int) -> list[bytes]:
+    """Allowed where the flags say that it was told of, told otherwise."""
+    return [
+        _step(_LD, _ARGS + 8 * at),
+        _step(_AND, TOLD_BITS),
+        _step(_JEQ, TOLD, 0, 1),
+        _step(_RET, _ALLOW),
+        _step(_RET, _NOTIFY),
+    ]
 
 
 def _when(at: int, values: Sequence[int]) -> list[bytes]:

@@ -22,7 +22,8 @@ _ACCESS = os.O_WRONLY | os.O_RDWR
 _WRITING = _ACCESS | os.O_CREAT | os.O_TRUNC
 _PATH_ONLY = 0o10000000
 _UNNAMED = 0o20000000
-_PLAIN = _WRITING | os.O_DIRECTORY | _PATH_ONLY | _UNNAMED
+#: So many opens are kept until they are looked at.
+_MOST_KEPT = 4096
 HERE = 0xFFFFFF9C  # AT_FDCWD
 _BY_NUMBER = (b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/")
 _EXCHANGE = 2
@@ -49,6 +50,8 @@ class Events:
         self._receive = kernel.receiver(listener)
         self._read = kernel.reader()
         self._asker = 0
+        #: What was opened to be read and is still to be looked at, with the flags.
+        self._kept: list[tuple[bytes, int]] = []
         #: Working folders by thread, and threads that were about to change theirs when last seen.
         self._folders: dict[int, bytes] = {}
         self._leaving: set[int] = set()
@@ -96,37 +99,57 @@ class Events:
         """Answer until a signal interrupts, or nobody is left to ask."""
         ioctl, listener, text, absolute = fcntl.ioctl, self._listener, self._read, self._absolute
         receive, send, pack, go_on = self._receive, abi.NOTIF_SEND, abi.ANSWER.pack, abi.FLAG_CONTINUE
-        opens, handlers, reads, ledger = self._opens.get, self._handlers.get, self._ledger.reads, self._ledger
+        opens, handlers, ledger, kept = self._opens.get, self._handlers.get, self._ledger, self._kept
         while True:
             told = receive()
             if told is None:
                 return
             number = told[3]
-            times = None
+            path = None
             try:
                 if (where := opens(number)) is not None:
                     process, flags = told[1], told[where[2]]
                     path = text(process, told[where[1]])
                     if path[:1] != b"/" or path.startswith(_BY_NUMBER):
                         path = absolute(process, told[6] if where[0] == 6 else HERE, path)
-                    if flags & _PLAIN or (times := reads.get(path)) is None:
+                    if flags & _WRITING:
                         self._asker = told[0]
                         self._check()
+                        self.settle()
                         self._opened(path, flags)
+                        path = None
                 elif (handler := handlers(number)) is not None:
                     self._asker = told[0]
+                    self.settle()
                     handler(told[1], told[6:])
             except OSError as error:
+                path = None
                 if error.errno not in FAILS_BY_ITSELF:
                     ledger.lost += 1
             except Exception:  # noqa: BLE001 - whoever asked must not wait for ever
+                path = None
                 ledger.lost += 1
             try:
                 ioctl(listener, send, pack(told[0], 0, 0, go_on))
             except OSError:
-                continue  # whoever asked is gone
-            if times is not None:
+                continue  # whoever asked is gone, and what we read may be another's
+            if path is not None:
+                kept.append((path, flags))
+                if len(kept) >= _MOST_KEPT:
+                    self.settle()
+
+    def settle(self) -> None:
+        """Look at what was opened to be read since the last time: nothing that is told of changed it since.
+
+        Whoever opens it need not wait for that, and many looks at once take less time than each by itself.
+        """
+        reads, opened = self._ledger.reads, self._opened
+        for path, flags in self._kept:
+            if not flags & os.O_DIRECTORY and (times := reads.get(path)) is not None:
                 reads[path] = times + 1
+            else:
+                opened(path, flags)
+        self._kept.clear()
 
     # --- paths --------------------------------------------------------------------------------------------
 

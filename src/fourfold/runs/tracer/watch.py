@@ -295,6 +295,7 @@ def _answer(events: Events, listener: int, child: int) -> int:
     while True:
         events.serve()
         if (status := _reap(child)) is not None:
+            events.settle()
             _signal.setitimer(_signal.ITIMER_REAL, 0)
             return status
 
