@@ -58,7 +58,14 @@ def before(task: "Task", place: "Place") -> Before:
     return Before({item.path: _look(item, contents) for item in task.inputs if "://" not in item.path})
 
 
-def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None = None) -> Section:
+def section(
+    task: "Task",
+    place: "Place",
+    parts: Parts,
+    earlier: Before | None = None,
+    *,
+    whole: Parts | None = None,
+) -> Section:
     """The facts about the data of a run that has ended.
 
     Args:
@@ -66,8 +73,9 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
         place: Where.
         parts: Keeps a document, and gives the reference to it.
         earlier: What `before` saw; None where nobody looked.
+        whole: As ``parts``, for a document whose text has to stay as it is.
     """
-    from fourfold.runs import summaries  # noqa: PLC0415 - `before` is what a run waits for
+    from fourfold.runs import results, summaries  # noqa: PLC0415 - `before` is what a run waits for
 
     contents = Contents(place)
     told = _Told()
@@ -89,6 +97,7 @@ def section(task: "Task", place: "Place", parts: Parts, earlier: Before | None =
             parts,
         ),
     }
+    facts |= results.facts(outputs, parts, whole or parts, task.environ)
     elsewhere = [item for item in (*task.inputs, *task.outputs) if "://" in item.path]
     if elsewhere:
         facts["elsewhere"] = declared([_elsewhere(item) for item in sorted(elsewhere, key=_by_path)])

@@ -27,7 +27,9 @@ from fourfold.runs.diff_files import CodeFiles, compare_files
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
 
-_TRACE_KNOWN = frozenset({"paths", "undeclared_reads", "undeclared_writes", "network", "env", "coverage"})
+_TRACE_KNOWN = frozenset(
+    {"paths", "undeclared_reads", "undeclared_writes", "network", "env", "coverage", "replay"}
+)
 
 
 class Difference(NamedTuple):
@@ -108,7 +110,8 @@ def _trace(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
         yield from differing("trace", name, a.trace.get(name), b.trace.get(name), part, "aside")
     if a.tool != b.tool:
         yield Change("trace", "Fourfold", a.tool, b.tool, "aside")
-    if (a.kind, a.stage) != (b.kind, b.stage):
+    kinds = {a.kind, b.kind} - {"replay"}
+    if len(kinds) > 1 or a.stage != b.stage:
         yield Change("trace", "stage", a.stage or a.kind, b.stage or b.kind, "aside")
 
 

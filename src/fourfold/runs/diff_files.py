@@ -37,7 +37,9 @@ _CODE_ASIDE = ("commit", "branch", "remote")
 _CODE_KNOWN = frozenset(
     {"tree", "changed", "left_out", "dirty", "sources", "outputs", "objects", "folder", *_CODE_ASIDE}
 )
-_DATA_KNOWN = frozenset({"inputs", "outputs", "params", "summaries", "entry", "elsewhere", "missing"})
+_DATA_KNOWN = frozenset(
+    {"inputs", "outputs", "params", "summaries", "entry", "elsewhere", "missing", "metrics", "kept"}
+)
 _DATA_ASIDE = frozenset({"unread", "changed_during"})
 #: So many changes of a table are told.
 _MOST_SAID = 5

@@ -55,7 +55,7 @@ class _Warming:
     def _load() -> None:
         # Whatever is wrong with one of them is told by whoever needs it.
         with suppress(Exception):
-            from fourfold.runs import classify, environment, findings, redact, reports, summaries  # noqa: F401, PLC0415
+            from fourfold.runs import classify, environment, findings, redact, reports, results, summaries  # noqa: F401, PLC0415
             from fourfold.runs.image import running  # noqa: F401, PLC0415
 
 
@@ -202,7 +202,7 @@ class Capture:
         whole = self._records.keep
         made: dict[str, Callable[[], Section]] = {
             "code": lambda: code.section(snapshot, observation, whole) if snapshot is not None else {},
-            "data": lambda: data.section(task, place, keep, before),
+            "data": lambda: data.section(task, place, keep, before, whole=whole),
             "environment": lambda: _environment(task, place, observation, keep),
             "randomness": lambda: randomness.section(self._plan, task, observation),
             "trace": lambda: findings.section(found, observation.trace, keep),
@@ -214,6 +214,9 @@ class Capture:
                 fact: said._replace(value=scrubbed(said.value, hidden), why=scrubbed(said.why, hidden))
                 for fact, said in (section or _NOT_CAPTURED).items()
             }
+        sections["code"] = {**sections["code"], "cwd": observed(place.shown(task.cwd))}
+        if task.replays:
+            sections["trace"] = {**sections["trace"], "replay": observed(dict(task.replays))}
         if entry:
             sections["data"] = {**sections["data"], "entry": observed(entry)}
         return sections

@@ -61,7 +61,7 @@ class Summary(NamedTuple):
 
     Attributes:
         id: Of the run.
-        kind: ``stage`` or ``command``.
+        kind: ``stage``, ``command`` or ``replay``.
         stage: As in the record.
         started: As in the record.
         seconds: As in the record.
@@ -263,6 +263,8 @@ class Records:
     def resolve(self, text: str) -> RunId:
         """The run that a user means: an id or the beginning of one, a stage, ``stage~2``, ``@`` for the last.
 
+        A replay is meant by its id only.
+
         Raises:
             RunNotFoundError: there is none.
             RunAmbiguousError: several begin so.
@@ -270,7 +272,8 @@ class Records:
         name, _, back = text.partition("~")
         steps = int(back) if back.isdecimal() and len(back) < len(str(10**6)) else 0
         summaries = self.summaries()
-        chosen = summaries if name in {"@", ""} else [one for one in summaries if one.stage == name]
+        original = [one for one in summaries if one.kind != "replay"]
+        chosen = original if name in {"@", ""} else [one for one in original if one.stage == name]
         if not chosen and len(name) >= SHORTEST:
             begun = [one for one in summaries if one.id.startswith(name.lower())]
             if len(begun) > 1:

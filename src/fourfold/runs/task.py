@@ -86,11 +86,14 @@ class Item(NamedTuple):
     version: str = ""
 
 
+TaskKind = Literal["stage", "command", "replay"]
+
+
 class Task(NamedTuple):
     """What is about to run.
 
     Attributes:
-        kind: ``stage`` or ``command``.
+        kind: ``stage``, ``command``, or ``replay`` of either.
         name: The stage as the root calls it; "" for a command.
         commands: Lines for the shell, in turn.
         root: Absolute root of the project, of the Git repository, or the folder where the user stands.
@@ -102,9 +105,11 @@ class Task(NamedTuple):
         params: Values by file, then by dotted key.
         tracked: Absolute paths of everything that the project tracks or makes (outputs of all stages and
             pointer files), to tell *tracked but undeclared* from *untracked*.
+        replays: Of a replay: ``of`` which run, and from which runs it has its coordinates, by their names,
+            where these are others; empty for what is no replay.
     """
 
-    kind: Literal["stage", "command"]
+    kind: TaskKind
     name: str
     commands: tuple[str, ...]
     root: str
@@ -115,3 +120,4 @@ class Task(NamedTuple):
     outputs: tuple[Item, ...] = ()
     params: Mapping[str, Mapping[str, Any]] = {}
     tracked: tuple[str, ...] = ()
+    replays: Mapping[str, str] = {}

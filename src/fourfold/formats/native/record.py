@@ -65,7 +65,7 @@ class RunRecord(NamedTuple):
     """What made one result.
 
     Attributes:
-        kind: ``stage``, or ``command`` for `ff run`.
+        kind: ``stage``, ``command`` for `ff run`, or ``replay`` of a run of either kind.
         stage: The stage as the root of the project calls it (``train``, ``sub/dvc.yaml:train``); "" for a
             command.
         command: The lines that the shell ran, secrets struck out.
@@ -80,7 +80,7 @@ class RunRecord(NamedTuple):
         tool: The version of Fourfold.
     """
 
-    kind: Literal["stage", "command"]
+    kind: Literal["stage", "command", "replay"]
     stage: str
     command: tuple[str, ...]
     outcome: Outcome
@@ -172,7 +172,7 @@ def parse_record(data: bytes, source: str = "run record") -> RunRecord:
     command = document.get("command")
     if previous is not None and not (isinstance(previous, str) and is_id(previous)):
         raise BadRecordError(f"{source}: 'previous' is no id of a run")
-    if document.get("kind") not in {"stage", "command"} or not (
+    if document.get("kind") not in {"stage", "command", "replay"} or not (
         isinstance(command, list) and all(isinstance(line, str) for line in command)
     ):
         raise BadRecordError(f"{source}: 'kind' or 'command' is not what it must be")

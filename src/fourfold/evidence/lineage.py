@@ -1,0 +1,140 @@
+"""Lineage: the runs that a run stands on, found by content: who wrote the bytes that it read.
+
+A stage's input was made by the run that has the same path and the same content among its outputs. So the runs
+behind a result are known from records alone, without a pipeline file, a revision or a workspace.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.runs.changes import Part, mapping, opened, reference, rows_of, value_of
+
+if TYPE_CHECKING:
+    from fourfold.runs.store import Records
+
+
+class Step(NamedTuple):
+    """One run of a lineage.
+
+    Attributes:
+        run: Its id.
+        record: What is known of it.
+        made_by: Path of an input -> the run that wrote those bytes. Inputs that no run made are not in it.
+    """
+
+    run: RunId
+    record: RunRecord
+    made_by: Mapping[str, RunId]
+
+
+class Lineage(NamedTuple):
+    """A run and all runs that it stands on.
+
+    Attributes:
+        steps: Each once, in an order in which each stands after those that it needs; the run itself is last.
+    """
+
+    steps: tuple[Step, ...]
+
+    @property
+    def last(self) -> Step:
+        """The run itself."""
+        return self.steps[-1]
+
+    def of_stage(self, stage: str) -> Step | None:
+        """The step that ran a stage; None when it is none of them."""
+        return next((step for step in self.steps if step.record.stage == stage), None)
+
+    def raw_inputs(self) -> dict[str, Mapping[str, Any]]:
+        """Rows of inputs that no run of the lineage made, by path."""
+        return {
+            row["path"]: row
+            for step in self.steps
+            for row in rows_of(step.record, "inputs")
+            if row["path"] not in step.made_by
+        }
+
+
+class Makers:
+    """Who made what: an index of the outputs of all runs that succeeded.
+
+    Args:
+        records: Where the runs are.
+    """
+
+    def __init__(self, records: "Records") -> None:
+        self._records = records
+        self._known: dict[RunId, RunRecord] = {}
+        self._makers: dict[tuple[str, str], list[RunId]] = {}
+        self._order: dict[RunId, int] = {}
+        for at, summary in enumerate(records.summaries()):
+            if summary.state != "succeeded" or summary.kind == "replay":
+                continue
+            record = self.record(summary.id)
+            self._order[summary.id] = at
+            for row in rows_of(record, "outputs"):
+                if name := identity(row):
+                    self._makers.setdefault((row["path"], name), []).append(summary.id)
+
+    def record(self, run: RunId) -> RunRecord:
+        """A record, read once.
+
+        Raises:
+            RunNotFoundError, RecordCorruptError: it is not here, or damaged.
+        """
+        found = self._known.get(run)
+        if found is None:
+            found = self._known[run] = self._records.get(run)
+        return found
+
+    def maker(self, row: Mapping[str, Any], before: RunId) -> RunId | None:
+        """The run that wrote the bytes of an input: of several, the newest of those before the run."""
+        name = identity(row)
+        made = self._makers.get((row["path"], name), ()) if name else ()
+        limit = self._order.get(before, len(self._order))
+        earlier = [run for run in made if self._order[run] < limit]
+        return earlier[-1] if earlier else None
+
+    def lineage(self, run: RunId) -> Lineage:
+        """A run and all runs that it stands on.
+
+        Raises:
+            RunNotFoundError, RecordCorruptError: a record is not here, or damaged.
+        """
+        done: dict[RunId, Step] = {}
+
+        def visit(name: RunId) -> Iterator[Step]:
+            if name in done:
+                return
+            record = self.record(name)
+            made = {
+                row["path"]: maker
+                for row in rows_of(record, "inputs")
+                if row.get("role") != "params" and (maker := self.maker(row, name)) is not None
+            }
+            done[name] = step = Step(name, record, made)
+            for maker in dict.fromkeys(made.values()):
+                yield from visit(maker)
+            yield step
+
+        return Lineage(tuple(visit(run)))
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    """What names the content of an input or output; "" where it is not known."""
+    return str(row.get("md5") or row.get("blake3") or "")
+
+
+def metrics_of(record: RunRecord, part: Part) -> dict[str, float]:
+    """The metrics of a run, as ``FILE:NAME`` to number."""
+    value = value_of(record.data, "metrics")
+    found = mapping(opened(value, part))
+    if reference(value) is not None:
+        found = mapping(found.get("metrics"))
+    return {
+        f"{file}:{name}": number
+        for file, names in found.items()
+        for name, number in mapping(names).items()
+        if isinstance(number, int | float) and not isinstance(number, bool)
+    }

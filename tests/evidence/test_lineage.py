@@ -1,0 +1,60 @@
+"""Who made what a run read: by content, from records alone."""
+
+from pathlib import Path
+
+from fourfold.evidence.lineage import Makers
+from fourfold.formats.native.fact import observed
+from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
+from fourfold.runs.store import Records
+
+
+def records_in(folder: Path) -> Records:
+    def make(*parts: str) -> str:
+        path = folder.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return str(path)
+
+    return Records(str(folder / "runs"), make)
+
+
+def row(path: str, md5: str) -> dict[str, str]:
+    return {"path": path, "role": "dep", "md5": md5 * 32}
+
+
+def run(records: Records, at: int, stage: str, reads: dict[str, str], writes: dict[str, str]) -> RunId:
+    moment = f"2026-01-01T00:00:{at:02}.000000Z"
+    return records.append(
+        lambda before: RunRecord(
+            kind="stage",
+            stage=stage,
+            command=(stage,),
+            outcome=Outcome("succeeded"),
+            times=Times(moment, moment, 0.5),
+            code={},
+            data={
+                "inputs": observed([row(*item) for item in reads.items()]),
+                "outputs": observed([row(*item) for item in writes.items()]),
+            },
+            environment={},
+            randomness={},
+            trace={},
+            previous=before,
+            tool="0",
+        )
+    )
+
+
+def test_each_input_leads_to_the_newest_run_before_that_wrote_its_bytes(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    old = run(records, 1, "load", {"raw": "a"}, {"table": "b"})
+    again = run(records, 2, "load", {"raw": "a"}, {"table": "b"})
+    other = run(records, 3, "load", {"raw": "c"}, {"table": "d"})
+    train = run(records, 4, "train", {"table": "b", "settings": "e"}, {"model": "f"})
+    late = run(records, 5, "load", {"raw": "a"}, {"table": "b"})
+    score = run(records, 6, "score", {"table": "d", "model": "f"}, {"metrics": "9"})
+    lineage = Makers(records).lineage(score)
+    assert [step.run for step in lineage.steps] == [other, again, train, score]
+    assert lineage.last.made_by == {"table": other, "model": train}
+    assert sorted(lineage.raw_inputs()) == ["raw", "settings"]
+    assert lineage.of_stage("train").run == train  # type: ignore[union-attr]
+    assert old not in {step.run for step in lineage.steps} != {late}
