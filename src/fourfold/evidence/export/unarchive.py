@@ -1,0 +1,284 @@
+"""An archive of a run read again: every member proven, then a repository and a project made of it.
+
+Nothing in an archive is believed before its bytes are what the list says, and what their own name says; no
+name in it can lead out of the folder; unpacking runs nothing. Writing one is `archive`.
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+from fourfold.base.errors import CorruptError, FourfoldError, InvalidFileError, NotFoundError, from_os_error
+from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.ids import Oid, is_unsafe_path
+from fourfold.content.naming import name_of
+from fourfold.content.objects import ObjectStore, is_object_name
+from fourfold.evidence.export.archive import CHUNK, MANIFEST, PACK, README, SCHEMA, STATEMENTS, remove
+from fourfold.formats.native.canonical import MOST, parse
+from fourfold.formats.native.record import RunId, is_id, parse_record
+from fourfold.runs.store import FOLDER as RUNS
+from fourfold.runs.store import Records
+from fourfold.scm.packing import plant
+from fourfold.scm.refs import is_full_id
+
+#: No archive has more members.
+_MOST_MEMBERS = 2_000_000
+
+
+class ArchiveCorruptError(CorruptError):
+    """A member of an archive is not what the archive, or its own name, says."""
+
+    code = "archive-corrupt"
+    default_hint = "get the archive again from whoever made it"
+
+
+class BadArchiveError(InvalidFileError):
+    """A file is no archive of a run, or one of a later version."""
+
+    code = "bad-archive"
+
+
+class Unpacked(NamedTuple):
+    """An archive that lies in a folder now.
+
+    Attributes:
+        run: The run that it is about.
+        root: Absolute root of the repository that was made.
+        project_root: Absolute root of the project in it.
+        left_out: As it says of itself.
+    """
+
+    run: RunId
+    root: str
+    project_root: str
+    left_out: tuple[str, ...]
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file begins as an archive of ours does; it may be damaged all the same."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04" and file.read(26 + len(MANIFEST)).endswith(MANIFEST.encode())
+    except OSError:
+        return False
+
+
+def check(path: str) -> Iterator[str]:
+    """What is wrong with an archive, one phrase each; nothing where it is whole.
+
+    Raises:
+        BadArchiveError: it is none.
+    """
+    with _opened(path) as archive:
+        about = _about(archive, path)
+        for name, said in sorted(about["files"].items()):
+            try:
+                _proven(archive, name, said)
+            except ArchiveCorruptError as error:
+                yield error.message
+
+
+def unpack(path: str, folder: str, environ: Mapping[str, str]) -> Unpacked:
+    """Make a repository and a project of an archive, every member proven.
+
+    Args:
+        path: The archive.
+        folder: Absolute; must be empty, or not there.
+        environ: The caller's environment.
+
+    Raises:
+        BadArchiveError: it is no archive, or of a later version.
+        ArchiveCorruptError, BadPackError: a member is not what it should be.
+        FolderNotEmptyError: the folder has files.
+        DeniedError, ExhaustedError: the file system refuses.
+    """
+    from fourfold.scm.unpack import FolderNotEmptyError  # noqa: PLC0415 - Git's, where there is some
+
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if os.listdir(folder):
+            raise FolderNotEmptyError(f"'{folder}' is not empty", hint="name a folder that is not there yet")
+    except OSError as error:
+        raise from_os_error(error, f"creating {folder}") from error
+    with _opened(path) as archive:
+        about = _about(archive, path)
+        inner = about["folder"]
+        project_root = os.path.normpath(os.path.join(folder, inner)) if inner not in {"", "."} else folder
+        if about["commit"]:
+            pack = _proven(archive, PACK, about["files"].get(PACK))
+            plant(folder, environ, pack, about["commits"], about["commit"])
+        try:
+            dvc_dir = os.path.join(project_root, ".dvc")
+            own = os.path.join(dvc_dir, "fourfold")
+            os.makedirs(own, exist_ok=True)
+            write_atomic(os.path.join(dvc_dir, "config"), b"", durable=False)
+            _put(archive, about, dvc_dir, own)
+        except OSError as error:
+            raise from_os_error(error, f"writing {folder}") from error
+    return Unpacked(RunId(about["run"]), folder, project_root, tuple(about["left_out"]))
+
+
+def _put(archive: zipfile.ZipFile, about: Mapping[str, Any], dvc_dir: str, own: str) -> None:
+    """The records and the objects, at their places."""
+
+    def make(*parts: str) -> str:
+        path = os.path.join(own, *parts)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    records = Records(os.path.join(own, RUNS), make)
+    store = ObjectStore(os.path.join(dvc_dir, "cache"))
+    for name, said in sorted(about["files"].items()):
+        kind, _, rest = name.partition("/")
+        if kind == "data":
+            target = store.path(Oid(rest))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            _extract(archive, name, said, target)
+        elif kind == "runs":
+            part, _, oid = rest.partition("/")
+            data = _proven(archive, name, said)
+            if part == STATEMENTS:
+                folder = make(RUNS, STATEMENTS, oid[:2])
+                write_atomic(os.path.join(folder, oid[2:]), data, durable=False)
+            else:
+                records.adopt(oid, data, part)
+
+
+def _opened(path: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise BadArchiveError(f"'{path}' is no archive of a run, or is cut short: {error}") from error
+    except FileNotFoundError:
+        raise NotFoundError(f"'{path}' does not exist") from None
+    except OSError as error:
+        raise from_os_error(error, f"reading {path}") from error
+
+
+def _about(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
+    """What an archive says of itself, as far as that makes sense."""
+    try:
+        with archive.open(MANIFEST) as file:
+            data = file.read(MOST + 1)
+    except KeyError:
+        raise BadArchiveError(f"'{path}' has no {MANIFEST}: it is no archive of a run") from None
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, _zlib_error()) as error:
+        raise ArchiveCorruptError(f"{MANIFEST} in the archive is damaged: {error}") from error
+    try:
+        about = parse(data, MANIFEST)
+    except FourfoldError as error:
+        raise ArchiveCorruptError(f"{MANIFEST} in the archive is damaged: {error.message}") from error
+    if about.get("schema") != SCHEMA:
+        raise BadArchiveError(
+            f"'{path}' has schema {str(about.get('schema'))[:40]!r}, not {SCHEMA!r}",
+            hint="it was written by a later version of Fourfold: upgrade this one",
+        )
+    _vet(about)
+    names = archive.namelist()
+    if len(names) > _MOST_MEMBERS or sorted(names) != sorted({MANIFEST, *about["files"]}):
+        odd = sorted({*names} ^ {MANIFEST, *about["files"]}) or ["a member stands in it twice"]
+        raise ArchiveCorruptError(f"the archive does not have exactly what it lists: {odd[0][:100]!r}")
+    return about
+
+
+def _vet(about: Mapping[str, Any]) -> None:
+    """Refuse what leads out of a folder, and names that are none."""
+    files, runs, commits = (about.get(key) for key in ("files", "runs", "commits"))
+    sound = (
+        isinstance(files, dict)
+        and isinstance(runs, list)
+        and isinstance(commits, list)
+        and all(isinstance(run, str) and is_id(run) for run in [*runs, about.get("run")])
+        and about.get("run") in runs
+        and all(isinstance(commit, str) and is_full_id(commit) for commit in commits)
+        and (about.get("commit") in commits or about.get("commit") == "")
+        and isinstance(about.get("left_out"), list)
+        and isinstance(about.get("folder"), str)
+        and (about["folder"] in {"", "."} or not is_unsafe_path(about["folder"]))
+        and all(map(_is_member, files, files.values()))
+        and all(f"runs/records/{run}" in files for run in runs)
+    )
+    if not sound:
+        raise ArchiveCorruptError(f"{MANIFEST} in the archive says what cannot be")
+
+
+def _is_member(name: str, said: object) -> bool:
+    if (
+        not isinstance(said, Mapping)
+        or not isinstance(said.get("size"), int)
+        or not is_id(str(said.get("blake3")))
+    ):
+        return False
+    if name in {README, PACK}:
+        return True
+    kind, _, rest = name.partition("/")
+    if kind == "data":
+        return is_object_name(rest)
+    part, _, oid = rest.partition("/")
+    return kind == "runs" and part in {"records", "parts", STATEMENTS} and is_id(oid)
+
+
+def _proven(archive: zipfile.ZipFile, name: str, said: Mapping[str, Any] | None) -> bytes:
+    """The bytes of a member, which are those that the list says, and its own name."""
+    if said is None:
+        raise ArchiveCorruptError(f"the archive has no {name}")
+    data = b"".join(_stream(archive, name, said))
+    kind, _, rest = name.partition("/")
+    if kind == "runs":
+        _same(name, blake3(data).hexdigest(), rest.rpartition("/")[2])
+    if kind == "data":
+        _same(name, name_of(data), rest.removesuffix(".dir"))
+    if name.startswith("runs/records/"):
+        parse_record(data, name)
+    return data
+
+
+def _stream(archive: zipfile.ZipFile, name: str, said: Mapping[str, Any]) -> Iterator[bytes]:
+    """The bytes of a member; whoever has had all knows that they are right."""
+    hasher, size = blake3(), 0
+    try:
+        with archive.open(name) as file:
+            while chunk := file.read(CHUNK):
+                hasher.update(chunk)
+                size += len(chunk)
+                if size > said["size"]:
+                    break
+                yield chunk
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, _zlib_error()) as error:
+        raise ArchiveCorruptError(f"{name} in the archive is damaged: {error}") from error
+    if size != said["size"] or hasher.hexdigest() != said["blake3"]:
+        raise ArchiveCorruptError(f"{name} in the archive is damaged: it is not what the archive lists")
+
+
+def _extract(archive: zipfile.ZipFile, name: str, said: Mapping[str, Any], target: str) -> None:
+    """Write an object under a hidden name, prove it, and only then give it its name."""
+    import hashlib  # noqa: PLC0415 - only archives with data
+
+    temporary = f"{target}.part"
+    named = name.partition("/")[2].removesuffix(".dir")
+    hasher = hashlib.md5(usedforsecurity=False)
+    try:
+        with open(temporary, "wb") as out:
+            for chunk in _stream(archive, name, said):
+                hasher.update(chunk)
+                out.write(chunk)
+        _same(name, hasher.hexdigest(), named)
+        os.chmod(temporary, 0o444)
+        os.replace(temporary, target)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def _same(name: str, found: str, named: str) -> None:
+    if found != named:
+        raise ArchiveCorruptError(f"{name} in the archive has other bytes than its name says")
+
+
+def _zlib_error() -> type[Exception]:
+    import zlib  # noqa: PLC0415 - for its name
+
+    return zlib.error
