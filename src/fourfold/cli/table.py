@@ -41,6 +41,7 @@ HEADINGS = {
     "share": "Share",
     "elsewhere": "Use data from elsewhere",
     "pipeline": "Run pipelines",
+    "evidence": "Prove and explain results",
     "care": "Keep data safe",
     "settings": "Configure",
 }
@@ -101,6 +102,7 @@ COMMANDS: dict[str, Command] = {
     "env diff": Command("env_diff", "Show what differs between the environments of two runs", "pipeline"),
     "env lock": Command("env_lock", "Write a lock of what is installed", "pipeline"),
     "env show": Command("env_show", "Show the environment of a run, or the one of now", "pipeline"),
+    "explain": Command("explain", "Say why two results differ, the likeliest cause first", "evidence"),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),
