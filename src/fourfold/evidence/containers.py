@@ -1,0 +1,154 @@
+"""A command in the image that a run recorded, by its digest, with podman or docker.
+
+Only what goes before a command is composed here. The box lies in the container where it lies outside, and so
+does what observes from inside Python; nothing else of the machine is to be seen.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fourfold.base.errors import NotFoundError, UnsupportedError
+from fourfold.base.events import Noticed, Sink, silent
+from fourfold.evidence.box import REPLAYS
+from fourfold.formats.oci import is_digest
+from fourfold.runs import injection, randomness, sites
+from fourfold.runs.image.reference import BadImageNameError, parse
+from fourfold.runs.task import Declared, Numerics, Task
+from fourfold.scm.refs import find_root
+
+if TYPE_CHECKING:
+    from fourfold.runs.place import Place
+
+#: In the order in which they are taken.
+PROGRAMS = ("podman", "docker")
+#: What is of the machine, and means another thing, or nothing, in a container.
+_OF_HOST = frozenset(
+    {
+        "HOME",
+        "HOSTNAME",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "LOGNAME",
+        "OLDPWD",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "SHLVL",
+        "TMPDIR",
+        "USER",
+        "VIRTUAL_ENV",
+        "_",
+    }
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+#: Of what may be set for a run later: seeds and profiles are named by `fourfold.runs.randomness`.
+_LATER = ("FOURFOLD_AUDIT", "FOURFOLD_RUN_DIR", "FOURFOLD_WORKER", "LANG", "PYTHONPATH")
+
+
+class ImageNotRecordedError(UnsupportedError):
+    """A run recorded no image by a digest that a registry knows."""
+
+    code = "image-not-recorded"
+    default_hint = "declare it: meta: fourfold: image, then: ff image resolve; it holds from the next run on"
+
+
+class NoContainerProgramError(NotFoundError):
+    """Neither podman nor docker is on PATH."""
+
+    code = "no-container-program"
+    default_hint = "install podman or docker, or replay in the running environment: --environment running"
+
+
+class Container(NamedTuple):
+    """How commands are started in an image.
+
+    Attributes:
+        program: ``podman`` or ``docker``.
+        reference: The image: ``docker.io/library/python@sha256:...``.
+        words: What goes before the shell of a command.
+        environ: What the environment of the program gets besides.
+    """
+
+    program: str
+    reference: str
+    words: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+def compose(
+    place: "Place", image: Mapping[str, Any], folder: str, *, cwd: str = "", events: Sink = silent
+) -> Container:
+    """What goes before a command so that it runs in a recorded image.
+
+    Args:
+        place: That of the user.
+        image: The fact ``image`` of a record.
+        folder: The root of the project in the box; all of the box is mounted, at the same path.
+        cwd: Where commands run; the root of the project when it is not said.
+        events: Hears which program is taken.
+
+    Raises:
+        ImageNotRecordedError: the fact names no image by a digest.
+        NoContainerProgramError: there is none.
+    """
+    reference = _reference(image)
+    found = next(((name, path) for name in PROGRAMS if (path := sites.which(name, place.environ))), None)
+    if found is None:
+        raise NoContainerProgramError(
+            f"neither podman nor docker is on PATH, to run in the recorded image {reference}"
+        )
+    name, program = found
+    events(Noticed(f"running in {reference} by {name}"))
+    words = [program, "run", "--rm", "--interactive", "--network=host", f"--workdir={cwd or folder}"]
+    # Files that it makes belong to who replays; without privileges, podman maps that user only when asked.
+    words += ["--userns=keep-id"] if name == "podman" and os.getuid() != 0 else []
+    words.append(f"--user={os.getuid()}:{os.getgid()}")
+    words.append("--security-opt=label=disable")  # or SELinux keeps it from what is mounted
+    for mounted, how in _mounts(place, folder):
+        words += ["--volume", f"{mounted}:{mounted}{how}"]
+    for variable in _variables(place.environ):
+        words += ["--env", variable]
+    return Container(name, reference, (*words, "--entrypoint=", reference), {})
+
+
+def _reference(image: Mapping[str, Any]) -> str:
+    name = image.get("reference")
+    try:
+        reference = parse(name) if isinstance(name, str) else None
+    except BadImageNameError:
+        reference = None
+    digests = [image.get("manifest"), image.get("index"), reference.digest if reference is not None else ""]
+    chosen = next((one for one in digests if is_digest(one)), None)
+    if reference is not None and chosen is not None:
+        return f"{reference.name}@{chosen}"
+    if is_digest(image.get("config")):
+        # The id of an image that this machine may have, by what Docker and podman call it.
+        return str(image["config"])
+    raise ImageNotRecordedError("the run recorded no image by its digest")
+
+
+def _mounts(place: "Place", folder: str) -> list[tuple[str, str]]:
+    """What the container sees: (absolute path, how)."""
+    own = os.path.join(place.own, REPLAYS)
+    box = find_root(folder) or folder
+    if os.path.normpath(folder).startswith(own + os.sep):
+        box = os.path.join(own, os.path.relpath(folder, own).split(os.sep)[0])
+    live = os.path.join(place.own, "runs", "live")
+    found = [(box, ""), (live, ""), (injection.FOLDER, ":ro")]
+    if place.git is not None:  # the box's repository reads the objects of the user's
+        found.append((os.path.join(place.git.common_dir, "objects"), ":ro"))
+    return found
+
+
+def _variables(environ: Mapping[str, str]) -> list[str]:
+    """Names of variables that the container gets from the program's own environment, where they are set."""
+    everything = Declared(
+        seed=0,
+        determinism="strict",
+        numerics=Numerics(1, "Haswell", "x86-64-v3", False, ":4096:8", True),  # noqa: FBT003 - a full profile
+    )
+    later = randomness.plan(Task("stage", "", (), "", "", {}, everything), lambda: 0).environ
+    names = {*environ, *later, *_LATER} - _OF_HOST
+    return sorted(name for name in names if _NAME.fullmatch(name))
