@@ -148,6 +148,7 @@ COMMANDS: dict[str, Command] = {
     "remote rename": Command("remote_rename", "Rename a remote", "share", 251),
     "remove": Command("remove", "Stop tracking data or stages", "track", 1, ("rm",)),
     "repair": Command("repair", "Heal damaged or missing objects from any good copy", "care", 1),
+    "replay": Command("replay", "Run again what a record is of, apart from the workspace", "evidence"),
     "report": Command("report", "Tell reviewers what a change does to stages, results and data", "pipeline"),
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),

@@ -197,7 +197,7 @@ def _commit(value: Any) -> str | None:
 
 def _change(row: Mapping[str, Any]) -> tuple[str, Entry | None]:
     path = row["path"]
-    if not isinstance(path, str) or is_unsafe_path(path):
+    if not isinstance(path, str) or is_unsafe_path(_past_settings(path)):
         raise ValueError(f"no path of a file: {path!r:.60}")
     if "oid" not in row:
         return path, None
@@ -205,6 +205,12 @@ def _change(row: Mapping[str, Any]) -> tuple[str, Entry | None]:
     if mode not in _MODES or len(oid) not in {40, 64} or not _HEX.issuperset(oid):
         raise ValueError(f"no entry of a tree: {mode!r:.20} {oid!r:.70}")
     return path, Entry(mode, oid)
+
+
+def _past_settings(path: str) -> str:
+    """A path without the folder of a project's settings, which Git keeps too: ``.dvc/config``."""
+    *folders, name = path.split("/")
+    return "/".join([*(folder for folder in folders if folder != ".dvc"), name])
 
 
 def unpacked(item: Mapping[str, str]) -> bytes:

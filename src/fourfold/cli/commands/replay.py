@@ -1,0 +1,171 @@
+"""``ff replay``: run again what a record is of, and say whether the same came out."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from fourfold.base.errors import ConflictError
+from fourfold.cli import runs
+from fourfold.cli.options import completes
+from fourfold.cli.outcome import Outcome
+from fourfold.cli.render import write
+from fourfold.cli.session import Session
+from fourfold.evidence.naming import resolve
+from fourfold.evidence.replay import Pair, Prepared, Replayed, Streams, replay
+from fourfold.runs.changes import rows_of, value_of
+from fourfold.runs.words import SHORT
+
+#: Under --json, stdout belongs to the document: commands write to stderr.
+_STDERR = 2
+_POLICIES = ("auto", "running", "lock", "image")
+#: So many files are named.
+_NAMED = 5
+
+
+class NotEqualError(ConflictError):
+    """A replay ran, and what came out is not what came out then."""
+
+    code = "replay-not-equal"
+    exit_code = 1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define its arguments."""
+    completes(
+        parser.add_argument(
+            "run",
+            metavar="<run>",
+            help="beginning of an id, a stage for its newest, a revision, or <revision>:<stage>",
+        ),
+        "none",
+    )
+    completes(
+        parser.add_argument(
+            "--into", metavar="<dir>", help="replay in this new directory, and leave it there"
+        ),
+        "dir",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the directory of the replay there")
+    parser.add_argument(
+        "--environment",
+        choices=_POLICIES,
+        default="auto",
+        help="which to take: the first that is the recorded one, or one of them ('running': as it is)",
+    )
+    parser.epilog = "Example: ff replay train"
+
+
+def run(args: argparse.Namespace, session: Session) -> Outcome:
+    """Replay it."""
+    place, records = runs.opened(session)
+    name = resolve(place, records, args.run)
+    streams = Streams(
+        output=_STDERR if session.settings.json else None,
+        prepared=lambda told: _tell(session, told),
+    )
+    with replay(
+        place,
+        records,
+        name,
+        policy=args.environment,
+        folder=session.resolve(args.into) if args.into else None,
+        streams=streams,
+        events=session.sink,
+    ) as replayed:
+        if args.keep:
+            replayed.box.keep()
+        session.sink.rest()
+        failure = None if replayed.equal else NotEqualError(_verdict(replayed))
+        return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
+
+
+def _tell(session: Session, told: Prepared) -> None:
+    """What was put back, before the command has the terminal."""
+    session.sink.rest()
+    if session.settings.json or session.settings.quiet:
+        return
+    for line in _prepared(told):
+        write(session.stdout, line + "\n")
+    if session.stdout is not None:
+        session.stdout.flush()
+
+
+def _prepared(told: Prepared) -> Iterator[str]:
+    yield f"replay of {runs.title(told.record)} {told.of[:SHORT]}, {runs.when(told.record.times.started)}"
+    commit = value_of(told.code.code, "commit")
+    tree = str(value_of(told.code.code, "tree"))[:SHORT]
+    changed = ", with changes" if value_of(told.code.code, "dirty") else ""
+    yield f"  code         commit {commit[:SHORT]}{changed}" if commit else f"  code         tree {tree}"
+    inputs = len(rows_of(told.record, "inputs"))
+    borrowed = _some(told.box.borrowed)
+    yield f"  data         {inputs} {'input' if inputs == 1 else 'inputs'}" + (
+        f"; only the workspace still had {borrowed}" if borrowed else ""
+    )
+    found = told.surroundings
+    yield f"  environment  {found.how}" + (
+        f", differs: {_some(found.differences)}" if found.differences else ", as recorded"
+    )
+    yield f"  randomness   {'no seed' if told.seed is None else f'seed {told.seed}'}"
+    for path in told.box.left_out:
+        yield f"  not had: {path} (code that the record left out)"
+    for one in told.missing:
+        yield f"  not had: {one.path} (read, but not declared: {one.why})"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _lines(session: Session, replayed: Replayed) -> Iterator[str]:
+    style = session.style
+    for pair in replayed.outputs:
+        word = _word(pair)
+        paint = style.green if pair.same else style.yellow if pair.same is None else style.red
+        yield f"{paint(word)}{' ' * (9 - len(word))}  {pair.path}"
+    if replayed.box.kept:
+        yield f"it stays in {replayed.box.root}"
+    yield style.dim(
+        f"recorded as {replayed.run[:SHORT]}: ff runs diff {replayed.of[:SHORT]} {replayed.run[:SHORT]}"
+    )
+
+
+def _word(pair: Pair) -> str:
+    if pair.same is None:
+        return "unknown"
+    if pair.same:
+        return "equal"
+    return "different" if pair.file else "missing"
+
+
+def _verdict(replayed: Replayed) -> str:
+    then, now = replayed.original.outcome, replayed.record.outcome
+    if now.code != then.code:
+        return f"the replay is not equal: it ended with exit code {now.code}, not {then.code}"
+    other = [pair.path for pair in replayed.outputs if not pair.same]
+    return f"the replay is not equal: {_some(tuple(other))}"
+
+
+def _data(replayed: Replayed) -> dict[str, Any]:
+    found = replayed.surroundings
+    return {
+        "run": replayed.run,
+        "of": replayed.of,
+        "equal": replayed.equal,
+        "code": replayed.verdict.code,
+        "environment": {"how": found.how, "differences": list(found.differences)},
+        "outputs": [
+            {
+                "path": pair.path,
+                "role": pair.role,
+                "same": pair.same,
+                "before": pair.before.get("blake3") or pair.before.get("md5"),
+                "after": pair.after.get("blake3") if pair.after is not None else None,
+            }
+            for pair in replayed.outputs
+        ],
+        "left_out": list(replayed.left_out),
+        "missing": [one._asdict() for one in replayed.missing],
+        "borrowed": list(replayed.box.borrowed),
+        "folder": replayed.box.root if replayed.box.kept else None,
+    }
