@@ -73,6 +73,7 @@ COMMANDS: dict[str, Command] = {
     "artifacts get": Command(
         "artifacts_get", "Download a version of a model that a repository names", "elsewhere", 1
     ),
+    "bisect": Command("bisect", "Find the version that made a metric worse", "evidence"),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
     "cache migrate": Command("cache_migrate", "Move a cache of DVC 2 to the layout of DVC 3", "care"),
     "check-ignore": Command("check_ignore", "Say which paths .dvcignore excludes, and by which line", "look"),

@@ -1,0 +1,102 @@
+"""``ff bisect``: which version made a metric worse, from what is recorded; what nobody ran is run."""
+
+import argparse
+from collections.abc import Iterator
+
+from fourfold.base.errors import UsageError
+from fourfold.cli import runs
+from fourfold.cli.options import completes, ours
+from fourfold.cli.outcome import Outcome
+from fourfold.cli.render import Style
+from fourfold.cli.session import Session
+from fourfold.evidence.bisect import Found, bisect
+from fourfold.evidence.explain import number
+from fourfold.evidence.history import states_of
+from fourfold.evidence.states import State
+from fourfold.runs.words import short
+
+_TITLE = 60
+
+
+class ThresholdError(UsageError):
+    """A threshold is no number."""
+
+    code = "bad-threshold"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define its arguments."""
+    stage = parser.add_argument(
+        "stage", nargs="?", metavar="<stage>", help="whose result; else the stage that has the metric"
+    )
+    completes(stage, "none")
+    for name, metavar, text in (
+        ("--metric", "<name>", "the number that got worse: its name, or FILE:NAME"),
+        ("--good", "<version>", "a revision or run where it was good"),
+        ("--bad", "<version>", "a revision or run where it is bad; by default HEAD"),
+        ("--threshold", "<number>", "where bad begins; by default half way between good and bad"),
+    ):
+        option = ours(
+            parser.add_argument(name, metavar=metavar, required=name in {"--metric", "--good"}, help=text)
+        )
+        completes(option, "none")
+    ours(parser.add_argument("--dry", action="store_true", help="run nothing: answer from what is recorded"))
+    parser.epilog = "Example: ff bisect --metric auc --good v1.0 --bad HEAD"
+
+
+def run(args: argparse.Namespace, session: Session) -> Outcome:
+    """Search."""
+    place, records = runs.opened(session)
+    threshold = _threshold(args.threshold)
+    history = states_of(place, records, args.good, args.bad or "HEAD", metric=args.metric, stage=args.stage)
+    found = bisect(history, threshold=threshold)
+    return Outcome(data=found.document(), text=_lines(found, session.style))
+
+
+def _threshold(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ThresholdError(
+            f"--threshold {text!r} is no number", hint="for example: --threshold 0.8"
+        ) from None
+
+
+def _lines(found: Found, style: Style) -> Iterator[str]:
+    states = found.history.states
+    worse = "below" if found.side.falls else "above"
+    yield (
+        f"{style.bold(found.history.metric)}  {_value(states[0])} -> {_value(states[-1])}, "
+        f"bad {worse} {number(found.side.threshold)}"
+    )
+    known = f"{found.free} of {len(states)} versions recorded"
+    yield style.dim(f"{known}, {_count(found.executed)}")
+    yield f"last good   {_state(found.last_good, style)}"
+    for at in found.skipped:
+        yield f"unknown     {_state(states[at], style)}  {style.yellow(states[at].why)}"
+    yield f"first bad   {_state(found.first_bad, style)}"
+    if found.skipped:
+        yield style.yellow("the first bad version is that one, or one of the unknown ones before it")
+    if found.flips:
+        yield style.yellow(f"before, the metric crossed the threshold {found.flips} times")
+    if found.confidence < 1:
+        yield f"confidence  {found.confidence:.0%}"
+    if found.moved:
+        yield f"moved       {', '.join(found.moved)}"
+    if found.last_good.run and found.first_bad.run:
+        yield style.dim(f"see why: ff explain {found.last_good.run[:12]} {found.first_bad.run[:12]}")
+
+
+def _count(executed: int) -> str:
+    return "nothing was run" if not executed else f"{executed} run{'s' if executed > 1 else ''} made"
+
+
+def _value(state: State) -> str:
+    return number(state.metric) if state.metric is not None else "?"
+
+
+def _state(state: State, style: Style) -> str:
+    run = f"  run {state.run[:12]}" if state.run is not None and state.commit is not None else ""
+    return f"{style.cyan(state.name)}  {_value(state)}  {short(state.title, _TITLE)}{style.dim(run)}"
