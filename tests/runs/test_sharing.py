@@ -11,6 +11,7 @@ from fourfold.base.events import Warned
 from fourfold.formats.native.record import RunId, parts_of
 from fourfold.project.config import RemoteConfig
 from fourfold.project.remotes import Remote
+from fourfold.runs import envelopes
 from fourfold.runs.sharing import chosen, key_of, on_remote, pull_records, push_records
 from fourfold.runs.store import Records
 from fourfold.storage.blob.local import LocalStore
@@ -202,3 +203,58 @@ def test_targets_choose_the_runs_of_their_stages_and_those_that_wrote_them(ours:
     assert by("sub/dvc.yaml") == by("sub/dvc.yaml:train") == {deep}
     assert by("model.pkl") == {train, other, deep, command}
     assert by("nobody") == set()
+
+
+def test_what_is_stated_of_a_run_goes_and_comes_with_it(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run, other = keep(ours), keep(ours, seed=2)
+    first = envelopes.keep(ours, run, b"first")
+    sent = push_records(ours, remote(place), [run, other])
+    assert (sent.runs, sent.statements) == (2, 1)
+    came = pull_records(theirs, remote(place), [run])
+    assert (came.runs, came.statements) == (1, 1)
+    assert envelopes.read(theirs, run, first) == b"first"
+    assert list(envelopes.everything(theirs)) == [(run, first)]
+
+
+def test_a_statement_made_later_goes_alone_and_comes_by_its_name(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run = keep(ours)
+    push_records(ours, remote(place), [run])
+    pull_records(theirs, remote(place), [run])
+    late = envelopes.keep(ours, run, b"late")
+    assert push_records(ours, remote(place), [run]).statements == 1
+    assert push_records(ours, remote(place), [run]).statements == 0
+    assert pull_records(theirs, remote(place), [run]).statements == 0  # nothing is asked where all is here
+    blind = remote(Blind(place.local_root))
+    assert (
+        pull_records(theirs, blind, [run], stated=[(run, late), (run, "../x"), ("../x", late)]).statements
+        == 1
+    )
+    assert envelopes.names(theirs, run) == [late]
+
+
+def test_a_damaged_statement_is_told_and_left_there(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run = keep(ours)
+    name = envelopes.keep(ours, run, b"said")
+    push_records(ours, remote(place), [run])
+    place.put(key_of(envelopes.kind_of(run), name), b"sand")
+    heard = Heard()
+    came = pull_records(theirs, remote(place), [run], events=heard)
+    assert (came.runs, came.statements) == (1, 0)
+    assert heard.codes == ["record-corrupt"]
+    assert "statement" in heard[0].message
+    assert envelopes.names(theirs, run) == []
+
+
+def test_a_remote_from_before_statements_gives_none(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run = keep(ours)
+    push_records(ours, remote(place), [run])
+    assert pull_records(theirs, remote(place), [run]).statements == 0
+    assert theirs.has("records", run)

@@ -93,13 +93,17 @@ def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldE
     if not everything and not _is_recorded(project):
         return 0
     from fourfold.runs import sharing  # noqa: PLC0415 - not needed to bring the data
+    from fourfold.runs.envelopes import kind_of  # noqa: PLC0415 - likewise
     from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
     from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
 
     records = records_of(place_of(project))
     try:
-        runs = [] if everything else sharing.locked_runs(project, _targets(args, session))
-        if not everything and not any(not records.has("records", run) for run in runs):
+        targets = _targets(args, session)
+        runs = [] if everything else sharing.locked_runs(project, targets)
+        stated = sharing.locked_statements(project, targets)
+        here = all(records.has("records", run) for run in runs)
+        if not everything and here and all(records.has(kind_of(run), name) for run, name in stated):
             return 0
         remote = open_remote(project, name, jobs=args.jobs)
     except FourfoldError as error:
@@ -107,7 +111,7 @@ def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldE
         return 0
     if everything:
         runs = list(sharing.on_remote(remote, events=session.sink))
-    return sharing.pull_records(records, remote, runs, events=session.sink).runs
+    return sharing.pull_records(records, remote, runs, stated=stated, events=session.sink).runs
 
 
 def _is_recorded(project: "Project") -> bool:

@@ -1,8 +1,9 @@
 """Records travel with the data: sent to a remote after it, brought from a remote beside it.
 
 On a remote they lie below ``fourfold/runs/``, beside DVC's own ``files/`` and ``runs/``; no DVC touches it.
-The parts of a record go first and the record last, so that a record that is there is whole; what comes gets
-its name here only after its bytes were found to be those of its name. That a remote takes no records stops
+The parts of a record go first and the record last, so that a record that is there is whole; what is stated of
+runs (`envelopes`) goes after them. What comes gets its name here only after its bytes were found to be those
+of its name; whether a signature is good is not asked here. That a remote takes no records stops
 nothing: it is told. Remotes that hold data under the names of the workspace take none.
 """
 
@@ -16,10 +17,12 @@ from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warne
 from fourfold.formats.native.canonical import MOST, digest
 from fourfold.formats.native.lockfile import LOCK_NAME
 from fourfold.formats.native.record import RunId, is_id, parse_record, parts_of
+from fourfold.runs import envelopes
 from fourfold.runs.changes import rows_of
 from fourfold.storage.blob.protocol import BlobNotFoundError, NoListingError
 
 if TYPE_CHECKING:
+    from fourfold.formats.native.lockfile import LockStage
     from fourfold.project.project import Project
     from fourfold.project.remotes import Remote
     from fourfold.runs.store import Records
@@ -29,6 +32,11 @@ PREFIX = "fourfold/runs/"
 #: A record is a few kilobytes.
 _MOST_RECORD = 16 << 20
 _KEY = re.compile(r"fourfold/runs/(records|parts)/([0-9a-f]{2})/([0-9a-f]{62})", re.ASCII)
+_STATED = re.compile(
+    r"fourfold/runs/statements/([0-9a-f]{2})/([0-9a-f]{62})/([0-9a-f]{2})/([0-9a-f]{62})", re.ASCII
+)
+#: So many statements of one run are brought.
+_MOST_STATED = 1000
 
 
 class Shared(NamedTuple):
@@ -37,18 +45,20 @@ class Shared(NamedTuple):
     Attributes:
         runs: Records that went.
         parts: Parts that went.
-        size: Bytes of both.
+        size: Bytes of all.
         present: Records that were there already.
+        statements: What is stated of runs, that went.
     """
 
     runs: int = 0
     parts: int = 0
     size: int = 0
     present: int = 0
+    statements: int = 0
 
 
 def key_of(kind: str, name: str) -> str:
-    """The key of a record or part on a remote."""
+    """The key of a record, a part, or a statement on a remote."""
     return f"{PREFIX}{kind}/{name[:2]}/{name[2:]}"
 
 
@@ -99,20 +109,28 @@ def _push(records: "Records", remote: "Remote", here: list[RunId], events: Sink)
     new = [name for name in here if not there.has("records", name)]
     parts = sorted({part for name in new for part in parts_of(records.get(name))})
     fresh = [part for part in parts if records.has("parts", part) and not there.has("parts", part)]
-    events(PhaseStarted("pushing records", len(new) + len(fresh), unit="records"))
-    size = _send(remote, "parts", fresh, records, events)
-    size += _send(remote, "records", new, records, events)
+    stated = [
+        (kind, name)
+        for run in here
+        for kind in (envelopes.kind_of(run),)
+        for name in records.ids(kind)
+        if not there.has(kind, name)
+    ]
+    events(PhaseStarted("pushing records", len(new) + len(fresh) + len(stated), unit="records"))
+    size = _send(remote, [("parts", name) for name in fresh], records, events)
+    size += _send(remote, [("records", name) for name in new], records, events)
+    size += _send(remote, stated, records, events)
     events(PhaseEnded("pushing records"))
-    return Shared(len(new), len(fresh), size, len(here) - len(new))
+    return Shared(len(new), len(fresh), size, len(here) - len(new), len(stated))
 
 
-def _send(remote: "Remote", kind: str, names: Collection[str], records: "Records", events: Sink) -> int:
+def _send(remote: "Remote", named: Collection[tuple[str, str]], records: "Records", events: Sink) -> int:
     """Send documents, each proven against its name when it is read; the bytes that went."""
     sent = 0
 
     def items() -> Iterator[tuple[str, bytes]]:
         nonlocal sent
-        for name in names:
+        for kind, name in named:
             data = records.read(kind, name)
             sent += len(data)
             yield key_of(kind, name), data
@@ -154,23 +172,31 @@ def on_remote(remote: "Remote", *, events: Sink = silent) -> list[RunId]:
 
 
 def pull_records(
-    records: "Records", remote: "Remote", names: Iterable[str], *, events: Sink = silent
+    records: "Records",
+    remote: "Remote",
+    names: Iterable[str],
+    *,
+    stated: Iterable[tuple[str, str]] = (),
+    events: Sink = silent,
 ) -> Shared:
-    """Bring runs that are not here; one that the remote does not have is passed over.
+    """Bring runs that are not here, and what is stated of them; one that the remote lacks is passed over.
 
     Args:
         records: Where they go.
         remote: Where they are.
         names: Which.
+        stated: Statements to bring besides: ids of runs, and of what is stated of them.
         events: Hears the phase, and of what came damaged or could not be brought.
     """
     asked = [name for name in dict.fromkeys(names) if is_id(name)]
     # One whose parts did not all come the last time is completed.
     lacking = [name for name in asked if not _is_whole(records, name)]
-    if not lacking or not _takes(remote, events):
+    besides = [(run, name) for run, name in stated if is_id(run) and not _has_stated(records, run, name)]
+    if not (lacking or besides) or not _takes(remote, events):
         return Shared(present=len(asked) - len(lacking))
     try:
         brought = _pull(records, remote, lacking, events)
+        brought = _pull_stated(records, remote, lacking, besides, brought, events)
     except FourfoldError as error:
         events(_told(remote, "were not brought from", error))
         return Shared(present=len(asked) - len(lacking))
@@ -217,9 +243,49 @@ def _pull(records: "Records", remote: "Remote", names: list[str], events: Sink) 
     return Shared(len(came), count, size)
 
 
+def _has_stated(records: "Records", run: str, name: str) -> bool:
+    return not is_id(name) or records.has(envelopes.kind_of(run), name)
+
+
+def _pull_stated(
+    records: "Records",
+    remote: "Remote",
+    runs: Collection[str],
+    besides: Iterable[tuple[str, str]],
+    brought: Shared,
+    events: Sink,
+) -> Shared:
+    """Bring what is stated of runs: all of those that came, and what is asked for by name."""
+    wanted: dict[str, dict[str, None]] = {}
+    for run, name in (*_stated_on(remote, runs), *besides):
+        if not _has_stated(records, run, name):
+            wanted.setdefault(run, {})[name] = None
+    count, size = 0, 0
+    for run, listed in wanted.items():
+        kind = envelopes.kind_of(run)
+        for name, data in _get(remote, kind, list(listed)[:_MOST_STATED], events):
+            records.adopt(name, data, kind)
+            count, size = count + 1, size + len(data)
+    return brought._replace(statements=count, size=brought.size + size)
+
+
+def _stated_on(remote: "Remote", runs: Collection[str]) -> list[tuple[str, str]]:
+    """What a remote has of statements of some runs; nothing where it cannot be listed."""
+    asked = set(runs)
+    if not asked:
+        return []
+    try:
+        keys = [info.key for page in remote.store.list(f"{PREFIX}{envelopes.FOLDER}/") for info in page]
+    except NoListingError:
+        return []
+    matches = (_STATED.fullmatch(key) for key in keys)
+    found = sorted((one[1] + one[2], one[3] + one[4]) for one in matches if one is not None)
+    return [(run, name) for run, name in found if run in asked]
+
+
 def _get(remote: "Remote", kind: str, names: list[str], events: Sink) -> Iterator[tuple[str, bytes]]:
     """Documents of a remote whose bytes are those of their names; the others are told, or not there."""
-    most = _MOST_RECORD if kind == "records" else MOST
+    most = MOST if kind == "parts" else _MOST_RECORD
     for key, got in remote.store.get_many([key_of(kind, name) for name in names], max_size=most):
         name = "".join(key.rsplit("/", 2)[1:])
         if isinstance(got, BlobNotFoundError):
@@ -227,7 +293,7 @@ def _get(remote: "Remote", kind: str, names: list[str], events: Sink) -> Iterato
         if not isinstance(got, bytes):
             raise got
         if digest(got) != name:
-            what = "run" if kind == "records" else "part of a run"
+            what = {"records": "run", "parts": "part of a run"}.get(kind, "statement of a run")
             events(
                 Warned(
                     "record-corrupt",
@@ -269,20 +335,39 @@ def locked_runs(project: "Project", targets: Iterable[str] = ()) -> list[str]:
     Raises:
         InvalidFileError: such a file cannot be understood.
     """
+    return [entry.run for entry in _locked(project, targets)]
+
+
+def locked_statements(project: "Project", targets: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """The statements that the files ``fourfold.lock`` of the workspace name: ids of runs, and of statements.
+
+    Args:
+        project: Whose.
+        targets: As for `locked_runs`.
+
+    Raises:
+        InvalidFileError: such a file cannot be understood.
+    """
+    return [
+        (entry.run, entry.verdict.statement)
+        for entry in _locked(project, targets)
+        if entry.verdict is not None
+    ]
+
+
+def _locked(project: "Project", targets: Iterable[str]) -> Iterator["LockStage"]:
     from fourfold.project.nativelock import read_lock  # noqa: PLC0415 - pull and fetch only
 
     files = _lock_files(project)
     wanted = set(targets)
     outs = _outs(project) if wanted and files else {}
-    found: list[str] = []
     for file in files:
         pipeline = os.path.join(os.path.dirname(file), "dvc.yaml")
         shown = project.relpath(pipeline)
         for stage, entry in read_lock(project, pipeline).stages.items():
             names = {stage, shown, f"{shown}:{stage}", *outs.get((pipeline, stage), ())}
             if not wanted or wanted & names:
-                found.append(entry.run)
-    return found
+                yield entry
 
 
 def _lock_files(project: "Project") -> list[str]:

@@ -129,13 +129,14 @@ class Records:
             raise from_os_error(error, "writing the run record") from error
         return name
 
-    def adopt(self, name: str, data: bytes, kind: str) -> None:
+    def adopt(self, name: str, data: bytes, kind: str, *, durable: bool = False) -> None:
         """Keep bytes that came from elsewhere: a record or a part, which stay outside of our chain.
 
         Args:
             name: The id.
             data: All of its bytes.
-            kind: ``records`` or ``parts``.
+            kind: ``records``, ``parts``, or the statements of a run (see `envelopes`).
+            durable: Wait until they would survive a power cut.
 
         Raises:
             RecordCorruptError: the bytes are not those that the name says.
@@ -145,7 +146,7 @@ class Records:
             raise RecordCorruptError(f"what came as {name[:12]} has other bytes than its name says")
         if kind == "records":
             parse_record(data, name[:12])
-        self._write(kind, name, data)
+        self._write(kind, name, data, durable=durable)
 
     def _write(self, kind: str, name: str, data: bytes, *, durable: bool = False) -> None:
         path = self._path(kind, name)
@@ -208,7 +209,7 @@ class Records:
             RunNotFoundError: it is not here.
             RecordCorruptError: its bytes are not those that its name says.
         """
-        what = "run" if kind == "records" else "part"
+        what = {"records": "run", "parts": "part"}.get(kind, "statement")
         if not is_id(name):  # a record may come from elsewhere, and name anything as its part
             raise RunNotFoundError(f"no {what} is called {name[:80]!r}")
         try:

@@ -11,6 +11,7 @@ from fourfold.formats.native.lockfile import (
     LockBook,
     LockDocument,
     LockStage,
+    LockVerdict,
     parse,
     render,
     updated,
@@ -96,6 +97,17 @@ def test_keys_of_a_later_version_survive_where_nothing_new_is_said() -> None:
     assert parse(kept) == LockDocument({}, {"signed": "abc"})
 
 
+def test_a_verdict_stays_while_the_run_is_the_same_and_goes_with_it() -> None:
+    verdict = LockVerdict("bitwise", "ae" * 32)
+    old = render(LockDocument({"a": WHOLE, "train": WHOLE._replace(verdict=verdict)}))
+    assert f"    verdict:\n      level: bitwise\n      stated: {'ae' * 32}\n".encode() in old
+    other = WHOLE._replace(run="0" * 64)
+    for change, kept in ((WHOLE, verdict), (other, None)):
+        for new in (updated(old, {"train": change}), LockBook().updated("x", old, {"train": change}, "x")):
+            assert new is not None
+            assert parse(new).stages["train"].verdict == kept
+
+
 def test_an_empty_file_has_no_stages() -> None:
     assert parse(b"") == LockDocument({})
     assert parse(b"# nothing yet\n") == LockDocument({})
@@ -138,7 +150,7 @@ _hex = st.text("0123456789abcdef", min_size=4, max_size=64)
 _line = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=30)
 _stage = st.builds(
     LockStage,
-    run=st.text("0123456789abcdef", min_size=64, max_size=64),
+    run=st.sampled_from(["0" * 64, RUN]) | st.text("0123456789abcdef", min_size=64, max_size=64),
     tree=st.none() | _hex,
     environment=st.none() | _hex,
     lock=st.none() | _line,
@@ -149,6 +161,7 @@ _stage = st.builds(
     numerics=st.dictionaries(_line, st.integers() | st.booleans() | _line, max_size=3),
     env=st.dictionaries(_line, _hex, max_size=3),
     extra=st.just({}),
+    verdict=st.none() | st.builds(LockVerdict, st.sampled_from(["bitwise", "numeric"]), st.just("ae" * 32)),
 )
 
 

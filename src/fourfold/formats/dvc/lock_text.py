@@ -46,6 +46,10 @@ class LockText:
     def __len__(self) -> int:
         return len(self._stages)
 
+    def lines_of(self, name: str) -> str:
+        """The lines of a stage, its key included; "" for one that is not there."""
+        return self._stages.get(name, "")
+
     def put(self, name: str, document: Mapping[str, Any], rank: Mapping[str, int] | None = None) -> None:
         """Say ``document`` of a stage: in its place when it is known, else at its rank, else at the end.
 

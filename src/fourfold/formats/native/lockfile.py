@@ -33,6 +33,18 @@ class BadLockFileError(InvalidFileError):
     default_hint = "restore it from Git, or remove it: the next run of a stage writes it again"
 
 
+class LockVerdict(NamedTuple):
+    """That a run was repeated, and how alike the results were.
+
+    Attributes:
+        level: The strongest level that holds: ``bitwise``, ``canonical``, ``numeric``, ``statistical``.
+        statement: The id of the statement that says so.
+    """
+
+    level: str
+    statement: str
+
+
 class LockStage(NamedTuple):
     """What one stage's result was made with; None, and empty, for what is not known.
 
@@ -49,6 +61,7 @@ class LockStage(NamedTuple):
         env: Declared environment variables: the keyed hash of each value.
         extra: Keys that this version does not know, by the mapping that they stand in ("" for the stage's
             own).
+        verdict: Of the run; None where nobody has verified it.
     """
 
     run: str
@@ -62,6 +75,7 @@ class LockStage(NamedTuple):
     numerics: Mapping[str, Any] = {}
     env: Mapping[str, str] = {}
     extra: Mapping[str, Mapping[str, Any]] = {}
+    verdict: LockVerdict | None = None
 
 
 class LockDocument(NamedTuple):
@@ -121,17 +135,19 @@ def _stage(value: object, source: str) -> LockStage:
     randomness = _inner(entry, "randomness", f"{source}.randomness")
     env = _inner(entry, "env", f"{source}.env")
     numerics = _inner(randomness, "numerics", f"{source}.randomness.numerics")
+    verdict = _inner(entry, "verdict", f"{source}.verdict")
     for name, digest in env.items():
         if not isinstance(digest, str) or len(digest) > _LONGEST:
             raise BadLockFileError(f"{source}.env.{name[:80]} is no hash")
     run = entry.get("run")
-    if not _is_hex(run) or len(run) != 64:
+    if not _is_id(run):
         raise BadLockFileError(f"{source}.run is no id of a run: {str(run)[:80]!r}")
     known = {
-        "": (entry, {"run", "code", "environment", "randomness", "env"}),
+        "": (entry, {"run", "code", "environment", "randomness", "env", "verdict"}),
         "code": (code, {"tree"}),
         "environment": (environment, {"digest", "lock", "verified", "image"}),
         "randomness": (randomness, {"seed", "determinism", "numerics"}),
+        "verdict": (verdict, {"level", "stated"}),
     }
     unknown = {
         place: rest
@@ -150,7 +166,14 @@ def _stage(value: object, source: str) -> LockStage:
         numerics,
         env,
         unknown,
+        _verdict(verdict, source),
     )
+
+
+def _verdict(value: Mapping[str, Any], source: str) -> LockVerdict | None:
+    level = _take(value, "level", source, _is_line)
+    statement = _take(value, "stated", source, _is_id)  # with a longer key YAML breaks the line
+    return LockVerdict(level, statement) if level and statement else None
 
 
 def _mapping(value: object, source: str) -> dict[str, Any]:
@@ -179,6 +202,10 @@ def _is_hex(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 4 <= len(value) <= 128 and _HEX.issuperset(value)
 
 
+def _is_id(value: object) -> TypeGuard[str]:
+    return _is_hex(value) and len(value) == 64
+
+
 def stage_document(stage: LockStage) -> dict[str, Any]:
     """A stage as the file holds it: keys in their fixed order, what is not known left out."""
     sections: dict[str, dict[str, Any]] = {
@@ -194,6 +221,9 @@ def stage_document(stage: LockStage) -> dict[str, Any]:
             "determinism": stage.determinism,
             "numerics": _sorted(stage.numerics),
         },
+        "verdict": {}
+        if stage.verdict is None
+        else {"level": stage.verdict.level, "stated": stage.verdict.statement},
     }
     found: dict[str, Any] = {"run": stage.run}
     for name, section in sections.items():
@@ -234,10 +264,17 @@ def updated(old: bytes, changes: Mapping[str, LockStage | None], source: str = L
         if entry is None:
             stages.pop(name, None)
         else:
-            stages[name] = entry
+            stages[name] = _still_verified(entry, stages.get(name))
     if not stages and not document.extra:
         return None
     return render(document._replace(stages=stages))
+
+
+def _still_verified(new: LockStage, old: LockStage | None) -> LockStage:
+    """What is said anew of a stage; the verdict on its run stays while the run is that one."""
+    if old is None or new.verdict is not None or old.run != new.run:
+        return new
+    return new._replace(verdict=old.verdict)
 
 
 class LockBook:
@@ -264,13 +301,22 @@ class LockBook:
                 text.drop(name)
             else:
                 rank = {other: at for at, other in enumerate(sorted({*text, name}))}
-                text.put(name, stage_document(stage), rank)
+                said = _still_verified(stage, _verified(text, name, source))
+                text.put(name, stage_document(said), rank)
         self._texts.pop(path, None)
         if not len(text):
             return updated(old, changes, source)
         new = text.render()
         self._texts[path] = new, text
         return new
+
+
+def _verified(text: "LockText", name: str, source: str) -> LockStage | None:
+    """A stage that has a verdict, out of its lines."""
+    lines = text.lines_of(name)
+    if "\n    verdict:\n" not in lines:
+        return None
+    return _stage(yamlio.load(f"stages:\n{lines}".encode(), source)["stages"][name], source)
 
 
 def _cut(data: bytes) -> "LockText | None":
