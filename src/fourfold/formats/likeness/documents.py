@@ -1,29 +1,80 @@
-"""Documents of values: JSON, JSON lines, YAML, TOML, notebooks, INI, and CSV.
+"""Documents of values: JSON, YAML, TOML, INI.
 
 A leaf a value, by its place: ``metrics.auc``, ``layers[2].units``. The order of keys is not part of the
 meaning, the order of lists is. A list of numbers is one leaf, a long list too; a long list of objects is a
-leaf a field, as JSON lines are, and as a column of CSV is.
+leaf a field, as rows of JSON lines are.
 """
 
+import configparser
 import json
+import tomllib
 from array import array
 from collections.abc import Callable, Iterator
+from datetime import date, datetime, time
 from typing import Any
 
+from fourfold.formats.dvc import yamlio
 from fourfold.formats.likeness.model import Content, Leaf
-from fourfold.formats.likeness.records import EXACT, Column, columns_of, encoded, quoted
+from fourfold.formats.likeness.records import EXACT, column_of, columns_of, encoded, quoted
 from fourfold.formats.likeness.source import Source, floats_leaf, leaf, number_leaf
+from fourfold.formats.likeness.text import text_leaf
 
 #: Deeper documents are refused.
 DEPTH = 200
 #: A longer list is told by columns, not item by item.
 LONG = 1000
+_SPELLING = {"order of keys": True, "spelling": True}
 
 
 def read_json(source: Source) -> Content:
     """JSON (RFC 8259). Numbers are doubles, 1 is 1.0 (RFC 8785); of equal keys the last counts."""
-    value = _json(source, _text(source))
-    return Content("json", leaves_of(value, source), "json/1", {"order of keys": True, "spelling": True})
+    return Content("json", leaves_of(json_of(source), source), "json/1", _SPELLING)
+
+
+def read_yaml(source: Source) -> Content:
+    """YAML 1.2, one document. 1 and 1.0 are of two types there; anchors and styles are spelling."""
+    try:
+        value = yamlio.load(text_of(source).encode("utf-8", "surrogatepass"), source.name)
+    except yamlio.BadYamlError as error:
+        raise source.damaged(f"not YAML that we read: {error}") from None
+    leaves = leaves_of(value, source, typed_scalar)
+    return Content("yaml", leaves, "yaml/1", {**_SPELLING, "comments": True})
+
+
+def read_toml(source: Source) -> Content:
+    """TOML 1.0. 1 and 1.0 are of two types there."""
+    try:
+        value = tomllib.loads(text_of(source))
+    except RecursionError:
+        raise source.damaged("nested too deep") from None
+    except ValueError as error:
+        raise source.damaged(f"not TOML: {error}") from None
+    leaves = leaves_of(value, source, typed_scalar)
+    return Content("toml", leaves, "toml/1", {**_SPELLING, "comments": True})
+
+
+def read_ini(source: Source) -> Content:
+    """INI, as `configparser` reads it, nothing put in; what it cannot read so is lines of text."""
+    parser = configparser.RawConfigParser(
+        allow_no_value=True, default_section="\0", empty_lines_in_values=False
+    )
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text_of(source))
+    except configparser.Error as error:
+        why = {"not read as INI": str(error).partition("\n")[0]}
+        return Content("ini", {"": text_leaf(source)}, "ini/1", why)
+    leaves = leaves_of({name: dict(parser.items(name)) for name in parser.sections()}, source)
+    return Content("ini", leaves, "ini/1", {**_SPELLING, "comments": True})
+
+
+def json_of(source: Source) -> Any:
+    """The value of a file of JSON.
+
+    Raises:
+        UnreadableContentError: it is none, or nested too deep.
+    """
+    return _json(source, text_of(source))
 
 
 def _json(source: Source, text: str) -> Any:
@@ -35,7 +86,7 @@ def _json(source: Source, text: str) -> Any:
         raise source.damaged(f"not JSON: {error}") from None
 
 
-def _text(source: Source) -> str:
+def text_of(source: Source) -> str:
     """The document as text: UTF-8, or what its byte order mark says; without the mark."""
     data = source.data()
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
@@ -88,30 +139,27 @@ def _list(
         yield name, leaf("value", "list", b"[]")
         return
     types = set(map(type, value))
-    if scalar is json_scalar:
-        numbers = _numbers(value, types)
-        if numbers is not None:
-            yield name, numbers
-            return
-        if len(value) > LONG:
-            if types == {dict}:
-                yield from columns_of(value, source.budget, source.name, f"{name}[].").items()
-                return
-            column = Column(source.budget)
-            column.extend(value)
-            yield name, column.leaf()
-            return
+    numbers = _numbers(value, types, typed=scalar is typed_scalar)
+    if numbers is not None:
+        yield name, numbers
+        return
+    if len(value) > LONG and scalar is json_scalar:
+        if types == {dict}:
+            yield from columns_of(lambda: value, source.budget, source.name, f"{name}[].").items()
+        else:
+            yield name, column_of(value, source.budget)
+        return
     for index, item in enumerate(value):
         yield from _walk(item, f"{name}[{index}]", depth + 1, source, scalar)
 
 
-def _numbers(value: list[Any], types: set[type]) -> Leaf | None:
-    """One leaf for a list of numbers that doubles hold."""
-    if not types <= {int, float}:
+def _numbers(value: list[Any], types: set[type], *, typed: bool) -> Leaf | None:
+    """One leaf for a list of numbers that doubles hold; of one type where types count."""
+    if not types <= {int, float} or (typed and len(types) > 1):
         return None
     if int in types and any(type(item) is int and not -EXACT <= item <= EXACT for item in value):
         return None
-    return floats_leaf(array("d", value))
+    return floats_leaf(array("d", value), dtype="int64" if typed and int in types else "float64")
 
 
 def json_scalar(value: Any) -> Leaf:
@@ -123,3 +171,17 @@ def json_scalar(value: Any) -> Leaf:
     if isinstance(value, int) and not -EXACT <= value <= EXACT:
         return leaf("value", "integer", str(value).encode())
     return number_leaf(float(value))
+
+
+def typed_scalar(value: Any) -> Leaf:
+    """The leaf of a scalar of a language where whole numbers are a type, and times may be."""
+    if isinstance(value, (datetime, date, time)):
+        return leaf("value", type(value).__name__, value.isoformat().encode())
+    if isinstance(value, bytes):
+        return leaf("bytes", "bytes", value, (len(value),))
+    if isinstance(value, (set, frozenset)):
+        return leaf("value", "set", repr(sorted(map(repr, value))).encode())
+    if value is None or isinstance(value, (str, bool, int, float)):
+        found = json_scalar(value)
+        return found._replace(dtype="int64") if type(value) is int and found.kind == "number" else found
+    return leaf("value", type(value).__name__, repr(value).encode())

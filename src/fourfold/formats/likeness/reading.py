@@ -7,13 +7,14 @@ out of the meaning of each, and the caps: docs/concepts/likeness.md. This module
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
 from fourfold.base.errors import from_os_error
 from fourfold.formats.likeness.model import Content, Difference, compare
-from fourfold.formats.likeness.source import Budget, Source, bytes_leaf, joined, leaf
+from fourfold.formats.likeness.source import CHUNK, Budget, Source, bytes_leaf, joined, leaf
+from fourfold.formats.likeness.text import first_line
 
 __all__ = ["Budget", "compare_paths", "read", "read_bytes"]
 
@@ -32,15 +33,58 @@ class Reader(NamedTuple):
 
 #: By name of a format.
 READERS: Mapping[str, Reader] = {
+    "bzip2": Reader("archives", "read_bzip2"),
+    "csv": Reader("rows", "read_csv"),
+    "gzip": Reader("archives", "read_gzip"),
+    "ini": Reader("documents", "read_ini"),
     "json": Reader("documents", "read_json"),
+    "json lines": Reader("rows", "read_json_lines"),
+    "tar": Reader("archives", "read_tar"),
+    "text": Reader("text", "read_text"),
+    "toml": Reader("documents", "read_toml"),
+    "xz": Reader("archives", "read_xz"),
+    "yaml": Reader("documents", "read_yaml"),
+    "zip": Reader("archives", "read_zip"),
+    "zstd": Reader("archives", "read_zstd"),
 }
 
 #: First bytes, where they stand, and the format that they tell.
-MAGIC: tuple[tuple[int, bytes, str], ...] = ()
+MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"PK\x05\x06", "zip"),
+    (0, b"\x1f\x8b\x08", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (257, b"ustar", "tar"),
+)
 
 #: By the end of a name.
 SUFFIXES: Mapping[str, str] = {
+    ".bat": "text",
+    ".cfg": "ini",
+    ".csv": "csv",
+    ".geojson": "json",
+    ".ini": "ini",
     ".json": "json",
+    ".jsonl": "json lines",
+    ".log": "text",
+    ".md": "text",
+    ".ndjson": "json lines",
+    ".py": "text",
+    ".r": "text",
+    ".rst": "text",
+    ".sh": "text",
+    ".sql": "text",
+    ".tab": "csv",
+    ".tar": "tar",
+    ".tex": "text",
+    ".toml": "toml",
+    ".tsv": "csv",
+    ".txt": "text",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".zip": "zip",
 }
 
 
@@ -64,7 +108,8 @@ def read(
     budget = budget or Budget()
     try:
         if os.path.isdir(path):
-            return _read_folder(path, unsafe=unsafe, budget=budget)
+            names = (name for _, name in _files(path))
+            return _folder(path, names, unsafe=unsafe, budget=budget)
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             budget.begin(size)
@@ -93,7 +138,54 @@ def compare_paths(a: str, b: str, *, name: str | None = None, unsafe: bool = Fal
     Raises:
         FourfoldError: as `read`.
     """
-    return compare(read(a, name, unsafe=unsafe), read(b, name, unsafe=unsafe))
+    if not (os.path.isdir(a) and os.path.isdir(b)):
+        if _same_bytes(a, b):
+            return ()
+        found = compare(read(a, name, unsafe=unsafe), read(b, name, unsafe=unsafe))
+        return tuple(_told(difference, a, b) for difference in found)
+    budgets = Budget(), Budget()
+    try:
+        names = sorted({name for root in (a, b) for _, name in _files(root)})
+        apart = [name for name in names if not _same_bytes(os.path.join(a, name), os.path.join(b, name))]
+        contents = [
+            _folder(root, apart, unsafe=unsafe, budget=budget)
+            for root, budget in zip((a, b), budgets, strict=True)
+        ]
+    except OSError as error:
+        raise from_os_error(error, "reading what is compared") from None
+    return tuple(_told(found, a, b) for found in compare(*contents))
+
+
+def _same_bytes(a: str, b: str) -> bool:
+    """Whether two plain files are equal byte for byte; False where either is something else."""
+    try:
+        if os.path.islink(a) or os.path.islink(b) or os.path.getsize(a) != os.path.getsize(b):
+            return False
+        with open(a, "rb") as one, open(b, "rb") as other:
+            while chunk := one.read(CHUNK):
+                if chunk != other.read(CHUNK):
+                    return False
+            return not other.read(1)
+    except OSError:
+        return False
+
+
+def _told(found: Difference, a: str, b: str) -> Difference:
+    """The same difference, with the first line that differs where that is of text."""
+    one, other = found.leaves
+    if one is None or other is None or found.what not in {"values", "shape"}:
+        return found
+    if one.kind != "text" or not one.shape:
+        return found
+    paths = [os.path.join(root, found.name) if found.name else root for root in (a, b)]
+    try:
+        with open(paths[0], "rb") as first, open(paths[1], "rb") as second:
+            line = first_line(first, second)
+    except OSError:
+        return found
+    if line is None:
+        return found
+    return found._replace(before=f"line {line[0]}: {line[1]}", after=f"line {line[0]}: {line[2]}")
 
 
 def format_of(name: str, head: bytes) -> str:
@@ -115,16 +207,17 @@ def _read(source: Source) -> Content:
     return content
 
 
-def _read_folder(root: str, *, unsafe: bool, budget: Budget) -> Content:
-    """Every file below a folder; links are not followed, their targets are what they mean."""
+def _folder(root: str, names: Iterable[str], *, unsafe: bool, budget: Budget) -> Content:
+    """These files below a folder; links are not followed, their targets are what they mean."""
     parts = []
-    for path, name in _files(root):
+    for name in names:
+        path = os.path.join(root, name)
         budget.part(name)
         if os.path.islink(path):
             target = os.fsencode(os.readlink(path))
             parts.append((name, Content("link", {"": leaf("value", "link", target)}, "folder/1")))
         elif os.path.isfile(path):
-            parts.append((name, read(path, unsafe=unsafe, budget=budget)))
+            parts.append((name, read(path, name, unsafe=unsafe, budget=budget)))
     return Content("folder", joined(parts), "folder/1", {"modes and times": True, "empty folders": True})
 
 

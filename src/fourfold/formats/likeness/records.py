@@ -9,7 +9,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from blake3 import blake3
 
@@ -20,7 +20,14 @@ from fourfold.formats.likeness.source import Budget, little
 ROWS = 4096
 #: Largest whole number up to which all whole numbers are doubles.
 EXACT = 1 << 53
+_T = TypeVar("_T")
 _NAN = float("nan")
+
+
+#: Rows with more fields than this are told row by row, in one column.
+MAX_COLUMNS = 10_000
+#: Cells that say that there is no value.
+NULLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None"})
 
 
 class _Absent:
@@ -123,12 +130,11 @@ class Cells:
 
     def _take(self, cells: Sequence[str], numbers: "array[float]") -> None:
         self._values.update(little(numbers))
-        if "" in cells:
-            blanks = [i for i, cell in enumerate(cells) if not cell]
-            self._values.update(b"b%d:" % self._rows + repr(blanks).encode())
-            self._any = self._any or len(blanks) < len(cells)
-        else:
-            self._any = self._any or bool(cells)
+        blanks = [] if NULLS.isdisjoint(cells) else [i for i, cell in enumerate(cells) if cell in NULLS]
+        if blanks:
+            told = repr([(self._rows + i, cells[i]) for i in blanks])
+            self._values.update(told.encode())
+        self._any = self._any or len(blanks) < len(cells)
         if self._numbers is not None:
             if self._budget.hold(len(numbers)):
                 self._numbers.extend(numbers)
@@ -144,18 +150,18 @@ class Cells:
         return Leaf("column", "float64", (self._rows,), self._values.hexdigest(), gives)
 
 
-#: Cells, one a line, among them one that float() takes and that is no plain number, or may not be exact.
-_ODD = re.compile(r"(?:^|\n)[+-]?0[0-9]|[_ \t\r\f\v\x1c-\x1f]|(?:^|\n)[+-]?[0-9]{16}")
+#: Cells, one a line, among them one that float() takes and that is a code, not plain, or maybe not exact.
+_ODD = re.compile(r"(?:^|\n)[ \t]*[+-]?(?:0[0-9]|[0-9]{16})|_")
 
 
 def _numbers_of(cells: Sequence[str], text: str) -> "array[float] | None":
-    """The numbers that all cells are, an empty one as NaN; None where one is something else."""
+    """The numbers that all cells are, those without a value as NaN; None where one is something else."""
     if not text.isascii() or _ODD.search(text):
         return None
     try:
-        if "" in cells:
-            return array("d", [float(cell) if cell else _NAN for cell in cells])
-        return array("d", map(float, cells))
+        if NULLS.isdisjoint(cells):
+            return array("d", map(float, cells))
+        return array("d", [_NAN if cell in NULLS else float(cell) for cell in cells])
     except ValueError:
         return None
 
@@ -185,23 +191,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def columns_of(rows: Iterable[Mapping[str, Any]], budget: Budget, name: str, prefix: str) -> dict[str, Leaf]:
+def columns_of(rows: Callable[[], Iterable[Any]], budget: Budget, name: str, prefix: str) -> dict[str, Leaf]:
     """The columns of rows of JSON objects, by name of the field; objects within them by dotted names.
 
+    Rows that are no objects are a column ``[]``; so are all rows where there are too many fields.
+
     Args:
-        rows: One object a row.
+        rows: Gives the rows; called again where there are too many fields.
         budget: Numbers are held, and columns counted, in it.
         name: Of the file, for messages.
         prefix: Before the names of columns.
-
-    Raises:
-        ContentTooLargeError: there are too many columns.
     """
     columns: dict[str, Column] = {}
-    done = 0
-    rows = iter(rows)
-    while batch := list(islice(rows, ROWS)):
+    for batch, done in batches(rows()):
         found = _transposed(batch)
+        if len(columns.keys() | found.keys()) > MAX_COLUMNS:
+            return {f"{prefix}[]": column_of(rows(), budget)}
         for field, values in found.items():
             column = columns.get(field)
             if column is None:
@@ -211,18 +216,35 @@ def columns_of(rows: Iterable[Mapping[str, Any]], budget: Budget, name: str, pre
             column.extend(values)
         for field in columns.keys() - found.keys():
             columns[field].absent(len(batch))
-        done += len(batch)
     return {prefix + field: column.leaf() for field, column in columns.items()}
 
 
-def _transposed(batch: list[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+def column_of(values: Iterable[Any], budget: Budget) -> Leaf:
+    """One column of any JSON values."""
+    column = Column(budget)
+    for batch, _ in batches(values):
+        column.extend(batch)
+    return column.leaf()
+
+
+def batches(rows: Iterable[_T]) -> Iterator[tuple[list[_T], int]]:
+    """Rows in batches, each with how many went before it."""
+    done = 0
+    rows = iter(rows)
+    while batch := list(islice(rows, ROWS)):
+        yield batch, done
+        done += len(batch)
+
+
+def _transposed(batch: list[Any]) -> dict[str, Sequence[Any]]:
     """The values of a batch by field."""
-    fields = tuple(batch[0])
-    if all(tuple(row) == fields for row in batch):
-        columns = list(zip(*(row.values() for row in batch), strict=True))
-        if not any(dict in set(map(type, column)) for column in columns):
-            return {quoted(field): column for field, column in zip(fields, columns, strict=True)}
-    flat = [dict(_fields(row, "")) for row in batch]
+    if set(map(type, batch)) == {dict}:
+        fields = tuple(batch[0])
+        if fields and all(tuple(row) == fields for row in batch):
+            columns = list(zip(*(row.values() for row in batch), strict=True))
+            if not any(dict in set(map(type, column)) for column in columns):
+                return {quoted(field): column for field, column in zip(fields, columns, strict=True)}
+    flat = [dict(_fields(row, "")) if type(row) is dict and row else {"[]": row} for row in batch]
     names = dict.fromkeys(field for row in flat for field in row)
     return {field: [row.get(field, ABSENT) for row in flat] for field in names}
 

@@ -6,6 +6,7 @@ module knows no format.
 """
 
 import io
+import json
 import os
 import tempfile
 from array import array
@@ -186,29 +187,42 @@ class Source:
             ContentTooLargeError: too deep, or too much.
             UnreadableContentError: it is damaged.
         """
-        whole = f"{self.name}!{name}"
+        return self._spooled(f"{self.name}!{name}", stream)
+
+    def unpacked(self, name: str, stream: BinaryIO) -> Content:
+        """Read this file without its compression.
+
+        Args:
+            name: What it is called without: ``model.csv`` of ``model.csv.gz``.
+            stream: The bytes that come out.
+
+        Raises:
+            ContentTooLargeError, UnreadableContentError: as `member`.
+        """
+        return self._spooled(name, stream)
+
+    def _spooled(self, name: str, stream: BinaryIO) -> Content:
         if self._depth >= self.budget.depth:
-            raise ContentTooLargeError(f"{whole}: deeper than {self.budget.depth} files within files")
-        self.budget.part(whole)
+            raise ContentTooLargeError(f"{name}: deeper than {self.budget.depth} files within files")
+        self.budget.part(name)
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             size = 0
             while chunk := stream.read(CHUNK):
                 size += len(chunk)
-                self.budget.expand(len(chunk), whole)
+                self.budget.expand(len(chunk), name)
                 spool.write(chunk)
             spool.seek(0)
-            return self._inner(self._within(whole, _seekable(spool), size))
-
-    def _within(self, name: str, file: BinaryIO, size: int) -> "Source":
-        return Source(
-            name,
-            file,
-            size,
-            inner=self._inner,
-            budget=self.budget,
-            unsafe=self.unsafe,
-            depth=self._depth + 1,
-        )
+            return self._inner(
+                Source(
+                    name,
+                    _seekable(spool),
+                    size,
+                    inner=self._inner,
+                    budget=self.budget,
+                    unsafe=self.unsafe,
+                    depth=self._depth + 1,
+                )
+            )
 
 
 def _seekable(spool: "tempfile.SpooledTemporaryFile[bytes]") -> BinaryIO:
@@ -257,7 +271,8 @@ def little(values: "array[float]") -> bytes:
 def joined(parts: Iterable[tuple[str, Content]]) -> dict[str, Leaf]:
     """The leaves of what lies within a file: ``member`` where it has one without a name, ``member!leaf``."""
     leaves: dict[str, Leaf] = {}
-    for name, content in parts:
+    for plain, content in parts:
+        name = json.dumps(plain, ensure_ascii=False) if "!" in plain else plain
         if not content.leaves:
             leaves[name] = leaf("value", content.kind, b"")
         for inner, found in content.leaves.items():
