@@ -90,7 +90,7 @@ def test_a_threshold_moves_the_answer_to_the_version_that_crossed_it(project: Sa
         "bisect", "--metric", "auc", "--good", "HEAD~5", "--bad", "HEAD~3", "--threshold", "0.905", "--json"
     ).json()
     assert found["first_bad"]["title"] == "another rate"
-    assert (found["moved"], found["worse"]) == (["code"], "higher")
+    assert (found["moved"], found["worse"]) == (["parameters"], "higher")
 
 
 def test_runs_of_a_stage_are_searched_by_time(project: Sandbox) -> None:

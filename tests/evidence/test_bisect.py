@@ -30,7 +30,7 @@ def history(*values: float | None, keys: tuple[str, ...] = ()) -> History:
         "score",
         "metrics.json:auc",
         tuple(
-            State(str(at), None, None, f"version {at}", Key(key, "", "", ""), value)
+            State(str(at), None, None, f"version {at}", Key(key, "", "", "", ""), value)
             for at, (value, key) in enumerate(zip(values, named, strict=True))
         ),
     )

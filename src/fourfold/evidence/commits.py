@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import FourfoldError, UnsupportedError
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
-from fourfold.evidence.states import Key, State, key_of, sources_of
+from fourfold.evidence.parting import reads_of
+from fourfold.evidence.states import Key, State, key_of
 from fourfold.formats.dvc import params as params_format
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.native.canonical import canonical, digest
@@ -225,9 +226,9 @@ class Commits:
         run = seen.runs.get(owner.addressing)
         record = self._record(run) if run else None
         if record is not None:
-            for path, oid in sources_of(record, self._records.part).items():
-                there = seen.files.get(self._prefix + path)
-                if path and oid is not None and there is not None and there != oid:
+            for path, oid in reads_of(record, self._records.part).code.items():
+                there = seen.files.get(path)
+                if oid is not None and there is not None and there != oid:
                     return f"'{path}' changed and '{owner.addressing}' was not run"
         return ""
 
@@ -279,7 +280,8 @@ class Commits:
 
     def _locked_key(self, seen: "_Seen", upstream: list[Owner]) -> Key:
         """The key of a result that no record tells of: by what the lock file says."""
-        code = [[owner.addressing, list(_lines(owner.cmd)), owner.params or {}] for owner in upstream]
+        code = [[owner.addressing, list(_lines(owner.cmd))] for owner in upstream]
+        params = [[owner.addressing, owner.params or {}] for owner in upstream]
         sums: dict[str, str] = {}
         data: dict[str, str] = {}
         for owner in upstream:
@@ -287,7 +289,7 @@ class Commits:
                 path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root)
                 if path not in seen.makers:
                     (data if path in seen.outputs else sums)[path] = str(dep.oid)
-        return Key(_digest([code, sums]), _digest(data), "", "")
+        return Key(_digest([code, sums]), _digest(data), _digest(params), "", "")
 
     def _tree_key(self, seen: "_Seen") -> Key:
         """The key of a version that nobody ran: by everything that the commit has."""
@@ -298,7 +300,7 @@ class Commits:
             if not is_written(path) and path not in outputs and not path.endswith(".dvc")
         }
         data = {path: oid for path, oid in seen.outputs.items() if path not in seen.makers}
-        return Key(_digest(code), _digest(data), "", "")
+        return Key(_digest(code), _digest(data), "", "", "")
 
 
 class _Seen:

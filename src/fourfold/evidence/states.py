@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.suggest import did_you_mean
 from fourfold.evidence.lineage import Lineage, Makers, identity, metrics_of
+from fourfold.evidence.parting import FACTORS, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, value_of
-from fourfold.runs.codesources import is_code
+from fourfold.runs.changes import Part, value_of
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
@@ -37,14 +37,16 @@ class Key(NamedTuple):
     """What a result follows from, by coordinate: digests; "" where it is not known.
 
     Attributes:
-        code: Commands, the source files that were read, parameters that are no seeds.
+        code: Commands, and the source files that were read.
         data: Inputs that no run made, and files that were read without being declared.
+        parameters: Their values, but for the seed.
         environment: Digests of the environments.
         randomness: Seeds, levels and profiles.
     """
 
     code: str
     data: str
+    parameters: str
     environment: str
     randomness: str
 
@@ -150,60 +152,25 @@ def one_metric(known: Mapping[str, Iterable[str]], metric: str, stage: str | Non
 
 def key_of(lineage: Lineage, part: Part) -> Key:
     """What the result of a lineage follows from."""
-    steps = sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command))
-    raw = {path: identity(row) for path, row in lineage.raw_inputs().items()}
-    read: dict[str, str] = {}
-    code, environment, randomness = [], [], []
-    for step in steps:
-        record = step.record
-        sources = sources_of(record, part)
-        code.append([record.stage, list(record.command), sources, _plain_params(record, part)])
-        for path in (*sources, *params_of(record, part)):
-            raw.pop(path, None)
-        read |= {
-            path: identity(row)
-            for path, row in by_path(mapping(value_of(record.trace, "undeclared_reads")).get("files")).items()
-            if not is_code(path)
-        }
-        environment.append([record.stage, value_of(record.environment, "digest")])
-        numerics = mapping(mapping(value_of(record.randomness, "numerics")).get("asked"))
-        randomness.append([record.stage, *_seeding(record), dict(numerics)])
-    data = {path: name for path, name in raw.items() if not is_code(path)}
-    named = [_digest(each) for each in (code, {**read, **data}, environment, randomness)]
-    return Key(*named)
+    raw = lineage.raw_inputs()
+    data: dict[str, str] = {}
+    found: dict[str, list[Any]] = {name: [] for name in FACTORS}
+    for step in sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command)):
+        record, reads = step.record, reads_of(step.record, part)
+        sources = dict(reads.code) or {"": value_of(record.code, "tree")}
+        found["code"].append([record.stage, list(record.command), sources])
+        found["parameters"].append([record.stage, reads.parameters])
+        data |= {path: identity(row) for path, row in reads.data.items() if path in raw}
+        data |= {path: identity(row) for path, row in reads.undeclared.items()}
+        found["environment"].append([record.stage, value_of(record.environment, "digest")])
+        found["randomness"].append([record.stage, _seed(record), *profile_of(record)])
+    return Key(**{name: _digest(data if name == "data" else value) for name, value in found.items()})
 
 
-def sources_of(record: RunRecord, part: Part) -> dict[str, Any]:
-    """The source files that a run read, from the root of the project, by their Git ids; its tree if unknown.
-
-    Data that Git keeps are not among them.
-    """
-    value = mapping(value_of(record.code, "sources"))
-    files = mapping(mapping(opened(value.get("files"), part)).get("files"))
-    if not files:
-        return {"": value_of(record.code, "tree")}
-    folder = str(value_of(record.code, "folder") or ".")
-    above = "" if folder == "." else folder + "/"
-    inputs = {row["path"] for row in rows_of(record, "inputs")} | set(params_of(record, part))
-    shown = {path.removeprefix(above): oid for path, oid in files.items()}
-    return {path: oid for path, oid in shown.items() if is_code(path) or path not in inputs}
-
-
-def _seeding(record: RunRecord) -> tuple[Any, Any]:
-    """The declared seed, and the level; a seed that is drawn is another one each time, and no version."""
+def _seed(record: RunRecord) -> Any:
+    """The declared seed; one that is drawn is another each time, and no version."""
     fact = record.randomness.get("seed")
-    seed = fact.value if fact is not None and fact.grade == "declared" else None
-    return seed, value_of(record.randomness, "determinism")
-
-
-def _plain_params(record: RunRecord, part: Part) -> dict[str, Any]:
-    """Parameters but the one that is the seed."""
-    fact = record.randomness.get("seed")
-    seed = fact.why if fact is not None else ""
-    return {
-        file: {key: value for key, value in keys.items() if f"{file}:{key}" != seed}
-        for file, keys in params_of(record, part).items()
-    }
+    return fact.value if fact is not None and fact.grade == "declared" else None
 
 
 def _digest(value: Any) -> str:

@@ -1,0 +1,124 @@
+"""Parting: what a run read, by what it counts to when a result is taken apart.
+
+Parameters stand in the data of a record. Here they are held apart: a learning rate that moved is neither
+code nor data to whoever asks what made a metric worse. The parameter from which the seed comes counts to
+randomness, files named like code count to code, whatever else was read to data. Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from fourfold.formats.dvc.lock import DEFAULT_PARAMS
+from fourfold.formats.native.record import RunRecord
+from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, value_of
+from fourfold.runs.codesources import is_code
+
+#: What a result is parted by, in this order.
+FACTORS = ("code", "data", "parameters", "environment", "randomness")
+_FROM = "parameter "
+
+Row = Mapping[str, Any]
+
+
+class Reads(NamedTuple):
+    """What one run read.
+
+    Attributes:
+        code: Source files by their Git ids, from the root of the repository.
+        data: Declared inputs that are no code and no parameters: rows by path, from the root of the project.
+        undeclared: Rows of other data that it was seen to read.
+        files: Files of parameters, from the root of the project.
+        parameters: Values by file and key, without the seed.
+    """
+
+    code: Mapping[str, str | None]
+    data: Mapping[str, Row]
+    undeclared: Mapping[str, Row]
+    files: frozenset[str]
+    parameters: Mapping[str, Mapping[str, Any]]
+
+
+def reads_of(record: RunRecord, part: Part) -> Reads:
+    """Part what a run read.
+
+    Args:
+        record: Of the run.
+        part: Reads a part.
+    """
+    above = prefix_of(record)
+    listed = mapping(
+        mapping(opened(mapping(value_of(record.code, "sources")).get("files"), part)).get("files")
+    )
+    sources = {str(path): oid for path, oid in listed.items()}
+    shown = {path: path.removeprefix(above) for path in sources}
+    params = params_of(record, part)
+    inputs = rows_of(record, "inputs")
+    files = {str(file) for file in params} | {row["path"] for row in inputs if row.get("role") == "params"}
+    folders = {folder for path in sources if is_code(path) for folder in _folders(shown[path])}
+    data = {
+        row["path"]: row
+        for row in inputs
+        if row["path"] not in files and not is_code(row["path"]) and row["path"] not in folders
+    }
+    undeclared = {
+        path: row
+        for path, row in _undeclared(record, part).items()
+        if not is_code(path) and path not in files and row.get("kind") != "code"
+    }
+    held = {*data, *undeclared}
+    code = {
+        path: oid
+        for path, oid in sources.items()
+        if shown[path] not in files
+        and (is_code(path) or held.isdisjoint({shown[path], *_folders(shown[path])}))
+    }
+    seed = seed_parameter(record)
+    values = {
+        str(file): {key: value for key, value in keys.items() if (file, key) != seed}
+        for file, keys in params.items()
+    }
+    return Reads(code, data, undeclared, frozenset(files), values)
+
+
+def seed_parameter(record: RunRecord) -> tuple[str, str] | None:
+    """The file and key from which a run has its seed; None when it has it from elsewhere."""
+    fact = record.randomness.get("seed")
+    if fact is None or not fact.why.startswith(_FROM):
+        return None
+    file, _, key = fact.why.removeprefix(_FROM).rpartition(":")
+    cwd = str(value_of(record.code, "cwd") or ".")
+    folder = "" if cwd == "." else cwd + "/"
+    return folder + (file or DEFAULT_PARAMS), key
+
+
+def prefix_of(record: RunRecord) -> str:
+    """What stands before a path of the project in a path of the repository: "" or ``folder/``."""
+    folder = str(value_of(record.code, "folder") or ".")
+    return "" if folder == "." else folder + "/"
+
+
+def profile_of(record: RunRecord) -> tuple[Any, ...]:
+    """The level of determinism and the profile of numerics: randomness but for the seed."""
+    numerics = mapping(mapping(value_of(record.randomness, "numerics")).get("asked"))
+    return value_of(record.randomness, "determinism"), dict(numerics)
+
+
+def switches_of(record: RunRecord) -> dict[str, str]:
+    """The environment variables that set numbers of threads, as the run saw them."""
+    switches = mapping(mapping(value_of(record.environment, "threads")).get("switches"))
+    return {str(name): value for name, value in switches.items() if isinstance(value, str)}
+
+
+def _undeclared(record: RunRecord, part: Part) -> dict[str, Row]:
+    value = mapping(value_of(record.trace, "undeclared_reads"))
+    rows = by_path(value.get("files"))
+    if len(rows) != value.get("count", 0):
+        listing = mapping(value_of(record.trace, "paths")).get("listing")
+        rows = by_path(mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")) or rows
+    return rows
+
+
+def _folders(path: str) -> Iterable[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
