@@ -26,6 +26,8 @@ _NAN = float("nan")
 
 #: Rows with more fields than this are told row by row, in one column.
 MAX_COLUMNS = 10_000
+#: So are those where all rows together have so many times the fields of any one.
+_SPARSE = 50
 #: Cells that say that there is no value.
 NULLS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None"})
 
@@ -71,10 +73,10 @@ class Column:
 
     def absent(self, count: int) -> None:
         """The next rows do not have this field."""
-        while count:
-            some = min(count, ROWS)
-            self.extend([ABSENT] * some)
-            count -= some
+        self._rows += count
+        self._hasher.update(b"a%d" % count)
+        if count:
+            self._hold(array("d", (_NAN,)) * count)
 
     def _floats(self, values: Sequence[Any], types: set[type]) -> bool:
         blanks = b""
@@ -88,12 +90,14 @@ class Column:
         self._hasher.update(b"b" + blanks)
         if types & _NUMBER:
             self._kinds.add("float64")
-        if self._numbers is not None:
-            if self._budget.hold(len(numbers)):
-                self._numbers.extend(numbers)
-            else:
-                self._numbers = None
+        self._hold(numbers)
         return True
+
+    def _hold(self, numbers: "array[float]") -> None:
+        if self._numbers is not None and self._budget.hold(len(numbers)):
+            self._numbers.extend(numbers)
+        else:
+            self._numbers = None
 
     def leaf(self) -> Leaf:
         """What the column is, now that all rows went by."""
@@ -135,11 +139,10 @@ class Cells:
             told = repr([(self._rows + i, cells[i]) for i in blanks])
             self._values.update(told.encode())
         self._any = self._any or len(blanks) < len(cells)
-        if self._numbers is not None:
-            if self._budget.hold(len(numbers)):
-                self._numbers.extend(numbers)
-            else:
-                self._numbers = None
+        if self._numbers is not None and self._budget.hold(len(numbers)):
+            self._numbers.extend(numbers)
+        else:
+            self._numbers = None
 
     def leaf(self) -> Leaf:
         """What the column is, now that all rows went by."""
@@ -150,13 +153,13 @@ class Cells:
         return Leaf("column", "float64", (self._rows,), self._values.hexdigest(), gives)
 
 
-#: Cells, one a line, among them one that float() takes and that is a code, not plain, or maybe not exact.
-_ODD = re.compile(r"(?:^|\n)[ \t]*[+-]?(?:0[0-9]|[0-9]{16})|_")
+#: Among cells, each after a line end, one that float() takes and that is a code, or maybe not exact.
+_ODD = re.compile(r"\n[ \t]*[+-]?(?:0[0-9]|[0-9]{16})")
 
 
 def _numbers_of(cells: Sequence[str], text: str) -> "array[float] | None":
     """The numbers that all cells are, those without a value as NaN; None where one is something else."""
-    if not text.isascii() or _ODD.search(text):
+    if not text.isascii() or "_" in text or _ODD.search(f"\n{text}"):
         return None
     try:
         if NULLS.isdisjoint(cells):
@@ -205,7 +208,7 @@ def columns_of(rows: Callable[[], Iterable[Any]], budget: Budget, name: str, pre
     columns: dict[str, Column] = {}
     for batch, done in batches(rows()):
         found = _transposed(batch)
-        if len(columns.keys() | found.keys()) > MAX_COLUMNS:
+        if found is None or len(columns.keys() | found.keys()) > MAX_COLUMNS:
             return {f"{prefix}[]": column_of(rows(), budget)}
         for field, values in found.items():
             column = columns.get(field)
@@ -236,8 +239,8 @@ def batches(rows: Iterable[_T]) -> Iterator[tuple[list[_T], int]]:
         done += len(batch)
 
 
-def _transposed(batch: list[Any]) -> dict[str, Sequence[Any]]:
-    """The values of a batch by field."""
+def _transposed(batch: list[Any]) -> dict[str, Sequence[Any]] | None:
+    """The values of a batch by field; None where hardly any row has any field of another."""
     if set(map(type, batch)) == {dict}:
         fields = tuple(batch[0])
         if fields and all(tuple(row) == fields for row in batch):
@@ -246,6 +249,8 @@ def _transposed(batch: list[Any]) -> dict[str, Sequence[Any]]:
                 return {quoted(field): column for field, column in zip(fields, columns, strict=True)}
     flat = [dict(_fields(row, "")) if type(row) is dict and row else {"[]": row} for row in batch]
     names = dict.fromkeys(field for row in flat for field in row)
+    if len(names) > _SPARSE * max(map(len, flat)):
+        return None
     return {field: [row.get(field, ABSENT) for row in flat] for field in names}
 
 

@@ -17,6 +17,8 @@ from fourfold.formats.likeness.text import text_leaf
 
 #: A longer line of JSON is refused, in bytes.
 MAX_LINE = 64 << 20
+#: What RFC 8259 calls white space.
+_BLANK = " \t\r\n"
 _SPELLING = {"order of columns": True, "spelling": True}
 
 
@@ -29,18 +31,19 @@ def read_json_lines(source: Source) -> Content:
 def _values(source: Source) -> Iterator[Any]:
     source.file.seek(0)
     number = 0
-    loads = json.JSONDecoder().decode
+    decode = json.JSONDecoder().raw_decode
     while line := source.file.readline(MAX_LINE + 1):
         number += 1
         if len(line) > MAX_LINE:
             raise ContentTooLargeError(f"{source.name}:{number}: a line of more than {MAX_LINE} bytes")
         try:
-            text = line.decode()
-            if number == 1:
-                text = text.removeprefix("\ufeff")
-            if text.isspace():
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(_BLANK)
+            if not text:
                 continue
-            yield loads(text)
+            value, end = decode(text)
+            if end != len(text):
+                raise source.damaged(f"line {number}: more than one value")
+            yield value
         except RecursionError:
             raise source.damaged(f"line {number}: nested too deep") from None
         except ValueError as error:
