@@ -26,12 +26,15 @@ from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
 from fourfold.scm.git import Git
 from fourfold.scm.process import child_environment, failed, run_git
+from fourfold.scm.unpack import FolderNotEmptyError
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
 
 #: Below the folder of ours: one folder a replay, named by its process.
 REPLAYS = "replays"
+#: In the folder of a replay whose worktree is to stay.
+_KEPT = "kept"
 
 
 class CodeUnknownError(UnsupportedError):
@@ -95,7 +98,14 @@ class Box:
     """
 
     def __init__(
-        self, root: str, scratch: str, place: Place, restored: coderestore.Restored, user_root: str
+        self,
+        root: str,
+        scratch: str,
+        place: Place,
+        restored: coderestore.Restored,
+        user_root: str,
+        *,
+        was_there: bool = False,
     ) -> None:
         self.root = root
         self.place = place
@@ -107,6 +117,7 @@ class Box:
         self.borrowed: tuple[str, ...] = ()
         self.scratch = scratch
         self._user_root = user_root
+        self._was_there = was_there
         self._contents = Contents(place)
 
     def __enter__(self) -> Self:
@@ -120,12 +131,30 @@ class Box:
     def close(self) -> None:
         """Remove it, unless it is to be kept."""
         if not self.kept:
+            self.discard()
+        elif not self.root.startswith(self.scratch + os.sep):
+            remove(self.scratch)
+
+    def discard(self) -> None:
+        """Remove it, whatever was said of keeping; a folder that was there before stays, empty."""
+        if self._was_there:
+            empty(self.root)
+        else:
             remove(self.root)
         remove(self.scratch)
 
     def keep(self) -> None:
-        """Let the worktree stay; the next sweep leaves it alone."""
+        """Let the worktree stay.
+
+        Raises:
+            FourfoldError: the file system refuses.
+        """
         self.kept = True
+        try:
+            with open(os.path.join(self.scratch, _KEPT), "wb"):
+                pass
+        except OSError as error:
+            raise from_os_error(error, f"writing {self.scratch}") from error
 
     # -- paths -------------------------------------------------------------------------------------
 
@@ -156,6 +185,11 @@ class Box:
         if is_unsafe_path(relative):
             raise RecordPathError(f"the record names a path that no run may touch: {shown!r:.120}")
         return os.path.join(self.root, relative)
+
+    def outside(self, shown: str) -> str:
+        """The path of what a record names outside of the repository; a relative one stays as it is."""
+        home = self.place.environ.get("HOME", "")
+        return os.path.normpath(os.path.join(home, shown[2:])) if home and shown.startswith("~/") else shown
 
     def cwd(self, record: RunRecord) -> str:
         """The folder in which the commands of a record ran, in the box; made when it is not there.
@@ -230,14 +264,30 @@ class Box:
         shown: str = row["path"]
         if "://" in shown:
             return []
-        home = self.place.environ.get("HOME", "")
-        path = os.path.join(home, shown[2:]) if shown.startswith("~/") else shown
+        path = self.outside(shown)
         if not os.path.isabs(path):
             return [Missing(shown, "it lies outside of the repository, and no box has it", declared)]
         if not (row.get("md5") or row.get("blake3")) or self.has(row, path):
             return []
         why = "it is another one now" if os.path.lexists(path) else "it is not there any more"
         return [Missing(shown, f"outside of the repository: {why}", declared)]
+
+    def take(self, source: str, path: str) -> None:
+        """Copy a file or folder into the box, in place of what is there.
+
+        Raises:
+            RecordPathError: the path could lead out of the box.
+            FourfoldError: the file system refuses.
+        """
+        self._make_folder(os.path.dirname(path))
+        remove(path)
+        try:
+            if os.path.isdir(source):
+                shutil.copytree(source, path)
+            else:
+                shutil.copyfile(source, path)
+        except OSError as error:
+            raise from_os_error(error, f"copying {source}") from error
 
     def clear(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Remove outputs, as a stage does before it runs; their folders are made.
@@ -299,16 +349,17 @@ def open_box(
         )
     scratch = claim(place)
     root = folder if folder is not None else os.path.join(scratch, name)
-    made = folder is not None and not os.path.lexists(folder)
+    was_there = os.path.lexists(root)
     try:
-        restored = coderestore.restore(git, place.environ, code.code, records.part, root)
+        _refuse_full(root)
         try:
+            restored = coderestore.restore(git, place.environ, code.code, records.part, root)
             _make_repository(git, place.environ, value_of(code.code, "commit"), root)
-            return Box(root, scratch, _place_in(place, code, root, scratch), restored, git.root)
+            inner = _place_in(place, code, root, scratch)
+            return Box(root, scratch, inner, restored, git.root, was_there=was_there)
         except BaseException:
-            if folder is not None and not made:
-                for entry in os.listdir(root):
-                    remove(os.path.join(root, entry))
+            if was_there:
+                empty(root)
             else:
                 remove(root)
             raise
@@ -338,8 +389,11 @@ def sweep(top: str) -> None:
     with suppress(OSError):
         for name in os.listdir(top):
             pid = name.partition("-")[0]
-            if not (pid.isdecimal() and _is_alive(int(pid))):
-                remove(os.path.join(top, name))
+            path = os.path.join(top, name)
+            if not (pid.isdecimal() and _is_alive(int(pid))) and not os.path.lexists(
+                os.path.join(path, _KEPT)
+            ):
+                remove(path)
 
 
 def _is_alive(pid: int) -> bool:
@@ -364,6 +418,20 @@ def remove(path: str) -> None:
             with suppress(OSError):
                 os.chmod(folder, 0o700)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _refuse_full(folder: str) -> None:
+    if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
+        raise FolderNotEmptyError(
+            f"'{folder}' is not an empty directory", hint="name one that is not there yet"
+        )
+
+
+def empty(folder: str) -> None:
+    """Remove all that is in a folder."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            remove(os.path.join(folder, name))
 
 
 def _place_in(place: Place, code: RunRecord, root: str, scratch: str) -> Place:

@@ -1,12 +1,12 @@
 """Originals: the bytes that a record names, from wherever they are still had, each proven.
 
-In turn: the cache, the small results that records keep, the default remote (by way of the cache), the file
-of the workspace where it still is that one. What nobody has is told, never guessed; a damaged object is never
-handed out.
+In turn: the cache, the default remote (by way of the cache), the small results that records keep, the code of
+the runs that are replayed, the file of the workspace where it still is that one. What nobody has is told,
+never guessed; a damaged object is never handed out.
 """
 
 import os
-import shutil
+import posixpath
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -14,26 +14,36 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
+from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.platform import CREATE_NEW, READ, WRITE
 from fourfold.base.fs.walk import scan_directory
 from fourfold.base.ids import Oid, is_tree, is_unsafe_path, parse_oid
+from fourfold.base.pool import chunks, map_batches
+from fourfold.content.hashing import digest_stream
 from fourfold.content.links import Linker
+from fourfold.content.naming import name_of
 from fourfold.content.proofs import ProofBook
+from fourfold.content.tree import Tree
 from fourfold.evidence.box import claim, is_same, remove
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs.changes import mapping, opened, value_of
 from fourfold.runs.coderestore import unpacked
 from fourfold.runs.contents import Contents
+from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
+    from fourfold.scm.git import Git
 
 #: Where bytes came from; "" from nowhere.
-Origin = Literal["cache", "record", "workspace", ""]
+Origin = Literal["cache", "record", "code", "workspace", ""]
 #: How files are made of objects: a box may write into none of the cache's own.
 _KINDS = ("reflink", "copy")
+#: So many files are copied in one go by a thread.
+_BATCH = 128
 
 
 class Originals:
@@ -57,6 +67,7 @@ class Originals:
         self._contents: Contents | None = None
         self._kept: dict[str, Mapping[str, Any]] = {}
         self._looked: set[str] = set()
+        self._coded: list[RunRecord] = []
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +82,10 @@ class Originals:
         if self._scratch is not None:
             remove(self._scratch)
             self._scratch = None
+
+    def knows(self, *records: RunRecord) -> None:
+        """Name runs in whose code inputs may lie, too: what Git tracks is in no cache."""
+        self._coded += [record for record in records if record not in self._coded]
 
     # -- what is asked -------------------------------------------------------------------------------
 
@@ -103,7 +118,7 @@ class Originals:
         if os.path.lexists(target):
             return target
         os.makedirs(folder, exist_ok=True)
-        return target if self.put(row, target) in {"cache", "record"} else None
+        return target if self.put(row, target) else None
 
     def fetch(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Bring what rows name from the default remote into the cache, as far as the cache lacks it.
@@ -159,14 +174,69 @@ class Originals:
             with open(half, "wb") as file:
                 file.write(data)
             return "record"
+        if self._from_code(row, half):
+            return "code"
+        remove(half)
         source = self._in_workspace(row)
         if source is None:
             return ""
-        if os.path.isdir(source):
-            shutil.copytree(source, half)
-        else:
-            shutil.copyfile(source, half)
-        return "workspace" if self._same(row, half, source) else ""
+        names = scan_directory(source).names if os.path.isdir(source) else None
+        if names is not None and self._contents is not None:
+            seen = self._contents.glimpse(source)
+            names = list(seen.scan.names) if seen is not None else []
+        return "workspace" if _copied_whole(row, source, names, half) else ""
+
+    def _from_code(self, row: Mapping[str, Any], half: str) -> bool:
+        """The bytes that Git has at that path, in the commits of the runs that are replayed."""
+        git = self._place.git
+        shown = row["path"]
+        if git is None or os.path.isabs(shown) or shown.startswith("~/"):
+            return False
+        for record in self._coded:
+            folder = value_of(record.code, "folder")
+            commit = value_of(record.code, "commit")
+            path = posixpath.normpath(posixpath.join(folder if isinstance(folder, str) else ".", shown))
+            if not isinstance(commit, str) or not is_full_id(commit) or is_unsafe_path(path):
+                continue
+            for name, data in self._blobs(git, record, commit, path).items():
+                file = half if name == path else os.path.join(half, name.removeprefix(path + "/"))
+                os.makedirs(os.path.dirname(file), exist_ok=True)
+                with open(file, "wb") as out:
+                    out.write(data)
+            if os.path.lexists(half) and self._is_that(row, half):
+                return True
+            remove(half)
+        return False
+
+    def _blobs(self, git: "Git", record: RunRecord, commit: str, path: str) -> dict[str, bytes]:
+        """A file, or the files of a folder, as a run had them in its code."""
+        with suppress(FourfoldError):
+            entries = git.ls_tree(commit, path)
+            found = git.read_many(commit, [entry.path for entry in entries if entry.mode.startswith("100")])
+            document = mapping(opened(value_of(record.code, "objects"), self._records.part))
+            blobs, changes = mapping(document.get("blobs")), document.get("changes")
+            for each in changes if isinstance(changes, list) else ():
+                name = str(mapping(each).get("path"))
+                if name != path and not name.startswith(path + "/"):
+                    continue
+                found.pop(name, None)
+                with suppress(KeyError, TypeError, ValueError, AttributeError):
+                    if not is_unsafe_path(name):
+                        found[name] = unpacked(blobs[each["oid"]])
+            return found
+        return {}
+
+    @staticmethod
+    def _is_that(row: Mapping[str, Any], path: str) -> bool:
+        if not os.path.isdir(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            return digest(data) == row["blake3"] if row.get("blake3") else name_of(data) == row.get("md5")
+        pairs = []
+        for name in scan_directory(path).names:
+            with open(os.path.join(path, name), "rb") as file:
+                pairs.append((name, name_of(file.read())))
+        return Tree.of(pairs).oid == row.get("md5")
 
     def _from_cache(self, project: "Project", oid: Oid, half: str) -> bool:
         for legacy in (False, True):
@@ -192,12 +262,18 @@ class Originals:
             self._events(Warned(error.code, error.message, error.hint))
             return [oid]
         os.makedirs(half)
-        bad: list[Oid] = []
-        for path, each in tree.items():
-            file = os.path.join(half, path)
-            os.makedirs(os.path.dirname(file), exist_ok=True)
-            bad += self._made(linker, each, file)
-        return bad
+        items = list(tree.items())
+        for folder in sorted({os.path.dirname(path) for path, _ in items}):
+            os.makedirs(os.path.join(half, folder), exist_ok=True)
+
+        def work(rows: range) -> list[Oid]:
+            return [
+                bad
+                for at in rows
+                for bad in self._made(linker, items[at][1], os.path.join(half, items[at][0]))
+            ]
+
+        return [oid for part in map_batches(work, chunks(len(items), _BATCH)) for oid in part]
 
     def _made(self, linker: Linker, oid: Oid, file: str) -> list[Oid]:
         outcome, _ = linker.make(oid, file)
@@ -294,25 +370,33 @@ class Originals:
             return False
         return found is not None and is_same(row, found)
 
-    def _same(self, row: Mapping[str, Any], copy: str, source: str) -> bool:
-        """Whether a copy of the workspace became what was wanted."""
-        assert self._contents is not None  # noqa: S101 - it found the source
-        if os.path.isdir(copy):
-            return self._holds(self._contents, row, source) and _sizes(copy) == _sizes(source)
-        with open(copy, "rb") as file:
-            data = file.read()
-        return digest(data) == row.get("blake3") or _md5(data) == row.get("md5")
+
+def _copied_whole(row: Mapping[str, Any], source: str, names: list[str] | None, target: str) -> bool:
+    """Copy a file, or the files of a folder, hashing on the way: whether they are what a row says."""
+    if names is None:
+        md5, blake3 = _hashed_copy(source, target)
+        return blake3 == row["blake3"] if row.get("blake3") else md5 == row.get("md5")
+    pairs = []
+    for name in names:
+        file = os.path.join(target, name)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        pairs.append((name, _hashed_copy(os.path.join(source, name), file)[0]))
+    os.makedirs(target, exist_ok=True)
+    return Tree.of(pairs).oid == row.get("md5")
 
 
-def _sizes(folder: str) -> dict[str, int]:
-    scan = scan_directory(folder)
-    return {name: os.path.getsize(os.path.join(folder, name)) for name in scan.names}
-
-
-def _md5(data: bytes) -> str:
-    from fourfold.content.naming import name_of  # noqa: PLC0415 - only copies of the workspace are read
-
-    return name_of(data)
+def _hashed_copy(source: str, target: str) -> tuple[str, str]:
+    """Copy a file: MD5 and BLAKE3 of what was written."""
+    fd = os.open(source, READ)
+    try:
+        out = os.open(target, WRITE | CREATE_NEW, 0o666)
+        try:
+            found = digest_stream(fd, lambda part: write_all(out, part))
+        finally:
+            os.close(out)
+    finally:
+        os.close(fd)
+    return found.name.hex(), found.proof.hex()
 
 
 def _oid(row: Mapping[str, Any]) -> Oid | None:

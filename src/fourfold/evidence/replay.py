@@ -1,27 +1,35 @@
 """Replay: what ran once runs again, in a box, with the four coordinates of a record put back.
 
-What a replay takes from where is said in `Sources`; what is varied on purpose, in `Changes`. A replay is
-observed and recorded like any run, in the records of the user. The worktree is `box`, bytes are `originals`,
-the environment is `surroundings`; whether what came out is as good as equal is `verify`.
+A replay is observed and recorded like any run, in the records of the user. What is run is said by the
+`recipe`, the worktree is `box`, bytes are `originals`, the environment is `surroundings`; whether what came
+out is as good as equal is `verify`.
 """
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.evidence.box import Box, Missing, is_same, open_box
-from fourfold.evidence.lineage import identity
+from fourfold.evidence.lineage import Makers, Step, identity
 from fourfold.evidence.originals import Originals
+from fourfold.evidence.recipe import (
+    Changes,
+    Plan,
+    Sources,
+    commands_of,
+    inputs_of,
+    plan_of,
+    seen_of,
+    task_of,
+)
 from fourfold.formats.native.record import Outcome, RunId, RunRecord
 from fourfold.pipeline.crew import Verdict, Work, run_here
-from fourfold.runs.changes import Part, mapping, opened, params_of, rows_of, value_of
+from fourfold.runs.changes import mapping, rows_of, value_of
 from fourfold.runs.session import Capture, begin
-from fourfold.runs.task import DETERMINISM, Declared, Determinism, Item, Numerics, Task
-from fourfold.storage.redact import HIDDEN
 
 if TYPE_CHECKING:
     from fourfold.evidence.surroundings import Policy, Surroundings
@@ -29,19 +37,20 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
-_HASHSEED = "PYTHONHASHSEED"
-
-
-class CommandHiddenError(ConflictError):
-    """The command line of a record has a secret struck out, and nothing else gives it."""
-
-    code = "replay-command-hidden"
-
-
-class NothingToReplayError(ConflictError):
-    """A record has no command."""
-
-    code = "nothing-to-replay"
+__all__ = [
+    "QUIET",
+    "Chain",
+    "Changes",
+    "Pair",
+    "Plan",
+    "Prepared",
+    "Replayed",
+    "Sources",
+    "Streams",
+    "replay",
+    "replay_chain",
+    "replay_in",
+]
 
 
 class InputGoneError(NotFoundError):
@@ -51,32 +60,9 @@ class InputGoneError(NotFoundError):
 
 
 class NotReplayedError(ConflictError):
-    """The commands of a replay ran, and no record of it could be written."""
+    """A replay could not be recorded."""
 
     code = "replay-not-recorded"
-
-
-class Sources(NamedTuple):
-    """From which other runs a replay takes coordinates; None for the run that is replayed."""
-
-    code: RunId | None = None
-    data: RunId | None = None
-    environment: RunId | None = None
-    randomness: RunId | None = None
-
-
-class Changes(NamedTuple):
-    """What a replay varies on purpose.
-
-    Attributes:
-        environ: Variables that are set besides, last of all; None unsets one.
-        prefix: Words that go before the shell of each command.
-        cwd_name: What the folder of the worktree is called; "" for as always.
-    """
-
-    environ: Mapping[str, str | None] = {}
-    prefix: tuple[str, ...] = ()
-    cwd_name: str = ""
 
 
 class Pair(NamedTuple):
@@ -87,7 +73,7 @@ class Pair(NamedTuple):
         role: ``out`` | ``metric`` | ``plot``.
         before: The row of the record.
         after: The row of the replay's; None when it did not come out.
-        same: Whether the bytes are the same; None where one of both is not known.
+        same: Whether the bytes are the same; None where those of then are not known.
         file: The absolute path of what came out, as long as the box is there; None when nothing did.
     """
 
@@ -97,6 +83,30 @@ class Pair(NamedTuple):
     after: Mapping[str, Any] | None
     same: bool | None
     file: str | None
+
+
+class Prepared(NamedTuple):
+    """What a replay is about to run, for whoever tells of it.
+
+    Attributes:
+        of: The run.
+        original: Its record.
+        plan: Whose coordinates it has.
+        box: Where.
+        surroundings: In which environment.
+        missing: What was read then, was not declared, and is not to be had.
+        seed: Its seed; None without one.
+        commands: Its lines.
+    """
+
+    of: RunId
+    original: RunRecord
+    plan: Plan
+    box: Box
+    surroundings: "Surroundings"
+    missing: tuple[Missing, ...]
+    seed: int | None
+    commands: tuple[str, ...]
 
 
 class Replayed(NamedTuple):
@@ -110,7 +120,8 @@ class Replayed(NamedTuple):
         outputs: Of the run, by path.
         surroundings: The environment that was taken.
         left_out: Code that no record keeps.
-        missing: What was read then and was not to be had.
+        missing: What was read then, was not declared, and was not to be had.
+        reached: Files of the user's workspace that the replay read although it ran apart from it.
         box: Where it ran.
         verdict: How its commands ended.
     """
@@ -123,6 +134,7 @@ class Replayed(NamedTuple):
     surroundings: "Surroundings"
     left_out: tuple[str, ...]
     missing: tuple[Missing, ...]
+    reached: tuple[str, ...]
     box: Box
     verdict: Verdict
 
@@ -141,28 +153,30 @@ class Replayed(NamedTuple):
         self.box.close()
 
 
-class Prepared(NamedTuple):
-    """What a replay is about to run, for whoever tells of it.
+class Chain(NamedTuple):
+    """A run and all runs that it stands on, replayed in their order; a context manager as a `Replayed` is.
 
     Attributes:
-        of: The run.
-        record: Its record.
-        code: The record whose code is run: the same mostly.
-        box: Where.
-        surroundings: In which environment.
-        missing: What it read then and cannot read now.
-        seed: Its seed; None without one.
-        commands: Its lines.
+        steps: Each fed with what the ones before it made; ends with the first one whose commands failed.
+        whole: Whether all of them ran.
     """
 
-    of: RunId
-    record: RunRecord
-    code: RunRecord
-    box: Box
-    surroundings: "Surroundings"
-    missing: tuple[Missing, ...]
-    seed: int | None
-    commands: tuple[str, ...]
+    steps: tuple[Replayed, ...]
+    whole: bool
+
+    @property
+    def equal(self) -> bool:
+        """Whether all ran, and all are equal."""
+        return self.whole and all(step.equal for step in self.steps)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for step in self.steps:
+            step.box.close()
 
 
 class Streams(NamedTuple):
@@ -173,25 +187,19 @@ class Streams(NamedTuple):
         log: A file at whose end all that commands say is kept; None for none.
         prepared: Told once all is ready.
         before: Told of each command before it runs.
+        ended: Told of each replay that has ended.
     """
 
     output: int | None = None
     log: str | None = None
     prepared: Callable[[Prepared], None] = lambda _prepared: None
     before: Callable[[str], None] = lambda _command: None
+    ended: Callable[[Replayed], None] = lambda _replayed: None
 
 
 QUIET = Streams()
-
-
-class _Plan(NamedTuple):
-    """The records that coordinates are taken from."""
-
-    code: RunRecord
-    data: RunRecord
-    environment: RunRecord
-    randomness: RunRecord
-    named: Mapping[str, str]
+_NONE_ELSE = Sources()
+_NOTHING = Changes()
 
 
 def replay(
@@ -201,8 +209,10 @@ def replay(
     *,
     policy: "Policy" = "auto",
     folder: str | None = None,
-    sources: Sources = Sources(),  # noqa: B008 - a value, never changed
-    changes: Changes = Changes(),  # noqa: B008 - likewise
+    keep: bool = False,
+    sources: Sources = _NONE_ELSE,
+    changes: Changes = _NOTHING,
+    given: Mapping[str, str] | None = None,
     streams: Streams = QUIET,
     remote: bool = True,
     events: Sink = silent,
@@ -215,8 +225,10 @@ def replay(
         run: What is replayed.
         policy: Which environments may be taken.
         folder: Where the worktree goes and stays, absolute: empty, or not there; None for a box that goes.
+        keep: Let a box of ours stay, too.
         sources: Runs to take coordinates from instead.
         changes: What is varied.
+        given: Inputs, as the record names them, whose bytes are those of files elsewhere: absolute paths.
         streams: Where commands speak.
         remote: Whether the default remote is asked for what the cache lacks.
         events: Hears of what cannot be had.
@@ -230,26 +242,94 @@ def replay(
         KeyboardInterrupt: somebody interrupted; the replay is recorded so, and nothing else stays.
         FourfoldError: what else can go wrong before its commands start.
     """
-    plan = _plan(records, run, sources)
+    plan = plan_of(records, run, sources)
     box = open_box(place, records, plan.code, folder, name=changes.cwd_name or "tree")
     try:
+        if keep:
+            box.keep()
         with Originals(place, records, remote=remote, events=events) as originals:
+            for shown, source in (given or {}).items():
+                path = box.inside(shown)
+                if path is not None:
+                    box.take(source, path)
             replayed = replay_in(
-                box, place, records, run, plan, originals,
-                policy=policy, changes=changes, streams=streams, events=events,
-            )  # fmt: skip
+                box,
+                place,
+                records,
+                run,
+                plan,
+                originals,
+                policy=policy,
+                changes=changes,
+                streams=streams,
+                made=given or (),
+                events=events,
+            )
     except BaseException:
-        box.close()
+        box.discard()
         raise
     if folder is not None:
         box.keep()
     return replayed
 
 
-def _plan(records: "Records", run: RunId, sources: Sources) -> _Plan:
-    named = {key: name for key, name in sources._asdict().items() if name is not None and name != run}
-    found = {key: records.get(named.get(key, run)) for key in Sources._fields}
-    return _Plan(**found, named=named)
+def replay_chain(
+    place: "Place",
+    records: "Records",
+    run: RunId,
+    *,
+    policy: "Policy" = "auto",
+    sources: Callable[[Step], Sources] = lambda _step: _NONE_ELSE,
+    changes: Changes = _NOTHING,
+    streams: Streams = QUIET,
+    remote: bool = True,
+    events: Sink = silent,
+) -> Chain:
+    """Run again what a record is of and all that it stands on, each fed with what those before it made.
+
+    Args:
+        place: As in `replay`, like what is not named here.
+        records: Likewise.
+        run: The last one.
+        policy: Likewise.
+        sources: For each run, the runs to take coordinates from instead.
+        changes: Likewise, of all.
+        streams: Likewise.
+        remote: Likewise.
+        events: Likewise.
+
+    Raises:
+        As `replay`; nothing stays of those that ran before, but their records.
+    """
+    steps: list[Replayed] = []
+    made: dict[RunId, dict[str, str]] = {}
+    lineage = Makers(records).lineage(run)
+    try:
+        for step in lineage.steps:
+            given = {
+                path: made[maker][path] for path, maker in step.made_by.items() if path in made.get(maker, {})
+            }
+            replayed = replay(
+                place,
+                records,
+                step.run,
+                policy=policy,
+                sources=sources(step),
+                changes=changes,
+                given=given,
+                streams=streams,
+                remote=remote,
+                events=events,
+            )
+            steps.append(replayed)
+            made[step.run] = {pair.path: pair.file for pair in replayed.outputs if pair.file is not None}
+            if not replayed.verdict.is_good:
+                break
+    except BaseException:
+        for done in steps:
+            done.box.close()
+        raise
+    return Chain(tuple(steps), len(steps) == len(lineage.steps))
 
 
 def replay_in(
@@ -257,47 +337,104 @@ def replay_in(
     place: "Place",
     records: "Records",
     run: RunId,
-    plan: _Plan,
+    plan: Plan,
     originals: Originals,
     *,
-    policy: "Policy",
-    changes: Changes,
-    streams: Streams,
+    policy: "Policy" = "auto",
+    changes: Changes = _NOTHING,
+    streams: Streams = QUIET,
     made: Iterable[str] = (),
-    events: Sink,
+    events: Sink = silent,
 ) -> Replayed:
-    """Run one record in a box that is there; ``made`` are inputs that came out of it before."""
+    """Run again what a record is of, in a box that is there and that stays the caller's.
+
+    Args:
+        box: Has the code of the plan.
+        place: As in `replay`, like what is not named here.
+        records: Likewise.
+        run: Likewise.
+        plan: The records that things are taken from.
+        originals: Have the bytes of inputs.
+        policy: Likewise.
+        changes: Likewise.
+        streams: Likewise.
+        made: Inputs, as the records name them, that are in the box already.
+        events: Likewise.
+
+    Raises:
+        As `replay`.
+    """
     from fourfold.evidence.surroundings import choose  # noqa: PLC0415 - loads much that most refusals need not
 
+    part, there = records.part, frozenset(made)
     original = records.get(run)
-    commands = _commands(plan.code)
-    missing = _bring(box, plan, originals, frozenset(made))
+    commands = commands_of(plan, box)
+    _refuse_other_variables(place, plan.environment, policy)
+    originals.knows(plan.code, plan.data)
+    _bring_declared(box, plan, [row for row in inputs_of(plan, part) if row["path"] not in there], originals)
+    seen = [row for row in seen_of(plan, part) if row["path"] not in there]
+    missing = tuple(box.bring(seen, originals, declared=False))
     surroundings = choose(
         place, records, plan.environment, policy=policy, folder=box.project_root, events=events
     )
-    task = _task(box, place, records.part, run, plan, commands, surroundings, changes)
-    told = Prepared(run, original, plan.code, box, surroundings, missing, task.declared.seed, commands)
-    streams.prepared(told)
+    task = task_of(run, plan, box, part, commands, surroundings, changes)
     box.clear(rows_of(plan.code, "outputs"))
+    told = Prepared(run, original, plan, box, surroundings, missing, task.declared.seed, commands)
+    streams.prepared(told)
     capture = begin(box.place, records, task, events=events)
     if capture is None:
         raise NotReplayedError("the replay cannot be recorded", hint="see the warning above")
     try:
-        verdict = _run(capture, task, surroundings, changes, streams, events)
-        return _finished(told, plan, capture, verdict)
+        verdict = _run(capture, surroundings, changes, streams, events)
+        replayed = _finished(told, place, capture, verdict)
     finally:
         capture.close()
+    streams.ended(replayed)
+    return replayed
+
+
+def _bring_declared(box: Box, plan: Plan, rows: Iterable[Mapping[str, Any]], originals: Originals) -> None:
+    """Have the declared inputs in the box; one that is nowhere to be had ends it."""
+    gone = box.bring(rows, originals)
+    if plan.data.kind == "command":
+        # `ff run` takes for inputs what it saw: what lies elsewhere may change as it likes.
+        gone = [one for one in gone if box.inside(one.path) is not None]
+    if gone:
+        more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+        raise InputGoneError(
+            f"input '{gone[0].path}' of the run cannot be had: {gone[0].why}{more}",
+            hint="bring its bytes into the cache, or run the stage that makes them",
+            details=[f"{one.path}: {one.why}" for one in gone],
+        )
+
+
+def _refuse_other_variables(place: "Place", record: RunRecord, policy: "Policy") -> None:
+    """Declared environment variables must have the values of then, as far as their hashes tell.
+
+    Raises:
+        EnvironmentDiffersError: one has another value, and the environment must be the recorded one.
+    """
+    then = mapping(mapping(value_of(record.trace, "env")).get("declared"))
+    names = list(then)
+    if not names or policy == "running":
+        return
+    from fourfold.evidence.surroundings import EnvironmentDiffersError  # noqa: PLC0415 - as above
+    from fourfold.runs import envdeps  # noqa: PLC0415 - few stages declare variables
+
+    now = envdeps.digests(place, names, place.environ, draw=False)
+    changed = [name for name in sorted(names) if envdeps.compare(str(then[name]), now[name]) == "changed"]
+    if changed:
+        raise EnvironmentDiffersError(
+            f"the environment variable {changed[0]}, which the run depends on, has another value now",
+            details=changed,
+        )
 
 
 def _run(
-    capture: Capture,
-    task: Task,
-    surroundings: "Surroundings",
-    changes: Changes,
-    streams: Streams,
-    events: Sink,
+    capture: Capture, surroundings: "Surroundings", changes: Changes, streams: Streams, events: Sink
 ) -> Verdict:
     before = (*(surroundings.wrap or ()), *changes.prefix)
+    task = capture.task
     prefixes = tuple((*prefix, *before) for prefix in capture.prefixes)
     work = Work(task.commands, task.cwd, capture.environ, prefixes=prefixes)
 
@@ -314,174 +451,70 @@ def _run(
             trouble=trouble,
         )
     except KeyboardInterrupt:
-        capture.finish(Outcome("interrupted", -signal.SIGINT), capture.task)
+        capture.finish(Outcome("interrupted", -signal.SIGINT), task)
         raise
 
 
-def _finished(told: Prepared, plan: _Plan, capture: Capture, verdict: Verdict) -> Replayed:
+def _finished(told: Prepared, place: "Place", capture: Capture, verdict: Verdict) -> Replayed:
+    """Record what came out, and hold it against the record."""
     if verdict.error is not None:
         raise verdict.error
     box = told.box
-    rows = {row["path"]: row for row in rows_of(plan.code, "outputs") + rows_of(told.record, "outputs")}
-    files = {shown: path for shown in rows if (path := box.inside(shown)) is not None}
-    there = {shown: box.content(path) for shown, path in files.items() if os.path.lexists(path)}
     task = capture.task
+    there = {item.shown: box.content(item.path) for item in task.outputs if os.path.lexists(item.path)}
     outputs = tuple(
-        item._replace(
-            oid=content.md5 if content is not None else None,
-            size=content.size if content is not None else None,
-            nfiles=content.nfiles if content is not None else None,
-        )
+        item._replace(oid=content.md5, size=content.size, nfiles=content.nfiles)
         for item in task.outputs
-        if item.shown in there
-        for content in [there[item.shown]]
+        if (content := there.get(item.shown)) is not None
     )
     outcome = Outcome("succeeded" if verdict.is_good else "failed", verdict.code)
     finished = capture.finish(outcome, task._replace(outputs=outputs))
     if finished.id is None or finished.record is None:
         raise NotReplayedError("the replay is not recorded", hint="see the warning above")
     after = {row["path"]: row for row in rows_of(finished.record, "outputs")}
-    pairs = tuple(
-        _pair(row, after.get(row["path"]), there.get(row["path"]), files.get(row["path"]))
-        for row in rows_of(told.record, "outputs")
-    )
+    absent = value_of(told.original.data, "missing")
+    gone = frozenset(absent if isinstance(absent, list) else ())
+    pairs = []
+    for row in rows_of(told.original, "outputs"):
+        shown = row["path"]
+        file = box.inside(shown)
+        if file is not None and not os.path.lexists(file):
+            file = None
+        same = _same(row, there.get(shown), is_there=file is not None, was_there=shown not in gone)
+        pairs.append(Pair(shown, str(row.get("role", "out")), row, after.get(shown), same, file))
     return Replayed(
         finished.id,
         finished.record,
         told.of,
-        told.record,
-        pairs,
+        told.original,
+        tuple(pairs),
         told.surroundings,
         box.left_out,
         told.missing,
+        _reached(place, finished.record, box),
         box,
         verdict,
     )
 
 
-def _pair(
-    before: Mapping[str, Any], after: Mapping[str, Any] | None, content: "Content | None", file: str | None
-) -> Pair:
-    same: bool | None = None
-    if content is None:
-        same = False if file is not None else None
-    elif identity(before):
-        same = is_same(before, content)
-    there = file if file is not None and os.path.lexists(file) else None
-    return Pair(before["path"], str(before.get("role", "out")), before, after, same, there)
+def _same(
+    before: Mapping[str, Any], content: "Content | None", *, is_there: bool, was_there: bool
+) -> bool | None:
+    if not was_there:
+        return not is_there
+    if not is_there:
+        return False
+    return is_same(before, content) if content is not None and identity(before) else None
 
 
-# -- what is put back ----------------------------------------------------------------------------------------
-
-
-def _commands(code: RunRecord) -> tuple[str, ...]:
-    if not code.command:
-        raise NothingToReplayError("the record has no command")
-    if not any(HIDDEN in line for line in code.command):
-        return code.command
-    raise CommandHiddenError(
-        "a secret was struck out of the command line of this run",
-        hint="hand it over in an environment variable; what is recorded then can be replayed",
-    )
-
-
-def _bring(box: Box, plan: _Plan, originals: Originals, made: frozenset[str]) -> tuple[Missing, ...]:
-    """Have the inputs in the box; what is declared and nowhere to be had ends it."""
-    rows = [row for row in rows_of(plan.data, "inputs") if row["path"] not in made]
-    gone = box.bring(rows, originals)
-    if gone:
-        first = gone[0]
-        raise InputGoneError(
-            f"input '{first.path}' of the run cannot be had: {first.why}"
-            + (f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""),
-            hint="its bytes are in no cache, remote or record that is known here",
-            details=[f"{one.path}: {one.why}" for one in gone],
-        )
-    found = mapping(opened(value_of(plan.data.trace, "undeclared_reads"), lambda _part: {})).get("files")
-    seen = [
-        row
-        for row in (found if isinstance(found, Sequence) else ())
-        if isinstance(row, Mapping) and isinstance(row.get("path"), str) and row["path"] not in made
-    ]
-    return tuple(box.bring(seen, originals, declared=False))
-
-
-def _task(
-    box: Box,
-    place: "Place",
-    part: Part,
-    run: RunId,
-    plan: _Plan,
-    commands: tuple[str, ...],
-    surroundings: "Surroundings",
-    changes: Changes,
-) -> Task:
-    code = plan.code
-    environ = _environ(box, place, plan, surroundings)
-    for name, value in changes.environ.items():
-        if value is None:
-            environ.pop(name, None)
-        else:
-            environ[name] = value
-    tracked = opened(value_of(code.code, "outputs"), part)
-    if isinstance(tracked, Mapping):
-        tracked = tracked.get("rows")
-    return Task(
-        kind="replay",
-        name=code.stage,
-        commands=commands,
-        root=box.project_root,
-        cwd=box.cwd(code),
-        environ=environ,
-        declared=_declared(plan.randomness),
-        inputs=tuple(_items(box, rows_of(plan.data, "inputs"))),
-        outputs=tuple(_items(box, rows_of(code, "outputs"))),
-        params=params_of(plan.data, part),
-        tracked=tuple(
-            os.path.join(box.root, path)
-            for path in (tracked if isinstance(tracked, Sequence) else ())
-            if isinstance(path, str)
-        ),
-        replays={"of": run, **plan.named},
-    )
-
-
-def _items(box: Box, rows: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
-    for row in rows:
-        path = box.inside(row["path"])
-        home = box.place.environ.get("HOME", "")
-        outside = os.path.join(home, row["path"][2:]) if row["path"].startswith("~/") else row["path"]
-        yield Item(path or outside, row["path"], str(row.get("role", "dep")))
-
-
-def _environ(box: Box, place: "Place", plan: _Plan, surroundings: "Surroundings") -> dict[str, str]:
-    """The environment of the commands: as a stage, or `ff run`, has it."""
-    environ = dict(place.environ)
-    if plan.code.kind != "command" and plan.code.stage:
-        environ = {"DVC_ROOT": box.project_root, **environ, "DVC_STAGE": plan.code.stage}
-    environ |= surroundings.environ
-    fact = plan.randomness.randomness.get("hash_seed")
-    if fact is not None and fact.value is not None and fact.why == "set by the user":
-        environ[_HASHSEED] = str(fact.value)
-    elif fact is not None:  # derived from the seed, or salted anew
-        environ.pop(_HASHSEED, None)
-    for name in ("FOURFOLD_SEED",):
-        environ.pop(name, None)
-    return environ
-
-
-def _declared(record: RunRecord) -> Declared:
-    """The randomness of a run as a declaration."""
-    facts = record.randomness
-    seed = value_of(facts, "seed")
-    said = value_of(facts, "determinism")
-    determinism: Determinism = next((one for one in DETERMINISM if one == said), "seeded")
-    asked = mapping(mapping(value_of(facts, "numerics")).get("asked"))
-    numerics = Numerics(**{key: value for key, value in asked.items() if key in Numerics._fields})
-    known = type(seed) is int
-    return Declared(
-        seed=seed if known else None,
-        seed_from="replay" if known else "",
-        determinism=determinism,
-        numerics=numerics,
-    )
+def _reached(place: "Place", record: RunRecord, box: Box) -> tuple[str, ...]:
+    """Files of the workspace among what a replay read: programs look for some in the folders above."""
+    top = (place.git.root if place.git is not None else place.root).rstrip("/") + "/"
+    found = mapping(value_of(record.trace, "undeclared_reads")).get("files")
+    paths = []
+    for row in found if isinstance(found, list) else ():
+        shown = str(mapping(row).get("path"))
+        path = box.outside(shown)
+        if box.inside(shown) is None and path.startswith(top):
+            paths.append(path.removeprefix(top))
+    return tuple(sorted(paths))

@@ -10,7 +10,7 @@ from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
 from fourfold.cli.session import Session
-from fourfold.evidence.naming import resolve
+from fourfold.cli.subject import subject
 from fourfold.evidence.replay import Pair, Prepared, Replayed, Streams, replay
 from fourfold.runs.changes import rows_of, value_of
 from fourfold.runs.words import SHORT
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "run",
             metavar="<run>",
-            help="beginning of an id, a stage for its newest, a revision, or <revision>:<stage>",
+            help="an id's beginning, a stage for its newest, a revision, <revision>:<stage>, or an archive",
         ),
         "none",
     )
@@ -57,24 +57,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Replay it."""
-    place, records = runs.opened(session)
-    name = resolve(place, records, args.run)
     streams = Streams(
         output=_STDERR if session.settings.json else None,
         prepared=lambda told: _tell(session, told),
     )
-    with replay(
-        place,
-        records,
-        name,
-        policy=args.environment,
-        folder=session.resolve(args.into) if args.into else None,
-        streams=streams,
-        events=session.sink,
-    ) as replayed:
+    with (
+        subject(session, args.run, args.into) as about,
+        replay(
+            about.place,
+            about.records,
+            about.run,
+            policy=args.environment,
+            folder=about.folder,
+            streams=streams,
+            events=session.sink,
+        ) as replayed,
+    ):
         if args.keep:
             replayed.box.keep()
         session.sink.rest()
+        for line in about.left_out:
+            session.warn(f"the archive lacks {line}")
         failure = None if replayed.equal else NotEqualError(_verdict(replayed))
         return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
 
@@ -91,12 +94,12 @@ def _tell(session: Session, told: Prepared) -> None:
 
 
 def _prepared(told: Prepared) -> Iterator[str]:
-    yield f"replay of {runs.title(told.record)} {told.of[:SHORT]}, {runs.when(told.record.times.started)}"
-    commit = value_of(told.code.code, "commit")
-    tree = str(value_of(told.code.code, "tree"))[:SHORT]
-    changed = ", with changes" if value_of(told.code.code, "dirty") else ""
+    yield f"replay of {runs.title(told.original)} {told.of[:SHORT]}, {runs.when(told.original.times.started)}"
+    commit = value_of(told.plan.code.code, "commit")
+    tree = str(value_of(told.plan.code.code, "tree"))[:SHORT]
+    changed = ", with changes" if value_of(told.plan.code.code, "dirty") else ""
     yield f"  code         commit {commit[:SHORT]}{changed}" if commit else f"  code         tree {tree}"
-    inputs = len(rows_of(told.record, "inputs"))
+    inputs = len(rows_of(told.original, "inputs"))
     borrowed = _some(told.box.borrowed)
     yield f"  data         {inputs} {'input' if inputs == 1 else 'inputs'}" + (
         f"; only the workspace still had {borrowed}" if borrowed else ""
