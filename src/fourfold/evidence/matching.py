@@ -1,0 +1,309 @@
+"""One output, then and now: how alike, and where it begins to be otherwise; by bytes, by meaning, by numbers.
+
+Which repeats there are, and what follows for the run, is `verify`; how much is noise is `tolerance`; what
+files mean is `fourfold.formats.likeness`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.fs.walk import scan_directory
+from fourfold.evidence.tolerance import Tolerance, calibrate, nearest
+from fourfold.evidence.verdict import First, Measured, OutputVerdict
+from fourfold.formats.likeness.model import Content, Difference, Leaf, compare
+from fourfold.formats.likeness.reading import read
+from fourfold.formats.likeness.tensors import Distance, distance
+
+if TYPE_CHECKING:
+    from fourfold.evidence.originals import Originals
+    from fourfold.evidence.replay import Pair
+    from fourfold.formats.native.record import RunRecord
+
+_CHUNK = 1 << 20
+_ORDER = ("bitwise", "canonical", "numeric", "statistical", "inconclusive", "not-comparable", "different")
+
+
+class Matched(NamedTuple):
+    """One output of one replay beside the original.
+
+    Attributes:
+        verdict: By bytes and by meaning; what differs in numbers is measured, without a tolerance.
+        before: What it meant then; None where nobody could or needed to read it.
+        after: What it means now; likewise.
+        differences: Between these.
+    """
+
+    verdict: OutputVerdict
+    before: Content | None = None
+    after: Content | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+def weakest(verdicts: Sequence[OutputVerdict]) -> OutputVerdict:
+    """That of several verdicts which says the least; the first of those alike."""
+    return max(verdicts, key=lambda each: _ORDER.index(each.level))
+
+
+def match(pair: "Pair", record: "RunRecord", originals: "Originals", *, unsafe: bool = False) -> Matched:
+    """Compare what came out with what came out then.
+
+    Args:
+        pair: The output; its file is still there.
+        record: Of the run of then.
+        originals: Has its bytes.
+        unsafe: Whether what only running a file can read may be read so.
+
+    Raises:
+        FourfoldError: the file system refuses.
+    """
+    before, after = _digest(pair.before), _digest(pair.after)
+    plain = OutputVerdict(pair.path, pair.role, "bitwise", "", before, after)
+    if pair.same:
+        return Matched(plain)
+    if pair.file is None:
+        first = First("", "missing", before[:12], "")
+        return Matched(plain._replace(level="different", reason="nothing came out", first=first))
+    if not before:
+        why = "the record does not say what its bytes were"
+        return Matched(plain._replace(level="not-comparable", reason=why))
+    original = originals.path(record, pair.before)
+    if original is None:
+        why = "its bytes of then are not had any more, here or on the remote; they differ from those of now"
+        return Matched(plain._replace(level="not-comparable", reason=why))
+    return _read(plain, original, pair.file, unsafe=unsafe)
+
+
+def _read(plain: OutputVerdict, original: str, file: str, *, unsafe: bool) -> Matched:
+    where = first_byte(original, file)
+    try:
+        before = read(original, plain.path, unsafe=unsafe)
+        after = read(file, plain.path, unsafe=unsafe)
+    except FourfoldError as error:
+        why = f"other bytes{_at(where)}, and what they mean is not known: {error.message}"
+        return Matched(plain._replace(level="inconclusive", reason=why, first=where))
+    differences = compare(before, after)
+    reader = "" if before.kind == "bytes" else before.canonicalizer
+    if not differences:
+        why = f"other bytes{_at(where)}, the same meaning ({before.kind}{_aside(before)})"
+        same = plain._replace(level="canonical", reason=why, first=where, reader=reader)
+        return Matched(same, before, after)
+    if before.kind == after.kind == "bytes":
+        why = f"other bytes{_at(where)}, in a format that is not read"
+        other = plain._replace(level="different", reason=why, first=where)
+        return Matched(other, before, after, differences)
+    measured = {each.name: found for each in differences if (found := _distance(each)) is not None}
+    first = first_of(differences[0], measured.get(differences[0].name))
+    leaves = sorted((_measured(name, found) for name, found in measured.items()), key=_size, reverse=True)
+    told = plain._replace(
+        level="different",
+        reason=described(first, len(differences)),
+        first=first._replace(offset=where.offset if where is not None else None),
+        leaves=tuple(leaves),
+        differing=len(differences),
+        reader=reader,
+    )
+    return Matched(told, before, after, differences)
+
+
+def match_numbers(found: Sequence[Matched]) -> tuple[OutputVerdict, Tolerance | None]:
+    """Judge an output by numbers: whether what differs is within the noise of its own repeats.
+
+    A leaf that is, value for value, that of one repeat is noise. One without numbers (a text) that differs
+    from all of them is a difference.
+
+    Args:
+        found: The output of each repeat beside the original, two or more.
+
+    Returns:
+        The verdict, and the tolerance of the leaf that comes nearest to it; None where none was needed.
+    """
+    base = weakest([each.verdict for each in found])
+    before = next((each.before for each in found if each.before is not None), None)
+    if base.level != "different" or before is None:
+        return base, None
+    # A repeat that had the same bytes was not read: it means what the original means.
+    repeats = [before if each.verdict.level == "bitwise" else each.after for each in found]
+    contents = [each for each in repeats if each is not None]
+    if len(contents) < len(repeats) or before.kind == "bytes":
+        return base, None
+    differing = [{each.name: each for each in one.differences} for one in found]
+    always = [name for name in differing[0] if all(name in one for one in differing)]
+    leaves: list[tuple[Measured, First]] = []
+    tolerance: Tolerance | None = None
+    for name in always:
+        then, now = before.leaves.get(name), [content.leaves.get(name) for content in contents]
+        there = [leaf for leaf in now if leaf is not None]
+        known = calibrate(there) if len(there) == len(now) else None
+        near = nearest(then, there) if then is not None and known is not None else None
+        if then is None or known is None or near is None:
+            return _without_numbers(base, differing[0][name], there), tolerance
+        apart, leaf = near
+        leaves.append((_measured(name, apart, known), _first(name, then, leaf, apart)))
+        tolerance = known if tolerance is None or known.floor > tolerance.floor else tolerance
+    return _numeric(base, leaves, len(contents), len(differing[0])), tolerance
+
+
+def _without_numbers(base: OutputVerdict, found: Difference, repeats: Sequence[Leaf]) -> OutputVerdict:
+    """A leaf that cannot be measured and is in no repeat what it was."""
+    varies = len({leaf.digest for leaf in repeats}) > 1
+    more = "; it is another one in each repeat, and has no numbers" if varies else ""
+    first = first_of(found, None)
+    return base._replace(level="different", reason=described(first, 1) + more, first=first)
+
+
+def _numeric(
+    base: OutputVerdict, leaves: Sequence[tuple[Measured, First]], repeats: int, differing: int
+) -> OutputVerdict:
+    told = tuple(sorted((each for each, _ in leaves), key=_size, reverse=True))
+    beyond = next((each for each in leaves if not each[0].holds), None)
+    if beyond is not None:
+        leaf, first = beyond
+        count = sum(not each.holds for each, _ in leaves)
+        why = f"{described(first, count)}; {_beyond(leaf, repeats)}"
+        return base._replace(level="different", reason=why, first=first, leaves=told, differing=differing)
+    if not leaves:
+        why = f"what differs is, value for value, that of one of {repeats} repeats"
+    else:
+        worst = told[0]
+        why = (
+            f"within the noise of {repeats} repeats: {worst.name or 'the value'} is {worst.absolute:.3g} "
+            f"off, they differ by {(worst.floor or (0.0,))[0]:.3g}"
+        )
+    return base._replace(level="numeric", reason=why, leaves=told, differing=differing)
+
+
+def _beyond(leaf: Measured, repeats: int) -> str:
+    floor = leaf.floor or (0.0, 0.0)
+    if floor == (0.0, 0.0):
+        return f"{repeats} repeats are the same here, so this is no noise"
+    return f"{repeats} repeats differ by {floor[0]:.3g} at most, this by {leaf.absolute:.3g}"
+
+
+# -- in words ------------------------------------------------------------------------------------------------
+
+
+def described(first: First, count: int) -> str:
+    """Where something begins to be otherwise, in a sentence."""
+    name = first.name or "the value"
+    index = f"[{', '.join(map(str, first.at))}]" if first.at else ""
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    if first.what == "missing":
+        return f"{name} is not there any more{more}"
+    if first.what == "new":
+        return f"{name} is new{more}"
+    return f"{name}{index} was {first.before}, is {first.after}{more}"
+
+
+def first_of(found: Difference, apart: Distance | None) -> First:
+    """Where two contents begin to differ."""
+    before, after = found.leaves
+    if apart is not None and before is not None and after is not None:
+        return _first(found.name, before, after, apart)
+    return First(found.name, found.what, found.before, found.after)
+
+
+def _first(name: str, before: Leaf, after: Leaf, apart: Distance) -> First:
+    """The value that is furthest off; the first one where none is, as 0 and -0 are not."""
+    at = max(0, apart.at)
+    index: list[int] = []
+    for length in reversed(before.shape):
+        index.insert(0, at % max(1, length))
+        at //= max(1, length)
+    told = [_value(leaf, max(0, apart.at)) for leaf in (before, after)]
+    return First(name, "values", told[0], told[1], at=tuple(index) or None)
+
+
+def _value(leaf: Leaf, at: int) -> str:
+    values = leaf.numbers() if leaf.numbers is not None else ()
+    found = next(iter(islice(values, at, at + 1)), None)
+    return "" if found is None else f"{found:g}" if float(f"{found:g}") == found else repr(found)
+
+
+def _measured(name: str, found: Distance, tolerance: Tolerance | None = None) -> Measured:
+    measured = Measured(
+        name, found.absolute, found.relative, found.ulp, found.unequal, found.values
+    )  # fmt: skip
+    if tolerance is None:
+        return measured
+    return measured._replace(floor=tolerance.floor, tolerance=tolerance.bounds, holds=tolerance.covers(found))
+
+
+def _size(leaf: Measured) -> tuple[float, float]:
+    return leaf.relative, leaf.absolute
+
+
+def _distance(found: Difference) -> Distance | None:
+    """How far apart two leaves are; None where they have no numbers, or are of other shapes."""
+    before, after = found.leaves
+    if found.what != "values" or before is None or after is None:
+        return None
+    return distance(before, after) if before.numbers is not None and after.numbers is not None else None
+
+
+def _digest(row: Mapping[str, Any] | None) -> str:
+    return str((row or {}).get("blake3") or (row or {}).get("md5") or "")
+
+
+def _at(where: First | None) -> str:
+    if where is None:
+        return ""
+    name = f" of {where.name}" if where.name else ""
+    return f"{name} from offset {where.offset}" if where.offset is not None else name
+
+
+def _aside(content: Content) -> str:
+    names = [name for name, value in content.aside.items() if value]
+    return f", but for {', '.join(names)}" if names else ""
+
+
+# -- bytes ---------------------------------------------------------------------------------------------------
+
+
+def first_byte(before: str, after: str) -> First | None:
+    """The first byte in which two files, or the first file in which two folders, differ.
+
+    Returns:
+        None where there is no difference.
+
+    Raises:
+        FourfoldError: one of them cannot be read.
+    """
+    try:
+        if os.path.isdir(before) != os.path.isdir(after):
+            kinds = ["a folder" if os.path.isdir(path) else "a file" for path in (before, after)]
+            return First("", "kind", kinds[0], kinds[1])
+        if not os.path.isdir(before):
+            offset = _offset(before, after)
+            return None if offset is None else First("", "bytes", offset=offset)
+        return next(_files(before, after), None)
+    except OSError as error:
+        raise from_os_error(error, "comparing an output") from error
+
+
+def _files(before: str, after: str) -> Iterator[First]:
+    then, now = (set(scan_directory(folder).names) for folder in (before, after))
+    for name in sorted(then | now):
+        if name not in now:
+            yield First(name, "missing")
+        elif name not in then:
+            yield First(name, "new")
+        else:
+            offset = _offset(os.path.join(before, name), os.path.join(after, name))
+            if offset is not None:
+                yield First(name, "bytes", offset=offset)
+
+
+def _offset(before: str, after: str) -> int | None:
+    at = 0
+    with open(before, "rb") as one, open(after, "rb") as other:
+        while True:
+            a, b = one.read(_CHUNK), other.read(_CHUNK)
+            if a != b:
+                shorter = min(len(a), len(b))
+                return at + next((i for i in range(shorter) if a[i] != b[i]), shorter)
+            if not a:
+                return None
+            at += len(a)
