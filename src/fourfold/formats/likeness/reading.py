@@ -37,8 +37,10 @@ READERS: Mapping[str, Reader] = {
     "csv": Reader("rows", "read_csv"),
     "gzip": Reader("archives", "read_gzip"),
     "ini": Reader("documents", "read_ini"),
+    "jpeg": Reader("images", "read_jpeg"),
     "json": Reader("documents", "read_json"),
     "json lines": Reader("rows", "read_json_lines"),
+    "png": Reader("images", "read_png"),
     "tar": Reader("archives", "read_tar"),
     "text": Reader("text", "read_text"),
     "toml": Reader("documents", "read_toml"),
@@ -56,6 +58,8 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"BZh", "bzip2"),
     (0, b"\xfd7zXZ\0", "xz"),
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
     (257, b"ustar", "tar"),
 )
 
