@@ -104,6 +104,7 @@ COMMANDS: dict[str, Command] = {
     "env lock": Command("env_lock", "Write a lock of what is installed", "pipeline"),
     "env show": Command("env_show", "Show the environment of a run, or the one of now", "pipeline"),
     "explain": Command("explain", "Say why two results differ, the likeliest cause first", "evidence"),
+    "export": Command("export", "Write a run as an archive, or in the words of other tools", "evidence"),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
     "freeze": Command("freeze", "Leave the dependencies of imports or stages out of account", "track", 1),
     "fsck": Command("fsck", "Check every object of a cache or a remote", "care", 1),

@@ -14,7 +14,7 @@ from fourfold.evidence.export.dossier import Dossier
 from fourfold.formats.attest import intoto
 from fourfold.formats.attest import slsa as words
 from fourfold.formats.native.fact import absent
-from tests.evidence.export.conftest import opened
+from tests.fixtures.fitted import opened
 from tests.fixtures.sandbox import Sandbox
 
 
@@ -61,7 +61,7 @@ def test_a_bill_of_materials_is_valid_and_has_packages_data_and_metrics(dossier:
     assert (component["type"], component["name"]) == ("machine-learning-model", "model.bin")
     metrics = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
     assert {"type": "scores.json:auc", "value": "0.75"} in metrics
-    assert [one["name"] for one in bom["components"] if one["type"] == "data"] == ["fit.py", "raw"]
+    assert [one["name"] for one in bom["components"] if one["type"] == "data"] == ["raw"]
     assert cyclonedx.render(dossier) == text
 
 

@@ -18,6 +18,7 @@ from fourfold.base.ids import Oid, is_tree
 from fourfold.evidence.lineage import Makers
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord, parts_of
+from fourfold.runs import envelopes
 from fourfold.runs.changes import rows_of, value_of
 from fourfold.runs.store import Records, RunNotFoundError
 from fourfold.scm.packing import pack_commits
@@ -37,8 +38,6 @@ PACK = "git/commits.pack"
 CHUNK = 1 << 20
 #: The earliest moment that ZIP knows: members have no times of their own.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
-#: The folder of statements below ``runs``.
-STATEMENTS = "statements"
 
 
 class ArchiveDataMissingError(NotFoundError):
@@ -124,6 +123,8 @@ def _documents(
             yield f"runs/parts/{part}", records.read("parts", part)
         except RunNotFoundError:
             left_out.append(f"part {part[:12]} of run {run[:12]}: it is not here")
+    for name in envelopes.names(records, run):
+        yield f"runs/{envelopes.FOLDER}/{run}/{name}", envelopes.read(records, run, name)
 
 
 def _commit(record: RunRecord) -> str:

@@ -5,6 +5,7 @@ own words. An answer says how it is known; a blank is for people.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from fourfold.evidence.export.card import BLANK, environment, text
 from fourfold.evidence.export.dossier import Dossier
@@ -75,11 +76,14 @@ def _data(dossier: Dossier) -> Answers:
         "Each input is recorded by its content",
         f"{len(known)} of {len(items)}",
     )
-    undeclared = mapping(value_of(dossier.record.trace, "undeclared_reads")).get("count")
+    counts: list[Any] = [
+        mapping(value_of(act.record.trace, "undeclared_reads")).get("count") for act in dossier.acts
+    ]
     watched = mapping(value_of(dossier.record.trace, "coverage")).get("method")
-    if undeclared is None or watched in {None, "none"}:
-        yield _OPEN, "Nothing else was read", "the run was not watched"
+    if None in counts or watched in {None, "none"}:
+        yield _OPEN, "Nothing else was read", "not every run was watched"
     else:
+        undeclared = sum(counts)
         yield (
             _marked(undeclared == 0),
             "Nothing else was read",
@@ -95,7 +99,9 @@ def _environment(dossier: Dossier) -> Answers:
     for what, which in environment(dossier):
         yield _YES, f"{what[0].upper()}{what[1:]}", which
     lock = mapping(dossier.value("environment", "lock"))
-    yield _marked(lock.get("file")), "A lock file fixes the packages", ""
+    fact = dossier.record.environment.get("lock")
+    fixed = lock.get("file") and fact is not None and fact.grade == "observed"
+    yield _marked(fixed), "A lock file fixes the packages", ""
     yield _marked(lock.get("verified")), "What was installed is what the lock file says, file by file", ""
     yield _marked(dossier.value("environment", "image")), "The container image is known by digest", ""
 

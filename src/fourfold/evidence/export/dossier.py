@@ -14,6 +14,7 @@ from fourfold.base.ids import Oid, is_tree
 from fourfold.evidence.lineage import Lineage, Makers, Step, metrics_of
 from fourfold.formats.native.record import COORDINATES, RunId
 from fourfold.runs.changes import mapping, opened, params_of, reference, rows_of, value_of
+from fourfold.runs.codesources import is_code
 from fourfold.scm.process import child_environment, run_git
 from fourfold.scm.refs import is_full_id
 
@@ -145,7 +146,7 @@ class Dossier(NamedTuple):
             item.path: item
             for act in self.acts
             for item in act.inputs
-            if item.path not in act.made_by and item.role != "params" and item.md5
+            if item.path not in act.made_by and item.role != "params" and item.md5 and not is_code(item.path)
         }
 
 

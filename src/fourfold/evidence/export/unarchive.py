@@ -16,9 +16,10 @@ from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import Oid, is_unsafe_path
 from fourfold.content.naming import name_of
 from fourfold.content.objects import ObjectStore, is_object_name
-from fourfold.evidence.export.archive import CHUNK, MANIFEST, PACK, README, SCHEMA, STATEMENTS, remove
+from fourfold.evidence.export.archive import CHUNK, MANIFEST, PACK, README, SCHEMA, remove
 from fourfold.formats.native.canonical import MOST, parse
 from fourfold.formats.native.record import RunId, is_id, parse_record
+from fourfold.runs import envelopes
 from fourfold.runs.store import FOLDER as RUNS
 from fourfold.runs.store import Records
 from fourfold.scm.packing import plant
@@ -140,9 +141,9 @@ def _put(archive: zipfile.ZipFile, about: Mapping[str, Any], dvc_dir: str, own: 
         elif kind == "runs":
             part, _, oid = rest.partition("/")
             data = _proven(archive, name, said)
-            if part == STATEMENTS:
-                folder = make(RUNS, STATEMENTS, oid[:2])
-                write_atomic(os.path.join(folder, oid[2:]), data, durable=False)
+            run, _, envelope = oid.partition("/")
+            if part == envelopes.FOLDER:
+                records.adopt(envelope, data, envelopes.kind_of(run))
             else:
                 records.adopt(oid, data, part)
 
@@ -150,7 +151,7 @@ def _put(archive: zipfile.ZipFile, about: Mapping[str, Any], dvc_dir: str, own: 
 def _opened(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError) as error:
         raise BadArchiveError(f"'{path}' is no archive of a run, or is cut short: {error}") from error
     except FileNotFoundError:
         raise NotFoundError(f"'{path}' does not exist") from None
@@ -165,7 +166,7 @@ def _about(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
             data = file.read(MOST + 1)
     except KeyError:
         raise BadArchiveError(f"'{path}' has no {MANIFEST}: it is no archive of a run") from None
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, _zlib_error()) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, _zlib_error()) as error:
         raise ArchiveCorruptError(f"{MANIFEST} in the archive is damaged: {error}") from error
     try:
         about = parse(data, MANIFEST)
@@ -218,7 +219,10 @@ def _is_member(name: str, said: object) -> bool:
     if kind == "data":
         return is_object_name(rest)
     part, _, oid = rest.partition("/")
-    return kind == "runs" and part in {"records", "parts", STATEMENTS} and is_id(oid)
+    if part == envelopes.FOLDER:
+        run, _, oid = oid.partition("/")
+        return kind == "runs" and is_id(run) and is_id(oid)
+    return kind == "runs" and part in {"records", "parts"} and is_id(oid)
 
 
 def _proven(archive: zipfile.ZipFile, name: str, said: Mapping[str, Any] | None) -> bytes:
@@ -247,7 +251,7 @@ def _stream(archive: zipfile.ZipFile, name: str, said: Mapping[str, Any]) -> Ite
                 if size > said["size"]:
                     break
                 yield chunk
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, _zlib_error()) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, _zlib_error()) as error:
         raise ArchiveCorruptError(f"{name} in the archive is damaged: {error}") from error
     if size != said["size"] or hasher.hexdigest() != said["blake3"]:
         raise ArchiveCorruptError(f"{name} in the archive is damaged: it is not what the archive lists")
