@@ -176,6 +176,7 @@ COMMANDS: dict[str, Command] = {
         "unprotect", "Make tracked data safe to edit: cut its links to the cache", "track", 1
     ),
     "update": Command("update", "Bring imports to what their sources have now", "elsewhere", 1),
+    "verify": Command("verify", "Repeat a run, and say how alike the results are", "evidence"),
     "why": Command("why", "Say why a path counts as changed", "look", 1),
 }
 
