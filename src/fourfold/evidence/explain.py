@@ -2,126 +2,30 @@
 
 The runs behind each result are known by content (`lineage`); those of the same stage are compared, and what
 one of them read otherwise only because an earlier one wrote it otherwise is taken out. What remains are the
-causes, ordered by `ranking`. Nothing is run, and nothing is blamed where only results moved. What a table
-lost or gained is `tables`; how much each cause did is measured by `attribute`.
+causes: looked into (`examine` for data, `codechanges` for code) and ordered (`ranking`). Nothing is run, and
+nothing is blamed where only results moved. How much each cause did is measured by `attribute`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from fourfold.evidence.codechanges import CodeChange, Codes
+from fourfold.evidence.examine import Examiner, Looked
+from fourfold.evidence.explanation import Cause, Explanation, Moved, Result, listed
+from fourfold.evidence.harms import Harm
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
-from fourfold.evidence.ranking import HARMLESS, Seen, is_digest, suspicion
-from fourfold.formats.native.record import COORDINATES, RunId, RunRecord
-from fourfold.runs.changes import Change, Part, rows_of, value_of
+from fourfold.evidence.ranking import Seen, kind_of, suspicion
+from fourfold.evidence.tables import TableChange
+from fourfold.formats.native.record import COORDINATES, RunRecord
+from fourfold.runs.changes import Change, Part, mapping, opened, rows_of, value_of
 from fourfold.runs.diff import compare
 from fourfold.runs.diff_files import CodeFiles
-from fourfold.runs.words import short, value_text
+from fourfold.runs.words import short
+
+_ORDER = {name: at for at, name in enumerate((*COORDINATES, "trace", "outcome"))}
 
 
-class Cause(NamedTuple):
-    """Something that moved and that no earlier run of ours made.
-
-    Attributes:
-        coordinate: ``code``, ``data``, ``environment`` or ``randomness``.
-        stages: What it touches, in the order in which they run.
-        change: What moved, from what to what.
-        score: How suspicious it is, from 0 to 1; the causes of an explanation are sorted by it.
-        why: What made the score, in words.
-        told: What changed inside, in words, where that is known: ``1,204 rows (12 %) are gone``.
-    """
-
-    coordinate: str
-    stages: tuple[str, ...]
-    change: Change
-    score: float = 0.0
-    why: tuple[str, ...] = ()
-    told: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            **self.change.document(),
-            "stages": list(self.stages),
-            "score": self.score,
-            "why": list(self.why),
-        }
-
-
-class Result(NamedTuple):
-    """Something that came out otherwise.
-
-    Attributes:
-        stage: Of what.
-        change: What.
-    """
-
-    stage: str
-    change: Change
-
-
-class Moved(NamedTuple):
-    """A metric on both sides.
-
-    Attributes:
-        name: ``FILE:NAME``.
-        before: None where the first run has none.
-        after: None where the second run has none.
-    """
-
-    name: str
-    before: float | None
-    after: float | None
-
-    @property
-    def by(self) -> float | None:
-        """How far it moved."""
-        return None if self.before is None or self.after is None else self.after - self.before
-
-
-class Explanation(NamedTuple):
-    """Two results explained.
-
-    Attributes:
-        first: The run of the one.
-        second: The run of the other.
-        causes: What moved, the most suspicious first.
-        unread: What changed and was read by none of the runs.
-        results: What came out otherwise, stage by stage.
-        aside: What says nothing about results.
-        metrics: All that both lineages measured, that moved first.
-        unsteady: Stages of which nothing moved, and that made something else all the same.
-        unknown: What is not known, in sentences.
-    """
-
-    first: RunId
-    second: RunId
-    causes: tuple[Cause, ...]
-    unread: tuple[Cause, ...]
-    results: tuple[Result, ...]
-    aside: tuple[Cause, ...]
-    metrics: tuple[Moved, ...]
-    unsteady: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "a": self.first,
-            "b": self.second,
-            "causes": [cause.document() for cause in self.causes],
-            "unread": [cause.document() for cause in self.unread],
-            "results": [{**each.change.document(), "stage": each.stage} for each in self.results],
-            "metrics": [
-                {"name": each.name, "before": each.before, "after": each.after, "by": each.by}
-                for each in self.metrics
-            ],
-            "unsteady": list(self.unsteady),
-            "unknown": list(self.unknown),
-            "asides": [cause.document() for cause in self.aside],
-        }
-
-
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
     """The two runs of one stage; one of them None where a side has none."""
 
     stage: str
@@ -129,30 +33,51 @@ class _Pair(NamedTuple):
     second: Step | None
 
 
-def explain(a: Lineage, b: Lineage, part: Part, code_files: CodeFiles | None = None) -> Explanation:
-    """Say what moved between two results.
+def explain(
+    a: Lineage,
+    b: Lineage,
+    part: Part,
+    code_files: CodeFiles | None = None,
+    *,
+    codes: Codes | None = None,
+    examiner: Examiner | None = None,
+    metric: str | None = None,
+    goals: Mapping[str, str] | None = None,
+) -> Explanation:
+    """Say what moved between two results, and what of it is most likely why.
 
     Args:
         a: The one, with all that it stands on.
         b: The other.
         part: Reads a part.
         code_files: Lists the code tree of a run; None where there is no Git.
+        codes: Looks into files of code; None to say only which changed.
+        examiner: Looks into data; likewise.
+        metric: The one that is asked about, by its whole name.
+        goals: The metrics that somebody set a goal for, by name: these come before others.
     """
     files = _once(code_files) if code_files is not None else None
-    found = _Found()
-    for pair in _pairs(a, b):
+    found = _Found(_read_by_any(a, b, part))
+    pairs = _pairs(a, b)
+    for pair in pairs:
         found.add(pair, a, b, part, files)
-    reach = _Reach(b, found)
+    inside = _Inside(pairs, found, codes, examiner)
+    inside.look(a, b)
+    reach = _Reach(b, found.otherwise)
+    causes = [inside.judged(cause, reach) for cause in found.of("moved")]
     return Explanation(
         a.last.run,
         b.last.run,
-        tuple(_ranked(found.of("moved"), reach)),
+        (name_of(a.last.record), name_of(b.last.record)),
+        tuple(sorted(causes, key=lambda cause: (-cause.score, _place(cause), cause.change.name))),
         tuple(found.of("unread")),
         tuple(found.results),
         tuple(found.of("aside")),
-        tuple(_metrics(a, b, part)),
+        tuple(_metrics(a, b, part, metric, goals or {})),
+        metric is not None,
         tuple(found.unsteady),
         tuple(dict.fromkeys(found.unknown)),
+        tuple(inside.made),
     )
 
 
@@ -161,108 +86,126 @@ def name_of(record: RunRecord) -> str:
     return record.stage or short("; ".join(record.command), 40)
 
 
+def _place(cause: Cause) -> int:
+    return _ORDER.get(cause.coordinate, len(_ORDER))
+
+
 def _once(code_files: CodeFiles) -> CodeFiles:
     """The same, each tree listed once: the runs of a lineage mostly share theirs."""
     known: dict[str, Mapping[str, str]] = {}
 
-    def listed(record: RunRecord) -> Mapping[str, str]:
+    def listed_once(record: RunRecord) -> Mapping[str, str]:
         tree = str(value_of(record.code, "tree"))
         if tree not in known:
             known[tree] = code_files(record)
         return known[tree]
 
-    return listed
+    return listed_once
 
 
-def _pairs(a: Lineage, b: Lineage) -> list[_Pair]:
+def _pairs(a: Lineage, b: Lineage) -> list[Pair]:
     """The runs of each stage: what only the first side has, then all of the second in their order."""
     first = {name_of(step.record): step for step in a.steps}
     second = {name_of(step.record): step for step in b.steps}
     names = [name for name in first if name not in second] + list(second)
-    return [_Pair(name, first.get(name), second.get(name)) for name in names]
+    return [Pair(name, first.get(name), second.get(name)) for name in names]
+
+
+def _read_by_any(a: Lineage, b: Lineage, part: Part) -> set[str]:
+    """Files of code that some run of the two lineages read, from the root of the repository."""
+    found: set[str] = set()
+    for step in (*a.steps, *b.steps):
+        files = mapping(value_of(step.record.code, "sources")).get("files")
+        found |= set(mapping(mapping(opened(files, part)).get("files")))
+    return found
 
 
 class _Found:
     """What all the pairs of runs say, each thing once."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: set[str]) -> None:
+        self._read = read
         self._causes: dict[tuple[str, ...], Cause] = {}
         self.results: list[Result] = []
         self.unsteady: list[str] = []
         self.unknown: list[str] = []
-        #: Stages whose outputs are otherwise.
+        #: Stages whose results are otherwise.
         self.otherwise: set[str] = set()
+        #: Seeds that were drawn anew, by the name of the cause and stage.
+        self.drawn: set[str] = set()
 
     def of(self, kind: str) -> list[Cause]:
         """The changes of one kind, by coordinate."""
-        found = [cause for cause in self._causes.values() if cause.change.kind == kind]
-        order = {name: at for at, name in enumerate((*COORDINATES, "trace", "outcome"))}
-        return sorted(found, key=lambda cause: order.get(cause.coordinate, len(order)))
+        moved = {(c.coordinate, c.change.name) for c in self._causes.values() if c.change.kind == "moved"}
+        return sorted(
+            (
+                cause
+                for cause in self._causes.values()
+                if cause.change.kind == kind
+                and (kind == "moved" or (cause.coordinate, cause.change.name) not in moved)
+                and (kind != "unread" or cause.coordinate != "code" or cause.change.name not in self._read)
+            ),
+            key=_place,
+        )
 
-    def add(self, pair: _Pair, a: Lineage, b: Lineage, part: Part, files: CodeFiles | None) -> None:
+    def add(self, pair: Pair, a: Lineage, b: Lineage, part: Part, files: CodeFiles | None) -> None:
         """Compare one stage."""
         if pair.first is None or pair.second is None:
             self._lonely(pair, a, b)
             return
         if pair.first.run == pair.second.run:
             return
+        one, two = pair.first.record, pair.second.record
         made = _made(pair.first, a), _made(pair.second, b)
+        changes = compare(one, two, part, files)
+        seed = _seed_parameter(changes, one, two)
         moved = followed = False
-        results = []
-        for change in compare(pair.first.record, pair.second.record, part, files):
+        for change in changes:
             if change.kind == "result":
-                results.append(Result(pair.stage, change))
+                self.results.append(Result(pair.stage, change))
+                self.otherwise.add(pair.stage)
             elif change.kind == "moved" and change.coordinate == "data" and _follows(change, *made):
                 followed = True
-            else:
-                moved = moved or change.kind == "moved"
-                self._note(pair.stage, change)
-        self.results += results
-        if results:
-            self.otherwise.add(pair.stage)
-            if not moved and not followed:
-                self.unsteady.append(pair.stage)
+            elif not (seed and change.coordinate == "data" and _is_parameter(change.name, seed)):
+                drawn = change.coordinate == "randomness" and _is_drawn(change, one, two)
+                moved = moved or (change.kind == "moved" and not drawn)
+                self._note(pair.stage, change, drawn=drawn)
+        if pair.stage in self.otherwise and not moved and not followed:
+            self.unsteady.append(pair.stage)
 
-    def _lonely(self, pair: _Pair, a: Lineage, b: Lineage) -> None:
+    def _lonely(self, pair: Pair, a: Lineage, b: Lineage) -> None:
         """A stage that only one side has: new, gone, or its run was never recorded."""
-        step, other = (pair.second, a) if pair.second is not None else (pair.first, b)
+        is_new = pair.second is not None
+        step, other = (pair.second, a) if is_new else (pair.first, b)
         assert step is not None  # noqa: S101 - one of them is there
-        outputs = {row["path"] for row in rows_of(step.record, "outputs")}
-        used = outputs & set(other.raw_inputs())
+        used = {row["path"] for row in rows_of(step.record, "outputs")} & set(other.raw_inputs())
         self.otherwise.add(pair.stage)
         if used:
-            which = "first" if other is a else "second"
             self.unknown.append(
-                f"which run wrote {', '.join(sorted(used))} of the {which} result is not recorded:"
-                f" {pair.stage} cannot be compared"
+                f"which run wrote {listed(sorted(used))} of the {'first' if other is a else 'second'} result"
+                f" is not recorded: {pair.stage} cannot be compared"
             )
             return
-        is_new = pair.second is not None
         command = "\n".join(step.record.command)
-        change = Change(
-            "code",
-            f"stage {pair.stage}",
-            None if is_new else command,
-            command if is_new else None,
-            "moved",
-            "new" if is_new else "gone",
-        )
-        self._note(pair.stage, change)
+        before, after = (None, command) if is_new else (command, None)
+        note = "new" if is_new else "gone"
+        self._note(pair.stage, Change("code", f"stage {pair.stage}", before, after, "moved", note))
 
-    def _note(self, stage: str, change: Change) -> None:
-        key = (change.coordinate, change.name, repr(change.before), repr(change.after))
+    def _note(self, stage: str, change: Change, *, drawn: bool = False) -> None:
+        key = (change.coordinate, change.name, repr(change.before), repr(change.after), change.kind)
         known = self._causes.get(key)
+        if drawn:
+            self.drawn.add("|".join(key))
         if known is None:
-            self._causes[key] = Cause(change.coordinate, (stage,), change)
-            return
-        # One run may have used what another one did not.
-        weight = ("moved", "unread", "aside")
-        if weight.index(known.change.kind) < weight.index(change.kind):
-            return
-        if known.change.kind != change.kind:
             self._causes[key] = Cause(change.coordinate, (stage,), change)
         elif stage not in known.stages:
             self._causes[key] = known._replace(stages=(*known.stages, stage))
+
+    def is_drawn(self, cause: Cause) -> bool:
+        """Whether a cause is a seed that was drawn anew, as for each run."""
+        change = cause.change
+        key = (change.coordinate, change.name, repr(change.before), repr(change.after), change.kind)
+        return "|".join(key) in self.drawn
 
 
 def _made(step: Step, lineage: Lineage) -> set[str]:
@@ -277,11 +220,33 @@ def _follows(change: Change, first: set[str], second: set[str]) -> bool:
     return change.name in first and change.name in second
 
 
+def _seed_parameter(changes: Iterable[Change], a: RunRecord, b: RunRecord) -> str:
+    """The parameter that gives the seed of both, where the seed moved: it is told once; "" without one."""
+    if not any(change.coordinate == "randomness" and change.name == "seed" for change in changes):
+        return ""
+    whys = {fact.why for record in (a, b) if (fact := record.randomness.get("seed")) is not None}
+    why = whys.pop() if len(whys) == 1 else ""
+    return why.removeprefix("parameter ") if why.startswith("parameter ") else ""
+
+
+def _is_parameter(name: str, parameter: str) -> bool:
+    """Whether a change of a parameter, as ``file:key``, is of one as stages write it."""
+    return name == parameter or (":" not in parameter and name.endswith(f"params.yaml:{parameter}"))
+
+
+def _is_drawn(change: Change, a: RunRecord, b: RunRecord) -> bool:
+    """Whether nobody chose the seeds that differ: each run draws its own."""
+    if change.name.partition(".")[0] not in {"seed", "hash_seed", "derivation", "injected"}:
+        return False
+    seeds = [record.randomness.get("seed") for record in (a, b)]
+    return all(seed is None or seed.grade != "declared" for seed in seeds)
+
+
 class _Reach:
     """Which stages' results lead to the last one, and over how many others."""
 
-    def __init__(self, b: Lineage, found: _Found) -> None:
-        self._otherwise = found.otherwise
+    def __init__(self, b: Lineage, otherwise: set[str]) -> None:
+        self._otherwise = otherwise
         self._distance = {name_of(b.last.record): 0}
         names = {step.run: name_of(step.record) for step in b.steps}
         for step in reversed(b.steps):
@@ -298,28 +263,132 @@ class _Reach:
         return bool(effective), min(distances, default=0)
 
 
-def _ranked(causes: Iterable[Cause], reach: _Reach) -> list[Cause]:
-    found = []
-    for cause in causes:
+# --- what is inside ---------------------------------------------------------------------------------------
+
+
+class _Inside:
+    """What is inside of the things that changed: lines and functions, rows and columns, and known harms."""
+
+    def __init__(
+        self, pairs: Sequence[Pair], found: _Found, codes: Codes | None, examiner: Examiner | None
+    ) -> None:
+        self._pairs = {pair.stage: pair for pair in pairs}
+        self._found = found
+        self._codes = codes
+        self._examiner = examiner
+        self._code: dict[str, CodeChange] = {}
+        self._data: dict[str, Looked] = {}
+        #: Harms by what they are about: those that a stage wrote are its causes'.
+        self._harms: dict[str, list[Harm]] = {}
+        self.made: list[tuple[str, TableChange]] = []
+
+    def look(self, a: Lineage, b: Lineage) -> None:
+        """Look at all that changed."""
+        causes = self._found.of("moved")
+        if self._codes is not None:
+            self._look_at_code([cause for cause in causes if kind_of(cause.change) == "code"])
+        if self._examiner is None:
+            return
+        self._examiner.learn(b, a)
+        raw = [cause for cause in causes if kind_of(cause.change) in {"rows", "undeclared"}]
+        known: set[tuple[str, str]] = set()
+        for cause in raw:
+            one, two = self._records(cause.stages[0])
+            looked = self._data[cause.change.name] = self._examiner.look(one, two, cause.change.name)
+            known |= {(harm.kind, harm.about) for harm in looked.harms}
+        overlaps = self._examiner.overlaps(a, b)
+        for path in [path for path in overlaps if path in self._data]:
+            looked = self._data[path]
+            self._data[path] = looked._replace(harms=(*looked.harms, *overlaps[path]))
+        for pair in self._pairs.values():
+            if pair.first is None or pair.second is None or pair.first.run == pair.second.run:
+                continue
+            for result in self._found.results:
+                path = result.change.name
+                if result.stage == pair.stage and result.change.before and result.change.after:
+                    looked = self._examiner.look(pair.first.record, pair.second.record, path)
+                    self.made += [(pair.stage, table) for table in looked.tables]
+                    fresh = [harm for harm in looked.harms if (harm.kind, harm.about) not in known]
+                    known |= {(harm.kind, harm.about) for harm in fresh}
+                    self._harms.setdefault(pair.stage, []).extend([*fresh, *overlaps.get(path, ())])
+
+    def _records(self, stage: str) -> tuple[RunRecord, RunRecord]:
+        pair = self._pairs[stage]
+        assert pair.first is not None and pair.second is not None  # noqa: S101, PT018 - data of both moved
+        return pair.first.record, pair.second.record
+
+    def _look_at_code(self, causes: Sequence[Cause]) -> None:
+        by_stage: dict[str, dict[str, tuple[object, object]]] = {}
+        for cause in causes:
+            pair = self._pairs[cause.stages[0]]
+            if pair.first is not None and pair.second is not None and ":" not in cause.change.name:
+                sides = (cause.change.before, cause.change.after)
+                by_stage.setdefault(cause.stages[0], {})[cause.change.name] = sides
+        for stage, files in by_stage.items():
+            if self._codes is not None:
+                self._code |= self._codes.look(*self._records(stage), files)
+
+    def judged(self, cause: Cause, reach: _Reach) -> Cause:
+        """A cause with its score, and what is known of its inside."""
+        kind, name = kind_of(cause.change), cause.change.name
+        code = self._code.get(name) if kind == "code" else None
+        data = self._data.get(name) if kind in {"rows", "undeclared"} else None
         reaches, distance = reach.of(cause.stages)
-        score, why = suspicion(cause.change, Seen(cause.stages, distance, reaches))
-        found.append(cause._replace(score=score, why=why))
-    order = {name: at for at, name in enumerate(COORDINATES)}
-    return sorted(
-        found,
-        key=lambda cause: (-cause.score, order.get(cause.coordinate, len(order)), cause.change.name),
-    )
+        harms = list(data.harms) if data is not None else []
+        harms += [harm for stage in cause.stages for harm in self._written(stage, kind)]
+        told = code.told if code is not None else data.told if data is not None else ""
+        cosmetic = code is not None and code.cosmetic
+        why_not = "only comments, docstrings or layout changed" if cosmetic else ""
+        if self._found.is_drawn(cause):
+            why_not = "each run draws its own seed where none is declared: this is noise"
+        seen = Seen(
+            cause.stages,
+            distance,
+            reaches,
+            share=code.share if code is not None else data.share if data is not None else None,
+            size=told,
+            harms=tuple(harm.told for harm in harms),
+            cosmetic=why_not,
+        )
+        score, why = suspicion(cause.change, seen)
+        return cause._replace(
+            score=score,
+            why=why,
+            told=told,
+            harm=harms[0].told if harms else "",
+            commits=code.commits if code is not None else (),
+            tables=data.tables if data is not None else (),
+        )
+
+    def _written(self, stage: str, kind: str) -> list[Harm]:
+        """Harms in what a stage wrote: of its code and parameters, if one of these moved; else of all."""
+        found = self._harms.get(stage, [])
+        own = {"code", "command", "parameter"}
+        if not found or kind in own:
+            return found
+        moved = self._found.of("moved")
+        blamed = any(stage in cause.stages and kind_of(cause.change) in own for cause in moved)
+        return [] if blamed else found
 
 
-def _metrics(a: Lineage, b: Lineage, part: Part) -> list[Moved]:
-    """The metrics of all stages on both sides; what moved first, the farthest of it before."""
+# --- metrics ----------------------------------------------------------------------------------------------
+
+
+def _metrics(a: Lineage, b: Lineage, part: Part, metric: str | None, goals: Mapping[str, str]) -> list[Moved]:
+    """The metrics of all stages on both sides: the one asked about, those with a goal, the farthest."""
     first: dict[str, float] = {}
     second: dict[str, float] = {}
     for lineage, held in ((a, first), (b, second)):
         for step in lineage.steps:
             held.update(metrics_of(step.record, part))
+
+    def order(each: Moved) -> tuple[object, ...]:
+        is_goal = each.name in goals or each.name.partition(":")[2] in goals
+        counts = all(isinstance(value, int) for value in (each.before, each.after) if value is not None)
+        return (each.name != metric, not each.by, not is_goal, counts, -_far(each), each.name)
+
     found = [Moved(name, first.get(name), second.get(name)) for name in sorted({*first, *second})]
-    return sorted(found, key=lambda each: (-_far(each), each.name))
+    return sorted(found, key=order)
 
 
 def _far(each: Moved) -> float:
@@ -328,66 +397,3 @@ def _far(each: Moved) -> float:
         return 0.0
     most = max(abs(each.before), abs(each.after))
     return abs(each.by) / most if most else 0.0
-
-
-# --- in words ---------------------------------------------------------------------------------------------
-
-
-def verdict(found: Explanation, metric: str | None = None) -> str:
-    """The explanation in one sentence: what moved how far, and what is most likely why.
-
-    Args:
-        found: What is told.
-        metric: The one that is asked about, by its whole name; else the one that moved farthest.
-    """
-    told = _moved(found, metric)
-    if not found.results and not found.causes:
-        return f"{told}; nothing differs but times" if told else "nothing differs but times"
-    effective = [cause for cause in found.causes if cause.score > HARMLESS]
-    if effective:
-        likely = f"most likely: {_suspect(effective[0])}"
-        return f"{told}; {likely}" if told else likely
-    result = told or "what came out differs"
-    if not found.results:
-        return f"{told or 'the results are the same'}; what moved made no difference to them"
-    unsteady = f": {_and(found.unsteady)} is not the same twice" if found.unsteady else ""
-    return f"{result}; nothing that is recorded moved{unsteady}"
-
-
-def _moved(found: Explanation, metric: str | None) -> str:
-    chosen = next((each for each in found.metrics if metric is None or each.name == metric), None)
-    if chosen is None:
-        return ""
-    if chosen.before is None or chosen.after is None:
-        return f"{chosen.name} is in one of the two results only"
-    before, after = number(chosen.before), number(chosen.after)
-    if chosen.before == chosen.after:
-        return f"{chosen.name} is the same ({after})" if metric is not None else ""
-    way = "fell" if chosen.after < chosen.before else "rose"
-    return f"{chosen.name} {way} by {number(abs(chosen.after - chosen.before))} ({before} -> {after})"
-
-
-def _suspect(cause: Cause) -> str:
-    change = cause.change
-    if cause.coordinate == "data" and cause.told:
-        return f"{change.name}: {cause.told}"
-    told = sides(change)
-    return f"{change.name} ({told})" if told else change.name
-
-
-def _and(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
-
-
-def number(value: float) -> str:
-    """A number in few digits."""
-    return f"{value:,.4g}" if value % 1 else f"{value:,.0f}"
-
-
-def sides(change: Change) -> str:
-    """A change in few words: ``0.1 -> 0.2``, ``changed``, with its note."""
-    if change.before is None and change.after is None:
-        return change.note or "changed"
-    before, after = (short(value_text(value), 48) for value in (change.before, change.after))
-    told = "changed" if before == after or is_digest(change.before, change.after) else f"{before} -> {after}"
-    return f"{told}, {change.note}" if change.note else told

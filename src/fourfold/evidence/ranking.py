@@ -8,10 +8,10 @@ them did is measured by `attribute`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fourfold.runs.changes import Change, mapping
+from fourfold.runs.changes import Change
 
 #: What a change counts when its size says nothing: changed rows, parameters, code, packages, seeds, host.
 _BASE = {
@@ -188,11 +188,3 @@ def _listed(names: Iterable[str]) -> str:
     if len(found) > 4:
         return f"{', '.join(found[:3])} and {len(found) - 3} more"
     return ", ".join(found[:-1]) + (" and " if len(found) > 1 else "") + (found[-1] if found else "the run")
-
-
-def rows_share(before: Mapping[str, Any], after: Mapping[str, Any]) -> float | None:
-    """The share of rows by which two summaries of a table differ in number."""
-    first, second = mapping(before).get("rows"), mapping(after).get("rows")
-    if not isinstance(first, int) or not isinstance(second, int) or not max(first, second):
-        return None
-    return abs(second - first) / max(first, second)

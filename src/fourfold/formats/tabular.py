@@ -309,13 +309,20 @@ def _separated(reading: _Reading, kind: str, *, quantiles: bool) -> TableSummary
 def _with_delimiter(lines: Iterator[str]) -> tuple[Iterator[str], str]:
     """The lines, and what separates their cells: in some countries a CSV has semicolons."""
     first = next(lines, "")
-    delimiter = "," if "," in first or not first else max(";\t|", key=first.count)
 
     def again() -> Iterator[str]:
         yield first
         yield from lines
 
-    return again(), delimiter if delimiter in first else ","
+    return again(), delimiter_of(first)
+
+
+def delimiter_of(first: str) -> str:
+    """What separates the cells of a CSV, by its first line."""
+    if "," in first or not first:
+        return ","
+    found = max(";\t|", key=first.count)
+    return found if found in first else ","
 
 
 def _count(batch: Sequence[list[str]], tallies: Sequence[_Tally]) -> int:

@@ -109,13 +109,13 @@ def _of(path: str, content: Table, place: "Place") -> dict[str, Any] | None:
     with suppress(OSError, FourfoldError):
         folder = place.make("runs", "facts")
         write_atomic(file, canonical({"check": _check(made), "summary": made}), durable=False)
-        _forget(folder)
+        forget(folder)
     return made
 
 
-def _forget(folder: str) -> None:
-    """Let go of the older half of the summaries once there are too many."""
-    names = [name for name in os.listdir(folder) if name.startswith("table-")]
+def forget(folder: str, kind: str = "table-") -> None:
+    """Let go of the older half of what is kept in a folder of caches once there is too much of a kind."""
+    names = [name for name in os.listdir(folder) if name.startswith(kind)]
     if len(names) > MOST_KEPT:
         paths = [os.path.join(folder, name) for name in names]
         for path in sorted(paths, key=os.path.getmtime)[: len(paths) // 2]:

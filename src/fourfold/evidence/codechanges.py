@@ -1,0 +1,215 @@
+"""What changed in files of code that were read: lines, functions, and the commits that did it.
+
+A file of Python whose syntax tree is the same, but for comments, layout and docstrings, does the same: such a
+change is told as that. Code is parsed and never run; what cannot be parsed is compared line by line. The
+contents are those of the code trees of two runs, from Git or from what their records keep.
+"""
+
+import ast
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, NamedTuple
+
+from fourfold.base.errors import FourfoldError
+from fourfold.formats.native.record import RunRecord
+from fourfold.runs.changes import Part, mapping, opened, value_of
+from fourfold.runs.coderestore import unpacked
+from fourfold.scm.blobs import blob_id
+from fourfold.scm.log import Touch, touches
+from fourfold.scm.refs import is_full_id
+
+if TYPE_CHECKING:
+    from fourfold.scm.git import Git
+
+#: Larger files are not looked into, in bytes; nor longer ones, in lines.
+_LARGEST, _LONGEST = 512 << 10, 8000
+#: So many functions are named.
+_NAMED = 3
+
+
+class CodeChange(NamedTuple):
+    """One file of code.
+
+    Attributes:
+        lines: Lines that are new or gone, the greater number; None where the contents are not had.
+        share: Of all lines of the file; None likewise.
+        functions: Functions and classes in which they are, in their order.
+        cosmetic: Whether only comments, layout or docstrings changed.
+        commits: Those between the two runs that changed it, the newest first.
+        uncommitted: Whether one of the runs had it as no commit has it.
+    """
+
+    lines: int | None = None
+    share: float | None = None
+    functions: tuple[str, ...] = ()
+    cosmetic: bool = False
+    commits: tuple[Touch, ...] = ()
+    uncommitted: bool = False
+
+    @property
+    def told(self) -> str:
+        """In words; "" where nothing is known."""
+        if self.lines is None:
+            return ""
+        if self.cosmetic:
+            return "only comments, docstrings or layout changed"
+        said = f"{self.lines} line{'' if self.lines == 1 else 's'} changed"
+        if self.functions:
+            more = f" and {len(self.functions) - _NAMED} more" if len(self.functions) > _NAMED else ""
+            said += f", in {', '.join(self.functions[:_NAMED])}{more}"
+        return said
+
+
+class Codes:
+    """Looks into the files of code of two runs.
+
+    Args:
+        git: The repository; None without one: what records keep is all that is had.
+        environ: The caller's environment.
+        part: Reads a part.
+    """
+
+    def __init__(self, git: "Git | None", environ: Mapping[str, str], part: Part) -> None:
+        self._git = git
+        self._environ = environ
+        self._part = part
+        self._committed: dict[tuple[str, str], bytes | None] = {}
+
+    def look(
+        self, a: RunRecord, b: RunRecord, files: Mapping[str, tuple[object, object]]
+    ) -> dict[str, CodeChange]:
+        """What changed in each file.
+
+        Args:
+            a: The one run.
+            b: The other.
+            files: By path from the root of the repository: its Git ids in the two; None where it was not.
+        """
+        for record in (a, b):
+            self._read(record, files)
+        touched = self._touches(a, b, files)
+        found = {}
+        for path, (before, after) in files.items():
+            kept = [self._content(record, path, oid) for record, oid in ((a, before), (b, after))]
+            change = compare_code(kept[0][0], kept[1][0], path)
+            commits = tuple(touch for touch in touched if path in touch.paths)
+            found[path] = change._replace(commits=commits, uncommitted=kept[0][1] or kept[1][1])
+        return found
+
+    def _commit(self, record: RunRecord) -> str:
+        commit = value_of(record.code, "commit")
+        return commit if isinstance(commit, str) and is_full_id(commit) else ""
+
+    def _read(self, record: RunRecord, paths: Iterable[str]) -> None:
+        """Read what a commit has of some files, by one process."""
+        commit = self._commit(record)
+        wanted = [path for path in paths if (commit, path) not in self._committed]
+        if self._git is None or not commit or not wanted:
+            return
+        try:
+            contents = self._git.read_many(commit, wanted)
+        except FourfoldError:
+            contents = {}
+        self._committed |= {(commit, path): contents.get(path) for path in wanted}
+
+    def _content(self, record: RunRecord, path: str, oid: object) -> tuple[bytes | None, bool]:
+        """The bytes of a file, proven; whether no commit has them. Of a file that is not there, no bytes."""
+        if oid is None:
+            return b"", False
+        data = self._committed.get((self._commit(record), path))
+        if data is not None and blob_id(data, long=len(str(oid)) > 40) == oid:
+            return data, False
+        for name in ("objects", "sources"):
+            value = value_of(record.code, name)
+            if name == "sources":
+                value = mapping(value).get("files")
+            kept = mapping(mapping(opened(value, self._part)).get("blobs")).get(str(oid))
+            if isinstance(kept, Mapping):
+                try:
+                    data = unpacked(kept)
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    continue
+                if blob_id(data, long=len(str(oid)) > 40) == oid:
+                    return data, True
+        return None, False
+
+    def _touches(self, a: RunRecord, b: RunRecord, paths: Iterable[str]) -> Sequence[Touch]:
+        first, second = self._commit(a), self._commit(b)
+        if self._git is None or not first or not second:
+            return ()
+        try:
+            # The newer run may be on the older commit.
+            return touches(self._git, self._environ, first, second, paths) or touches(
+                self._git, self._environ, second, first, paths
+            )
+        except FourfoldError:
+            return ()
+
+
+def compare_code(a: bytes | None, b: bytes | None, path: str) -> CodeChange:
+    """What changed in one file; ``b""`` for one that is not there, None for one that is not had."""
+    if a is None or b is None or max(len(a), len(b)) > _LARGEST or b"\0" in a + b:
+        return CodeChange()
+    first, second = (text.decode("utf-8", "replace").splitlines() for text in (a, b))
+    if max(len(first), len(second)) > _LONGEST:
+        return CodeChange()
+    spans = [
+        span
+        for span in SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+        if span[0] != "equal"
+    ]
+    gone, new = sum(span[2] - span[1] for span in spans), sum(span[4] - span[3] for span in spans)
+    lines = max(gone, new)
+    share = lines / max(len(first), len(second), 1)
+    if not path.endswith(".py"):
+        return CodeChange(lines, share)
+    trees = _parsed(a), _parsed(b)
+    if trees[0] is None or trees[1] is None:
+        return CodeChange(lines, share)
+    if a and b and _meaning(trees[0]) == _meaning(trees[1]):
+        return CodeChange(lines, share, cosmetic=True)
+    places = [
+        *_places(trees[0], [(s[1], s[2]) for s in spans]),
+        *_places(trees[1], [(s[3], s[4]) for s in spans]),
+    ]
+    return CodeChange(lines, share, tuple(dict.fromkeys(places)))
+
+
+def _parsed(code: bytes) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the code of others: it is not ours to mend
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _meaning(tree: ast.Module) -> str:
+    """A syntax tree as text, without docstrings and places."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
+            node.body = body[1:]
+    return ast.dump(tree)
+
+
+def _places(tree: ast.Module, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """The functions, and classes, in which lines are that changed; lines count from 0."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            start, end = node.lineno - 1, node.end_lineno or node.lineno
+            hit = any(low < end and max(high, low + 1) > start for low, high in spans if high > low)
+            inner = isinstance(node, ast.ClassDef) and any(
+                isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) for child in node.body
+            )
+            if hit and not inner:
+                found.append((start, node.name))
+    return [name for _, name in sorted(found)]
