@@ -152,7 +152,9 @@ def _running(
         if not compared.counted:
             taken = standing, compared
             break
-        taken = taken or (standing, compared)
+        # What is nearest to the record is meant: a stage that names .venv/bin/python does not use PATH's.
+        if taken is None or len(compared.counted) < len(taken[1].counted):
+            taken = standing, compared
     if taken is None:
         why = ("there is no Python on PATH",)
         environ = _code_paths(place, place.environ, None, folder)

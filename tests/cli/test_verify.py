@@ -1,0 +1,264 @@
+"""``ff verify`` on the command line: real runs of stages that repeat themselves to different degrees."""
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import find_ff
+from tests.fixtures.sandbox import Ran, Sandbox, Tool
+from tests.fixtures.wheels import Venv, make_wheel
+
+PLAIN = """\
+open("plain.txt", "w").write("the same each time\\n")
+"""
+PACKED = """\
+import gzip, json, pathlib, random, time
+with gzip.GzipFile("packed.gz", "wb", mtime=time.time_ns() % 1_000_000_007) as file:
+    file.write(b"a,b\\n1,2\\n")
+keys = ["a", "b", "c", "d", "e", "f", "g", "h"]
+random.SystemRandom().shuffle(keys)
+pathlib.Path("packed.json").write_text(json.dumps(dict.fromkeys(keys, 1)))
+"""
+JITTER = """\
+import json, random
+noise = random.SystemRandom().random
+json.dump({"weights": [1.0 + noise() * 1e-13, 2.0, 3.0], "rows": 3}, open("jitter.json", "w"))
+"""
+METRIC = """\
+import json, random, sys
+level = float(open(sys.argv[1]).read())
+json.dump({"auc": level + random.SystemRandom().gauss(0, 0.001)}, open("metric.json", "w"))
+"""
+SEEDED = """\
+import json, random
+seed = int(open("params.yaml").read().split("seed:")[1])
+rng = random.Random(seed)
+json.dump({"auc": 0.8 + rng.gauss(0, 0.001)}, open("seeded.json", "w"))
+open("model.txt", "w").write(str(random.SystemRandom().random()))
+"""
+LEARN = """\
+import json, mathy
+json.dump({"weights": {"bias": float(mathy.VERSION), "slope": 2.0}}, open("learned.json", "w"))
+"""
+PIPELINE = f"""\
+stages:
+  plain:
+    cmd: {sys.executable} plain.py
+    deps: [plain.py]
+    outs: [plain.txt]
+  packed:
+    cmd: {sys.executable} packed.py
+    deps: [packed.py]
+    outs: [packed.gz, packed.json]
+  jitter:
+    cmd: {sys.executable} jitter.py
+    deps: [jitter.py]
+    outs: [jitter.json]
+  metric:
+    cmd: {sys.executable} metric.py LEVEL
+    deps: [metric.py]
+    metrics: [metric.json: {{cache: false}}]
+  seeded:
+    cmd: {sys.executable} seeded.py
+    deps: [seeded.py]
+    params: [seed]
+    outs: [model.txt]
+    metrics: [seeded.json: {{cache: false}}]
+    meta: {{fourfold: {{seed: seed}}}}
+  learn:
+    cmd: .venv/bin/python learn.py
+    deps: [learn.py]
+    outs: [learned.json]
+"""
+
+
+def install(venv: Venv, folder: Path, version: str) -> None:
+    """Put a version of ``mathy`` into an environment, in place of the one that is there."""
+    for old in venv.site.glob("mathy*"):
+        shutil.rmtree(old)
+    with zipfile.ZipFile(make_wheel(folder, "mathy", version)) as wheel:
+        wheel.extractall(venv.site)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """All stages ran once and were committed; tests only verify, which leaves the workspace alone."""
+    folder = tmp_path_factory.mktemp("verify")
+    repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
+    (folder / "level").write_text("0.8")
+    install(Venv(repo.path / ".venv"), folder, "1.0")
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    scripts = {"plain": PLAIN, "packed": PACKED, "jitter": JITTER, "metric": METRIC}
+    scripts |= {"seeded": SEEDED, "learn": LEARN}
+    repo.gen({f"{name}.py": text for name, text in scripts.items()})
+    repo.gen({"params.yaml": "seed: 7\n", "dvc.yaml": PIPELINE.replace("LEVEL", str(folder / "level"))})
+    (repo.path / ".gitignore").write_text("/.venv\n")
+    repo.run("repro", "-q")
+    repo.commit("one")
+    return repo
+
+
+def verified(repo: Sandbox, *args: str) -> tuple[int, dict[str, Any]]:
+    """The exit code of a verification, and its document."""
+    ran: Ran = repo.run("verify", *args, "--json", check=False)
+    assert ran.code in {0, 1}, str(ran)
+    return ran.code, ran.json()
+
+
+def levels(document: dict[str, Any]) -> dict[str, str]:
+    return {output["path"]: output["level"] for output in document["outputs"]}
+
+
+def test_that_a_run_that_gives_the_same_bytes_again_is_bitwise_and_the_lock_file_says_so(
+    project: Sandbox,
+) -> None:
+    ran = project.run("verify", "plain")
+    assert ran.stdout.startswith("bitwise: plain ")
+    assert "every output has the same bytes" in ran.stdout
+    assert "bitwise         plain.txt" in ran.stdout
+    assert "noted in fourfold.lock" in ran.stdout
+    assert "bitwise" in project.text("fourfold.lock")
+
+
+def test_that_times_in_archives_and_orders_of_keys_leave_a_run_canonical(
+    project: Sandbox,
+) -> None:
+    code, document = verified(project, "packed", "--level", "canonical")
+    assert code == 0, document
+    assert document["level"] == "canonical"
+    assert set(levels(document).values()) <= {"bitwise", "canonical"}
+    packed = next(one for one in document["outputs"] if one["path"] == "packed.gz")
+    assert packed["level"] == "canonical"
+    assert packed["first"]["offset"] == 4
+
+
+def test_that_a_canonical_run_is_not_bitwise_and_is_told_to_be_what_it_is(project: Sandbox) -> None:
+    ran = project.run("verify", "packed", check=False)
+    assert ran.code == 1
+    assert ran.stdout.startswith("not bitwise (canonical it is): packed ")
+
+
+def test_that_floats_that_jitter_in_their_last_digits_are_numeric_by_the_noise_of_repeats(
+    project: Sandbox,
+) -> None:
+    code, document = verified(project, "jitter", "--level", "numeric")
+    assert (code, document["level"]) == (0, "numeric"), document
+    assert document["noise"]["repeats"] == 3
+    assert len(document["replays"]) == 3
+    leaf = document["outputs"][0]["leaves"][0]
+    assert leaf["name"] == "weights"
+    assert 0 < leaf["floor"][0] < 1e-12
+    assert leaf["absolute"] <= leaf["tolerance"][0]
+    assert leaf["differing"] == 1
+
+
+def test_that_one_repeat_has_no_noise_floor_and_so_no_numeric_verdict(project: Sandbox) -> None:
+    code, document = verified(project, "jitter", "--level", "numeric", "--repeats", "1")
+    assert (code, document["level"]) == (1, "inconclusive")
+    assert "one repeat has no noise floor" in document["reason"]
+
+
+def test_that_what_differs_bit_for_bit_is_named_by_leaf_index_and_both_values(project: Sandbox) -> None:
+    code, document = verified(project, "jitter")
+    assert (code, document["level"]) == (1, "different")
+    first = document["outputs"][0]["first"]
+    assert (first["name"], first["what"], first["index"]) == ("weights", "values", [0])
+    assert first["before"] != first["after"]
+    assert first["before"].startswith("1.0000000000000")
+
+
+def test_that_a_metric_that_nothing_seeds_is_equivalent_by_a_margin_that_was_declared(
+    project: Sandbox,
+) -> None:
+    code, document = verified(project, "metric", "--level", "statistical", "--margin", "0.01")
+    assert (code, document["level"]) == (0, "statistical"), document["reason"]
+    found = document["metric"]
+    assert found["metric"] == "metric.json:auc"
+    assert found["against"] == "recorded value"
+    assert len(found["after"]) == len(document["replays"]) == 6
+    assert found["answer"] == "equivalent"
+    assert found["p"] < 0.05
+    assert levels(document) == {"metric.json": "different"}
+
+
+def test_that_a_metric_that_moved_is_not_equivalent_and_says_by_how_much(
+    project: Sandbox,
+) -> None:
+    level = project.path.parent / "level"
+    level.write_text("0.7")
+    try:
+        code, document = verified(project, "metric", "--level", "statistical", "--margin", "0.01")
+    finally:
+        level.write_text("0.8")
+    assert (code, document["level"]) == (1, "different")
+    assert document["metric"]["difference"] == pytest.approx(-0.1, abs=0.01)
+    assert "outside of the margin" in document["reason"]
+
+
+def test_that_fewer_than_six_seeds_certify_nothing(project: Sandbox) -> None:
+    ran = project.run(
+        "verify", "metric", "--level", "statistical", "--margin", "0.1", "--seeds", "3", check=False
+    )
+    assert ran.code == 1
+    assert ran.stdout.startswith("inconclusive: metric ")
+    assert "fewer than 6 certify nothing" in ran.stdout
+
+
+def test_that_seeds_of_a_parameter_vary_and_the_first_is_the_recorded_one(project: Sandbox) -> None:
+    _, document = verified(project, "seeded", "--level", "statistical", "--margin", "0.01")
+    found = document["metric"]
+    assert document["level"] == "statistical", document["reason"]
+    assert found["seeds"][0] == 7
+    assert len(set(found["seeds"])) == 6
+    assert found["after"][0] == found["before"][0]
+    assert len(set(found["after"])) == 6
+    assert project.text("params.yaml") == "seed: 7\n"
+
+
+def test_that_no_margin_no_metric_and_no_run_are_refused_before_anything_runs(project: Sandbox) -> None:
+    missing = project.run("verify", "metric", "--level", "statistical", check=False)
+    assert missing.code == 255
+    assert "needs a margin" in missing.stderr
+    nothing = project.run("verify", "plain", "--level", "statistical", "--margin", "1", check=False)
+    assert nothing.code == 255
+    other = project.run(
+        "verify", "metric", "--level", "statistical", "--margin", "1", "--metric", "f1", check=False
+    )
+    assert other.code == 255
+    assert "f1" in other.stderr
+    assert project.run("verify", "nowhere", check=False).code == 255
+
+
+def test_that_a_library_that_was_changed_is_named_and_so_is_what_it_changed(project: Sandbox) -> None:
+    venv = Venv(project.path / ".venv")
+    install(venv, project.path.parent, "2.0")
+    try:
+        refused = project.run("verify", "learn", check=False)
+        ran = project.run("verify", "learn", "--level", "numeric", "--environment", "running", check=False)
+    finally:
+        install(venv, project.path.parent, "1.0")
+    assert refused.code == 255
+    assert "mathy" in refused.stderr
+    assert ran.code == 1
+    assert "weights/bias was 1, is 2" in ran.stdout.replace(".", "/")
+    assert "3 repeats are the same here, so this is no noise" in ran.stdout
+    assert "environment differs: mathy" in ran.stdout
+
+
+def test_that_the_first_replay_can_be_kept_and_is_left_where_it_was_wished(
+    project: Sandbox, tmp_path: Path
+) -> None:
+    ran = project.run("verify", "plain", "--into", str(tmp_path / "kept"))
+    assert (tmp_path / "kept" / "plain.txt").read_text() == "the same each time\n"
+    assert str(tmp_path / "kept") in ran.stdout
+
+
+def test_that_a_verdict_is_kept_as_a_statement_beside_the_record(project: Sandbox) -> None:
+    _, document = verified(project, "plain")
+    statements = project.path / ".dvc/fourfold/runs/statements"
+    assert any(document["statement"] in path.as_posix().replace("/", "") for path in statements.rglob("*"))
