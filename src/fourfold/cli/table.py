@@ -73,6 +73,9 @@ COMMANDS: dict[str, Command] = {
     "artifacts get": Command(
         "artifacts_get", "Download a version of a model that a repository names", "elsewhere", 1
     ),
+    "attribute": Command(
+        "attribute", "Measure how much of a change of a metric each thing that moved caused", "evidence"
+    ),
     "bisect": Command("bisect", "Find the version that made a metric worse", "evidence"),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),
     "cache migrate": Command("cache_migrate", "Move a cache of DVC 2 to the layout of DVC 3", "care"),

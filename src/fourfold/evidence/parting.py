@@ -91,6 +91,12 @@ def seed_parameter(record: RunRecord) -> tuple[str, str] | None:
     return folder + (file or DEFAULT_PARAMS), key
 
 
+def chosen_seed(record: RunRecord) -> Any:
+    """The declared seed; None where it is drawn, and another one each time."""
+    fact = record.randomness.get("seed")
+    return fact.value if fact is not None and fact.grade == "declared" else None
+
+
 def prefix_of(record: RunRecord) -> str:
     """What stands before a path of the project in a path of the repository: "" or ``folder/``."""
     folder = str(value_of(record.code, "folder") or ".")

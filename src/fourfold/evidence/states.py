@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.suggest import did_you_mean
 from fourfold.evidence.lineage import Lineage, Makers, identity, metrics_of
-from fourfold.evidence.parting import FACTORS, profile_of, reads_of
+from fourfold.evidence.parting import FACTORS, chosen_seed, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
-from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.formats.native.record import RunId
 from fourfold.runs.changes import Part, value_of
 from fourfold.runs.words import SHORT
 
@@ -163,14 +163,8 @@ def key_of(lineage: Lineage, part: Part) -> Key:
         data |= {path: identity(row) for path, row in reads.data.items() if path in raw}
         data |= {path: identity(row) for path, row in reads.undeclared.items()}
         found["environment"].append([record.stage, value_of(record.environment, "digest")])
-        found["randomness"].append([record.stage, _seed(record), *profile_of(record)])
+        found["randomness"].append([record.stage, chosen_seed(record), *profile_of(record)])
     return Key(**{name: _digest(data if name == "data" else value) for name, value in found.items()})
-
-
-def _seed(record: RunRecord) -> Any:
-    """The declared seed; one that is drawn is another each time, and no version."""
-    fact = record.randomness.get("seed")
-    return fact.value if fact is not None and fact.grade == "declared" else None
 
 
 def _digest(value: Any) -> str:

@@ -300,8 +300,12 @@ def _reads(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
         listing = mapping(value_of(record.trace, "paths")).get("listing")
         whole = mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")
         rows = by_path(whole) or rows
-    # Source files are among those of the code.
-    return {path: row for path, row in rows.items() if row.get("kind") != "code"}
+    # Source files are among those of the code, also those that Git did not track yet.
+    return {
+        path: row
+        for path, row in rows.items()
+        if row.get("kind") != "code" and not (row.get("kind") in {"tracked", "untracked"} and is_code(path))
+    }
 
 
 def _hosts(record: RunRecord) -> set[str]:

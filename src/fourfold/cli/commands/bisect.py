@@ -10,7 +10,7 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.evidence.bisect import Found, bisect
-from fourfold.evidence.explain import number
+from fourfold.evidence.explanation import number
 from fourfold.evidence.history import states_of
 from fourfold.evidence.states import State
 from fourfold.runs.words import short

@@ -1,0 +1,153 @@
+"""``ff attribute``: how much of a change each of code, data, parameters, environment and chance caused."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fourfold.cli import runs
+from fourfold.cli.options import at_least_one, completes, ours
+from fourfold.cli.outcome import Outcome
+from fourfold.cli.render import Style
+from fourfold.cli.session import Session
+from fourfold.evidence.attribute import Attribution, Effect, attribute, factors_of
+from fourfold.evidence.codechanges import Codes
+from fourfold.evidence.explain import explain
+from fourfold.evidence.explanation import number
+from fourfold.evidence.hybrids import Laboratory
+from fourfold.evidence.lineage import Lineage, Makers, metrics_of
+from fourfold.evidence.naming import resolve
+from fourfold.evidence.replay import Streams
+from fourfold.evidence.states import one_metric
+from fourfold.runs.code_files import code_files
+
+if TYPE_CHECKING:
+    from fourfold.runs.diff_files import CodeFiles
+    from fourfold.runs.place import Place
+    from fourfold.runs.store import Records
+
+_POLICIES = ("auto", "running", "lock", "image")
+_REPEATS = 5
+#: So many names of what moved stand on a line.
+_NAMES = 3
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Define its arguments."""
+    for name, text in (("a", "a run, stage or revision"), ("b", "the one whose metric is to be explained")):
+        completes(parser.add_argument(name, metavar=f"<{name}>", help=text), "none")
+    metric = parser.add_argument(
+        "--metric", metavar="<name>", required=True, help="the number that moved: its name, or FILE:NAME"
+    )
+    completes(ours(metric), "none")
+    repeats = parser.add_argument(
+        "--repeats",
+        type=at_least_one,
+        metavar="N",
+        default=_REPEATS,
+        help=f"measurements of <a> that noise is judged by; by default {_REPEATS}",
+    )
+    completes(ours(repeats), "none")
+    ours(
+        parser.add_argument(
+            "--environment",
+            choices=_POLICIES,
+            default="auto",
+            help="which environments may be taken: the first that is the recorded one, or one of them",
+        )
+    )
+    parser.epilog = "Example: ff attribute HEAD~1 HEAD --metric auc"
+
+
+def run(args: argparse.Namespace, session: Session) -> Outcome:
+    """Attribute."""
+    place, records = runs.opened(session)
+    makers = Makers(records)
+    a, b = (makers.lineage(resolve(place, records, text)) for text in (args.a, args.b))
+    codes = Codes(place.git, place.environ, records.part)
+    explained = explain(a, b, records.part, _files(place, records), codes=codes)
+    metric = _metric(b, records, args.metric)
+    with open(os.devnull, "wb") as silence:
+        laboratory = Laboratory(
+            place,
+            records,
+            a,
+            b,
+            policy=args.environment,
+            streams=Streams(output=silence.fileno()),
+            events=session.sink,
+        )
+        with laboratory:
+            found = attribute(
+                laboratory, metric, factors_of(explained, a, b), repeats=args.repeats, base=a.last.run
+            )
+    session.sink.rest()
+    return Outcome(
+        data={"a": a.last.run, "b": b.last.run, **found.document()}, text=_lines(found, session.style)
+    )
+
+
+def _metric(lineage: Lineage, records: "Records", text: str) -> str:
+    known = {step.record.stage: tuple(metrics_of(step.record, records.part)) for step in lineage.steps}
+    return one_metric(known, text, None)[1]
+
+
+def _files(place: "Place", records: "Records") -> "CodeFiles | None":
+    git = place.git
+    if git is None:
+        return None
+    return lambda record: code_files(record, git, place.environ, records.part)
+
+
+def _lines(found: Attribution, style: Style) -> Iterator[str]:
+    change = _signed(found.change)
+    yield f"{style.bold(found.metric)}  {number(found.before)} -> {number(found.after)}  ({change})"
+    if found.is_noise:
+        yield style.yellow("nothing but noise: repeats of the first result scatter as far")
+    table = [_row(found, effect) for effect in found.effects]
+    head = ["", "effect", "share", f"{95} % interval", "what moved"]
+    widths = [max(map(len, column)) for column in zip(head, *table, strict=True)]
+    yield style.dim(_aligned(head, widths))
+    for row in table:
+        yield _aligned(row, widths)
+    if found.interacts and found.interaction is not None:
+        yield f"interaction  {_signed(found.interaction)}: the effects, each alone, do not add up"
+    yield style.dim(_noise(found))
+    for problem in found.problems:
+        yield style.yellow(f"not run: {problem}")
+    made = f"{found.executed} run{'s' if found.executed != 1 else ''} made"
+    yield style.dim(f"{made}, {found.free} answered by records")
+
+
+def _row(found: Attribution, effect: Effect) -> list[str]:
+    names = ", ".join(effect.causes[:_NAMES])
+    more = f" and {len(effect.causes) - _NAMES} more" if len(effect.causes) > _NAMES else ""
+    if effect.value is None or effect.low is None or effect.high is None:
+        return [effect.factor, "?", "?", "not known", names + more]
+    share = found.share(effect)
+    noise = " noise" if effect.is_noise and found.noise.reach() else ""
+    return [
+        effect.factor,
+        _signed(effect.value),
+        "-" if share is None else f"{share:.0%}",
+        f"{_signed(effect.low)} to {_signed(effect.high)}{noise}",
+        names + more,
+    ]
+
+
+def _noise(found: Attribution) -> str:
+    noise = found.noise
+    if noise.spread is None:
+        return "noise: not measured, nothing was repeated"
+    of = "with other seeds" if noise.kind == "seeds" else "with the same seed"
+    return (
+        f"noise: {number(noise.spread)} between {len(noise.repeats)} measurements of the first result, {of}"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.4g}" if value else "0"
+
+
+def _aligned(cells: list[str], widths: list[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

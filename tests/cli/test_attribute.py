@@ -1,0 +1,118 @@
+"""What made a metric move, on the command line: hybrids of two results, run or known from records."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import find_ff
+from tests.fixtures.sandbox import Sandbox, Tool
+
+PREPARE = """\
+rows = [line.split(",") for line in open("raw.csv").read().split()[1:]]
+rate = float(next(line for line in open("params.yaml") if line.startswith("rate")).split()[1])
+open("clean.csv", "w").write("\\n".join(str(float(x) * rate) for x, _ in rows))
+"""
+SCORE = """\
+import json, random
+rows = [float(line) for line in open("clean.csv").read().split()]
+json.dump({"auc": sum(rows) / len(rows) + random.random() / 1000}, open("metrics.json", "w"))
+"""
+PIPELINE = """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps: [prepare.py, raw.csv]
+    params: [rate]
+    outs: [clean.csv]
+    meta: {fourfold: {seed: seed}}
+  score:
+    cmd: python score.py
+    deps: [score.py, clean.csv]
+    metrics: [{metrics.json: {cache: false}}]
+    meta: {fourfold: {seed: seed}}
+"""
+RAW = "x,y\n0.8,1\n0.9,0\n1.0,1\n"
+PARAMS = "rate: 1.0\nseed: 1\n"
+
+
+def change(repo: Sandbox, tree: dict[str, str]) -> None:
+    """Change files, run the pipeline, commit."""
+    repo.gen(tree)
+    if "raw.csv" in tree:
+        repo.run("add", "-q", "raw.csv")
+    repo.run("repro", "-q", "-f")
+    repo.commit("a change")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One commit, run."""
+    folder = tmp_path_factory.mktemp("attribute")
+    repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    files = {"prepare.py": PREPARE, "score.py": SCORE, "params.yaml": PARAMS, "dvc.yaml": PIPELINE}
+    change(repo, {**files, "raw.csv": RAW})
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path, ff: Tool) -> Sandbox:
+    """A copy of the template."""
+    shutil.copytree(template / "repo", tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo", ff)
+
+
+ATTRIBUTE = ("attribute", "HEAD~1", "HEAD", "--metric", "auc")
+
+
+def test_each_thing_that_moved_has_its_share_and_the_second_time_nothing_is_run(project: Sandbox) -> None:
+    change(project, {"raw.csv": RAW.replace("1.0,1", "0.1,1"), "params.yaml": "rate: 1.01\nseed: 1\n"})
+    workspace = project.git("status", "--porcelain")
+    found = project.run(*ATTRIBUTE, "--json").json()
+    effects = {effect["factor"]: effect for effect in found["effects"]}
+    assert list(effects) == ["data", "parameters"]
+    assert effects["data"]["share"] > 0.9
+    assert effects["data"]["causes"] == ["raw.csv"]
+    assert effects["parameters"]["causes"] == ["params.yaml:rate"]
+    assert sum(effect["share"] for effect in effects.values()) == pytest.approx(1)
+    assert found["verdict"] == "caused"
+    assert found["free"] > 0
+    assert project.git("status", "--porcelain") == workspace
+    again = project.run(*ATTRIBUTE)
+    assert "0 runs made" in again.stdout
+    assert "raw.csv" in again.stdout
+    assert project.run(*ATTRIBUTE, "--json").json()["effects"] == found["effects"]
+
+
+def test_a_declared_seed_that_moved_is_named_and_nothing_else(project: Sandbox) -> None:
+    change(project, {"params.yaml": "rate: 1.0\nseed: 2\n"})
+    found = project.run(*ATTRIBUTE, "--json").json()
+    (effect,) = found["effects"]
+    assert (effect["factor"], effect["share"]) == ("randomness", 1)
+    assert found["noise"]["of"] == "runs"
+
+
+def test_a_change_no_larger_than_other_seeds_make_is_noise(project: Sandbox) -> None:
+    change(project, {"params.yaml": "rate: 1.0001\nseed: 1\n"})
+    found = project.run(*ATTRIBUTE, "--json").json()
+    assert found["verdict"] == "noise"
+    assert all(effect["share"] is None for effect in found["effects"])
+    assert "nothing but noise" in project.run(*ATTRIBUTE).stdout
+
+
+def test_data_that_nobody_has_any_more_is_told_and_not_guessed(project: Sandbox) -> None:
+    change(project, {"raw.csv": RAW.replace("1.0,1", "0.1,1"), "prepare.py": "# another\nb = 1\n" + PREPARE})
+    md5 = project.git("show", "HEAD~1:raw.csv.dvc").split("md5: ")[1].split()[0]
+    project.path.joinpath(f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}").unlink()
+    found = project.run(*ATTRIBUTE, "--json").json()
+    assert any("nobody has the bytes of 'raw.csv'" in problem for problem in found["problems"])
+
+
+def test_a_result_without_the_metric_or_the_run_is_refused_in_a_line(project: Sandbox) -> None:
+    change(project, {"params.yaml": "rate: 2.0\nseed: 1\n"})
+    refused = project.run("attribute", "HEAD~1", "HEAD", "--metric", "loss", check=False)
+    assert (refused.code, "no metric 'loss'" in refused.stderr) == (255, True)
+    refused = project.run("attribute", "HEAD~1", "nowhere", "--metric", "auc", check=False)
+    assert (refused.code, "nowhere" in refused.stderr) == (255, True)
