@@ -1,6 +1,12 @@
 """``ff replay`` on the command line: what ran once runs again, apart from the workspace, and is compared."""
 
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,25 +29,481 @@ stages:
 """
 
 
+def start(folder: Path, ff: Tool, **files: object) -> Sandbox:
+    """A project in Git with some files."""
+    repo = Sandbox(folder, ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen(files)
+    return repo
+
+
+def stage(name: str, cmd: str, *, deps: str = "", outs: str = "", more: str = "") -> str:
+    """A stage of ``dvc.yaml`` that runs some Python."""
+    return f"  {name}:\n    cmd: {sys.executable} {cmd}\n    deps: [{deps}]\n    outs: [{outs}]\n" + "".join(
+        f"    {line}\n" for line in more.splitlines()
+    )
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    """Every file of a workspace with its bytes, its times and kind; also Git's own."""
+    found = {}
+    for top, folders, files in os.walk(folder):
+        if os.path.basename(top) == ".dvc":
+            folders[:] = [name for name in folders if name not in {"fourfold", "tmp"}]
+        for name in files:
+            path = os.path.join(top, name)
+            info = os.lstat(path)
+            content = os.readlink(path).encode() if os.path.islink(path) else Path(path).read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            found[os.path.relpath(path, folder)] = f"{digest} {info.st_mtime_ns} {info.st_mode}"
+    return found
+
+
+def left(repo: Sandbox, folder: str = ".dvc/fourfold/replays") -> list[str]:
+    """What replays left behind."""
+    path = repo.path / folder
+    return sorted(os.listdir(path)) if path.exists() else []
+
+
 @pytest.fixture
 def project(tmp_path: Path, ff: Tool) -> Sandbox:
     """One stage that ran once and was committed."""
-    repo = Sandbox(tmp_path / "repo", ff)
-    repo.git("init", "-q")
-    repo.run("init", "-q")
-    repo.gen({"train.py": TRAIN, "data.csv": "1\n2\n", "dvc.yaml": PIPELINE})
+    repo = start(tmp_path / "repo", ff, **{"train.py": TRAIN, "data.csv": "1\n2\n", "dvc.yaml": PIPELINE})
     repo.run("add", "-q", "data.csv")
+    repo.commit("zero")
     repo.run("repro", "-q")
     repo.commit("one")
     return repo
 
 
+# -- what is put back ----------------------------------------------------------------------------------------
+
+
 def test_a_replay_puts_back_code_data_and_seed_although_the_workspace_moved_on(project: Sandbox) -> None:
-    model = project.text("model.txt")
     project.gen({"train.py": "raise SystemExit(3)\n", "data.csv": "1\n2\n3\n"})
+    project.run("add", "-q", "data.csv")
+    before = snapshot(project.path)
     ran = project.run("replay", "train")
     assert "equal      model.txt" in ran.stdout
     assert "equal      metrics.json" in ran.stdout
-    assert project.text("model.txt") == model
-    assert project.text("train.py") == "raise SystemExit(3)\n"
-    assert not list((project.path / ".dvc/fourfold/replays").iterdir())
+    assert "seed" in ran.stdout
+    assert snapshot(project.path) == before
+    assert left(project) == []
+    assert left(project, ".dvc/fourfold/runs/live") == []
+
+
+def test_a_replay_is_a_record_of_its_own_that_differs_in_nothing_and_is_no_run_of_the_stage(
+    project: Sandbox,
+) -> None:
+    first = project.run("runs", "show", "train", "--json").json()["id"]
+    found = project.run("replay", "train", "--json").json()
+    assert found["of"] == first
+    assert found["equal"] is True
+    record = project.run("runs", "show", found["run"], "--json").json()["record"]
+    assert record["kind"] == "replay"
+    assert record["trace"]["replay"]["value"] == {"of": first}
+    assert project.run("runs", "show", "train", "--json").json()["id"] == first
+    compared = project.run("runs", "diff", first, found["run"], "--json").json()
+    assert compared["same"]
+    assert compared["moved"] == compared["results"] == []
+
+
+def test_data_that_the_cache_lost_comes_from_the_remote(project: Sandbox, tmp_path: Path) -> None:
+    project.run("remote", "add", "-d", "store", str(tmp_path / "store"))
+    project.run("push", "-q")
+    shutil.rmtree(project.path / ".dvc/cache")
+    project.gen({"data.csv": "other\n"})
+    found = project.run("replay", "train", "--json").json()
+    assert found["equal"] is True
+    assert found["borrowed"] == []
+
+
+def test_data_that_only_the_workspace_still_has_is_taken_from_there_and_named(project: Sandbox) -> None:
+    shutil.rmtree(project.path / ".dvc/cache")
+    ran = project.run("replay", "train")
+    assert "only the workspace still had data.csv" in ran.stdout
+
+
+def test_data_that_nobody_has_any_more_is_named_and_nothing_runs(project: Sandbox) -> None:
+    shutil.rmtree(project.path / ".dvc/cache")
+    project.gen({"data.csv": "other\n"})
+    ran = project.run("replay", "train", check=False)
+    assert ran.code == 255
+    assert "input 'data.csv' of the run cannot be had" in ran.stderr
+    assert left(project) == []
+
+
+def test_a_damaged_object_is_named_and_healed_by_the_remote(project: Sandbox, tmp_path: Path) -> None:
+    project.run("remote", "add", "-d", "store", str(tmp_path / "store"))
+    project.run("push", "-q")
+    project.gen({"data.csv": "other\n"})
+    for path in (project.path / ".dvc/cache/files/md5").rglob("*"):
+        if path.is_file() and path.read_bytes() == b"1\n2\n":
+            path.chmod(0o644)
+            path.write_bytes(b"1\n9\n")
+            path.chmod(0o444)
+    ran = project.run("replay", "train")
+    assert "is damaged" in ran.stderr
+    assert "equal      model.txt" in ran.stdout
+
+
+def test_a_damaged_object_that_nobody_can_heal_is_never_run_on(project: Sandbox) -> None:
+    project.gen({"data.csv": "other\n"})
+    for path in (project.path / ".dvc/cache/files/md5").rglob("*"):
+        if path.is_file() and path.read_bytes() == b"1\n2\n":
+            path.chmod(0o644)
+            path.write_bytes(b"1\n9\n")
+    ran = project.run("replay", "train", check=False)
+    assert ran.code == 255
+    assert "cannot be had" in ran.stderr
+
+
+def test_code_that_was_never_committed_is_put_back_with_its_untracked_files(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "train.py": "raise SystemExit(1)\n",
+            "dvc.yaml": "stages:\n" + stage("train", "train.py", deps="train.py", outs="out.txt"),
+        },
+    )
+    repo.commit("one")
+    repo.gen(
+        {"train.py": "import part\nopen('out.txt', 'w').write(part.NAME)\n", "part.py": "NAME = 'then'\n"}
+    )
+    repo.run("repro", "-q")
+    repo.gen({"train.py": "raise SystemExit(1)\n", "part.py": None})
+    ran = repo.run("replay", "train")
+    assert "equal      out.txt" in ran.stdout
+    assert "with changes" in ran.stdout
+
+
+def test_a_project_in_a_folder_of_the_repository_runs_there(tmp_path: Path, ff: Tool) -> None:
+    top = Sandbox(tmp_path / "repo", ff)
+    top.git("init", "-q")
+    top.gen({"lib/shared.py": "WORD = 'shared'\n"})
+    repo = Sandbox(tmp_path / "repo" / "sub", ff)
+    repo.run("init", "-q", "--subdir")
+    repo.gen(
+        {
+            "go.py": "import sys\nsys.path.insert(0, '../lib')\nimport shared\n"
+            "open('out.txt', 'w').write(shared.WORD + open('../lib/shared.py').read())\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py, ../lib/shared.py", outs="out.txt"),
+        }
+    )
+    repo.run("repro", "-q")
+    top.commit("one")
+    top.gen({"lib/shared.py": "WORD = 'other'\n"})
+    before = snapshot(top.path)
+    ran = repo.run("replay", "go")
+    assert "equal      out.txt" in ran.stdout
+    assert snapshot(top.path) == before
+
+
+def test_a_stage_with_a_working_directory_runs_in_it(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "code/go.py": "import os\nopen('out.txt', 'w').write(os.path.basename(os.getcwd()))\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt", more="wdir: code"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("one")
+    assert repo.run("replay", "go", "--json").json()["equal"] is True
+
+
+def test_a_command_of_ff_run_is_replayed_with_what_it_was_seen_to_read(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "go.py": "import random\n"
+            "open('out.txt', 'w').write(open('in.txt').read() + str(random.random()))\n",
+            "in.txt": "a",
+        },
+    )
+    repo.commit("one")
+    repo.run("run", "-q", "--", sys.executable, "go.py")
+    repo.gen({"in.txt": "b"})
+    found = repo.run("replay", "@", "--json").json()
+    assert [(one["path"], one["same"]) for one in found["outputs"]] == [("out.txt", True)]
+    assert repo.text("in.txt") == "b"
+
+
+def test_a_repository_that_is_no_project_replays_its_runs_too(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.gen({"go.py": "import random\nopen('out.txt', 'w').write(str(random.random()))\n"})
+    repo.commit("one")
+    repo.run("run", "-q", "--", sys.executable, "go.py")
+    repo.gen({"go.py": "raise SystemExit(1)\n"})
+    found = repo.run("replay", "@", "--json").json()
+    assert found["equal"] is True
+    assert left(repo, ".fourfold/replays") == []
+
+
+def test_folders_are_inputs_and_outputs_like_files(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "raw/a.txt": "a",
+            "raw/deep/b.txt": "b",
+            "go.py": "import os\nos.makedirs('out/deep')\n"
+            "for name in ('a.txt', 'deep/b.txt'):\n"
+            "    open('out/' + name, 'w').write(open('raw/' + name).read() * 2)\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py, raw", outs="out"),
+        },
+    )
+    repo.run("add", "-q", "raw")
+    repo.run("repro", "-q")
+    repo.commit("one")
+    repo.gen({"raw/a.txt": "other", "raw/deep": None})
+    repo.run("add", "-q", "raw")
+    assert repo.run("replay", "go", "--json").json()["equal"] is True
+
+
+def test_a_cache_of_links_is_never_written_by_what_runs(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "data.txt": "data",
+            "go.py": "import os\nos.chmod('data.txt', 0o644)\nopen('data.txt', 'a').write('more')\n"
+            "open('out.txt', 'w').write('x')\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py, data.txt", outs="out.txt"),
+        },
+    )
+    repo.run("config", "cache.type", "hardlink,symlink")
+    repo.run("add", "-q", "data.txt")
+    repo.gen({"go.py": "open('out.txt', 'w').write('x')\n"})
+    repo.run("repro", "-q")
+    repo.commit("one")
+    repo.gen({"go.py": "import os\nos.chmod('data.txt', 0o644)\nopen('data.txt', 'a').write('more')\n"})
+    before = snapshot(repo.path)
+    repo.run("replay", "go")
+    assert snapshot(repo.path) == before
+
+
+def test_what_was_read_without_being_declared_and_nobody_has_is_named(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            ".gitignore": "/hidden.txt\n",
+            "hidden.txt": "h",
+            "go.py": "import os\nfound = os.path.exists('hidden.txt') and open('hidden.txt').read()\n"
+            "open('out.txt', 'w').write(f'found {found}')\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("one")
+    assert "only the workspace still had hidden.txt" in repo.run("replay", "go").stdout
+    repo.gen({"hidden.txt": "other"})
+    ran = repo.run("replay", "go", check=False)
+    assert ran.code == 1
+    assert "not had: hidden.txt" in ran.stdout
+    assert "different  out.txt" in ran.stdout
+    assert "the replay is not equal: out.txt" in ran.stderr
+
+
+def test_what_a_replay_finds_in_the_workspace_above_it_is_named(tmp_path: Path, ff: Tool) -> None:
+    look = (
+        "import os\nfolder = os.getcwd()\n"
+        "while not os.path.exists(folder + '/.settings') and folder != '/':\n"
+        "    folder = os.path.dirname(folder)\n"
+        "path = folder + '/.settings'\n"
+        "open('out.txt', 'w').write(open(path).read() if os.path.exists(path) else '')\n"
+    )
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "go.py": look,
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("one")
+    repo.gen({".settings": "x"})
+    ran = repo.run("replay", "go", check=False)
+    assert ran.code == 1
+    assert "it read .settings of the workspace" in ran.stderr
+
+
+def test_a_run_that_failed_is_replayed_and_equal_when_it_fails_again(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "go.py": "print('said by the stage')\nraise SystemExit(7)\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt"),
+        },
+    )
+    repo.run("repro", "-q", check=False)
+    repo.commit("one")
+    ran = repo.run("replay", "go")
+    assert "said by the stage" in ran.stdout
+
+
+def test_a_replay_that_fails_says_so(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "go.py": "import os\nopen('out.txt', 'w').write('x')\n"
+            "raise SystemExit(int(os.environ.get('BROKEN', '0')))\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("one")
+    ran = repo.run("replay", "go", check=False, env={"BROKEN": "4"})
+    assert ran.code == 1
+    assert "ended with exit code 4, not 0" in ran.stderr
+
+
+# -- where it runs -------------------------------------------------------------------------------------------
+
+
+def test_into_a_folder_it_stays_there_as_a_repository_that_git_understands(
+    project: Sandbox, tmp_path: Path
+) -> None:
+    into = Sandbox(tmp_path / "box", project.tool)
+    project.gen({"train.py": "raise SystemExit(3)\n"})
+    ran = project.run("replay", "train", "--into", "../box")
+    assert "it stays in" in ran.stdout
+    assert into.git("rev-parse", "HEAD") == project.git("rev-parse", "HEAD~1")
+    assert into.git("status", "--porcelain") == ""
+    assert into.text("train.py") == TRAIN
+    assert into.git("log", "--oneline") == project.git("log", "--oneline", "HEAD~1")
+    assert left(project) == []
+    ran = project.run("replay", "train", "--into", "../box", check=False)
+    assert ran.code == 255
+    assert "not an empty directory" in ran.stderr
+
+
+def test_a_kept_replay_survives_the_next_one(project: Sandbox) -> None:
+    kept = project.run("replay", "train", "--keep", "--json").json()["folder"]
+    project.run("replay", "train")
+    assert (Path(kept) / "model.txt").read_text() == project.text("model.txt")
+
+
+def test_what_a_killed_replay_left_is_swept_by_the_next(project: Sandbox) -> None:
+    project.gen({".dvc/fourfold/replays/999999999-abc/tree/x": "x", ".dvc/fourfold/replays/odd": "x"})
+    project.run("replay", "train")
+    assert left(project) == []
+
+
+def test_an_interrupt_leaves_nothing_but_a_record_that_says_so(tmp_path: Path, ff: Tool) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "go.py": "import os, time\nopen('out.txt', 'w').write('x')\n"
+            "if os.environ.get('SLOW'):\n    print('now', flush=True)\n    time.sleep(60)\n",
+            "dvc.yaml": "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("one")
+    before = snapshot(repo.path)
+    process = subprocess.Popen(
+        [*ff.command, "replay", "go"],
+        cwd=repo.path,
+        env={**ff.env, "SLOW": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "now\n":
+            break
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode not in {0, 1}
+    assert left(repo) == []
+    assert left(repo, ".dvc/fourfold/runs/live") == []
+    assert snapshot(repo.path) == before
+    states = [one["state"] for one in repo.run("runs", "list", "--json").json()["runs"]]
+    assert "interrupted" in states
+
+
+# -- how runs are named --------------------------------------------------------------------------------------
+
+
+def test_a_run_is_named_by_id_stage_and_revision(project: Sandbox) -> None:
+    first = project.run("runs", "show", "train", "--json").json()["id"]
+    project.git("tag", "v1")
+    project.gen({"data.csv": "1\n"})
+    project.run("add", "-q", "data.csv")
+    project.run("repro", "-q")
+    project.commit("two")
+    second = project.run("runs", "show", "train", "--json").json()["id"]
+    for name, run in {
+        first: first,
+        first[:9]: first,
+        "train": second,
+        "train~1": first,
+        "v1": first,
+        "v1:train": first,
+        "HEAD~1": first,
+        "HEAD": second,
+        "HEAD:train": second,
+        project.git("rev-parse", "v1").strip(): first,
+    }.items():
+        assert project.run("replay", name, "--json").json()["of"] == run, name
+
+
+def test_a_stage_goes_before_a_revision_of_its_name_and_heads_name_means_the_revision(
+    project: Sandbox,
+) -> None:
+    first = project.run("runs", "show", "train", "--json").json()["id"]
+    project.git("branch", "train")
+    project.run("repro", "-q", "-f")
+    second = project.run("runs", "show", "train", "--json").json()["id"]
+    assert project.run("replay", "train", "--json").json()["of"] == second
+    assert project.run("replay", "heads/train", "--json").json()["of"] == first
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("nothing", "run-not-found", "no run, stage or revision 'nothing'"),
+        ("HEAD:other", "no-run-in-revision", "no run of stage 'other'"),
+        ("HEAD~1", "no-run-in-revision", "names a run"),
+        ("-x:y", "run-not-found", "no run, stage or revision"),
+    ],
+)
+def test_a_name_that_means_nothing_is_told_with_what_there_is(
+    project: Sandbox, name: str, code: str, said: str
+) -> None:
+    head = project.git("rev-parse", "HEAD").strip()
+    project.git("checkout", "-q", "--orphan", "side")
+    project.git("rm", "-rq", "--cached", ".")
+    project.git("commit", "-q", "--allow-empty", "-m", "empty")
+    project.git("commit", "-q", "--allow-empty", "-m", "full")
+    project.git("checkout", "-q", "-f", head)
+    name = name.replace("HEAD~1", "side~1")
+    ran = project.run("replay", "--", name, check=False)
+    assert ran.code == 255
+    assert f"code: {code}" in ran.stderr
+    assert said in ran.stderr
+
+
+def test_a_run_outside_of_git_is_refused_with_the_reason(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.run("init", "-q", "--no-scm")
+    repo.gen({"go.py": "open('out.txt', 'w').write('x')\n"})
+    repo.run("run", "-q", "--", sys.executable, "go.py")
+    ran = repo.run("replay", "@", check=False)
+    assert ran.code == 255
+    assert "code: replay-without-code" in ran.stderr
+    assert "no Git repository" in ran.stderr

@@ -7,6 +7,7 @@ are read and never written, and nothing in a box is a link to anything of theirs
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from fourfold.formats.native.record import RunRecord
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import Project
 from fourfold.runs import coderestore
-from fourfold.runs.changes import value_of
+from fourfold.runs.changes import opened, value_of
 from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
 from fourfold.scm.git import Git
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Below the folder of ours: one folder a replay, named by its process.
 REPLAYS = "replays"
+#: Characters that mean something in a pattern of ``.gitignore``.
+_SPECIAL = re.compile(r"[\\*?\[\]!# ]")
 #: In the folder of a replay whose worktree is to stay.
 _KEPT = "kept"
 
@@ -355,6 +358,7 @@ def open_box(
         try:
             restored = coderestore.restore(git, place.environ, code.code, records.part, root)
             _make_repository(git, place.environ, value_of(code.code, "commit"), root)
+            _hide(_rows(code, "outputs", records), root)
             inner = _place_in(place, code, root, scratch)
             return Box(root, scratch, inner, restored, git.root, was_there=was_there)
         except BaseException:
@@ -470,6 +474,11 @@ def _make_repository(git: Git, environ: Mapping[str, str], commit: str | None, r
     own = os.path.join(root, ".git")
     try:
         os.makedirs(os.path.join(own, "objects", "info"), exist_ok=True)
+        os.makedirs(os.path.join(own, "info"), exist_ok=True)
+        for name in ("exclude", "attributes"):
+            source = os.path.join(git.common_dir, "info", name)
+            if os.path.isfile(source):
+                shutil.copyfile(source, os.path.join(own, "info", name))
         with open(os.path.join(own, "objects", "info", "alternates"), "wb") as file:
             file.write(os.fsencode(os.path.join(git.common_dir, "objects")) + b"\n")
         shallow = os.path.join(git.common_dir, "shallow")
@@ -482,6 +491,26 @@ def _make_repository(git: Git, environ: Mapping[str, str], commit: str | None, r
         raise from_os_error(error, f"writing {own}") from error
     if commit is not None:
         _git(root, env, ["read-tree", commit])
+
+
+def _rows(code: RunRecord, name: str, records: "Records") -> list[str]:
+    found = opened(value_of(code.code, name), records.part)
+    rows = found.get("rows") if isinstance(found, Mapping) else found
+    return [row for row in rows if isinstance(row, str)] if isinstance(rows, list) else []
+
+
+def _hide(paths: Iterable[str], root: str) -> None:
+    """Hide data from Git in the box: where it lay, ``.gitignore`` may have said so only after the run."""
+    lines = [f"/{_SPECIAL.sub(_escaped, path)}\n" for path in paths if path.isprintable()]
+    try:
+        with open(os.path.join(root, ".git", "info", "exclude"), "a", encoding="utf-8") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise from_os_error(error, f"writing {root}") from error
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "\\" + found[0]
 
 
 def _git(root: str, env: Mapping[str, str], args: list[str]) -> None:

@@ -513,8 +513,7 @@ def _reached(place: "Place", record: RunRecord, box: Box) -> tuple[str, ...]:
     found = mapping(value_of(record.trace, "undeclared_reads")).get("files")
     paths = []
     for row in found if isinstance(found, list) else ():
-        shown = str(mapping(row).get("path"))
-        path = box.outside(shown)
-        if box.inside(shown) is None and path.startswith(top):
+        path = box.outside(str(mapping(row).get("path")))
+        if os.path.isabs(path) and path.startswith(top):
             paths.append(path.removeprefix(top))
     return tuple(sorted(paths))

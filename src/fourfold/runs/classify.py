@@ -26,6 +26,7 @@ from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
 from fourfold.runs.findings import Finding, Findings, Kind, may_be_secret, section
 from fourfold.runs.observation import Access, Connection, Trace
+from fourfold.runs.place import FOLDER
 from fourfold.runs.task import Item, Task
 from fourfold.runs.zones import Machine, below, bundle, is_cache
 
@@ -330,7 +331,14 @@ class _Ground:
         self._bundles: dict[str, str] = {}
         self._aliases = self._aliases_of_root()
         self._tracked = self._both(task.tracked)
-        own = [place.own, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+        # A replay runs in a folder below ours: what is read there is its own, and not ours.
+        ours = os.path.join(place.own, "runs") if below(self._repository, place.own) else place.own
+        #: The workspace of the user where this is a replay in a folder of its own; else "".
+        self._workspace = ""
+        if not below(place.own, task.root):
+            above = os.path.dirname(place.own)
+            self._workspace = above if os.path.basename(place.own) == FOLDER else os.path.dirname(above)
+        own = [ours, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
         for folder in {task.root, self._repository}:
             own += [os.path.join(folder, name) for name in (".dvc", ".git", ".fourfold")]
         if place.project is not None:
@@ -445,8 +453,15 @@ class _Ground:
         if use.ways == {"list"}:  # one that is gone was made by the run, and called as it pleased
             folder = "folder" if os.path.isdir(path) else "scratch"
         if not below(local, self._repository):
-            return self._machine.zone(path) or scratch or folder or "outside"
+            zone = self._machine.zone(path)
+            if zone in {"temporary", "home"} and self._is_of_user(path):
+                zone = None
+            return zone or scratch or folder or "outside"
         return self._by_name(local) or scratch or folder
+
+    def _is_of_user(self, path: str) -> bool:
+        """Whether a path lies in the workspace that a replay was to stay apart from."""
+        return bool(self._workspace) and below(path, self._workspace) and not below(path, self._place.own)
 
     def _is_installed(self, path: str) -> bool:
         """Whether the folder of a path tells already that it is a part of an environment."""

@@ -68,16 +68,20 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             about.records,
             about.run,
             policy=args.environment,
+            keep=args.keep,
             folder=about.folder,
             streams=streams,
             events=session.sink,
         ) as replayed,
     ):
-        if args.keep:
-            replayed.box.keep()
         session.sink.rest()
         for line in about.left_out:
             session.warn(f"the archive lacks {line}")
+        if replayed.reached:
+            session.warn(
+                f"it read {_some(replayed.reached)} of the workspace, found in the folders above it",
+                "replay it elsewhere: --into DIR",
+            )
         failure = None if replayed.equal else NotEqualError(_verdict(replayed))
         return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
 
@@ -169,6 +173,7 @@ def _data(replayed: Replayed) -> dict[str, Any]:
         ],
         "left_out": list(replayed.left_out),
         "missing": [one._asdict() for one in replayed.missing],
+        "reached": list(replayed.reached),
         "borrowed": list(replayed.box.borrowed),
         "folder": replayed.box.root if replayed.box.kept else None,
     }
