@@ -185,7 +185,8 @@ def _plan(before: Recorded, lock: Mapping[str, Any], folder: str) -> Plan:
     means = wanted(locked, marker_environment(before.interpreter), conda_platform())
     if means.conda or locked.kind.startswith(("conda", "pixi", "environment")):
         raise LockUnbuildableError(f"{name} locks packages of conda, which uv cannot install")
-    if locked.grade != "lock":
+    # Versions without hashes are enough to build from: the RECORDs of what comes out are compared.
+    if locked.grade != "lock" and not any(package.version for package in locked.packages):
         raise LockUnbuildableError(f"{name} fixes no versions")
     if not before.listing:
         raise LockUnbuildableError("the list of the recorded distributions is not here")
