@@ -1,11 +1,18 @@
 """Which environment a replay gets: a uv project whose run was recorded; its environment moves on."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
-from fourfold.evidence.surroundings import EnvironmentDiffersError
+from fourfold.evidence.surroundings import EnvironmentDiffersError, choose
+from fourfold.formats.native.fact import absent, observed
+from fourfold.runs.environment.now import now
+from fourfold.runs.store import records_of
 from tests.evidence.envworld import World, stock
+from tests.runs.recordmaking import Parts, make
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +70,109 @@ def test_by_policy_running_the_running_one_is_taken_and_what_differs_is_told(wor
     world.install("beta==1.0")
     found = world.choose(records, record, "running")
     assert (found.how, found.differences) == ("running", ("beta is 1.0, recorded is 1.1",))
+
+
+def test_a_venv_in_the_repository_is_had_in_the_box_under_its_name(world: World) -> None:
+    (world.root / "venv").symlink_to(world.venv.path)
+    place = world.place()
+    records = records_of(place)
+    inside = str(world.root / "venv" / "bin" / "python")
+    record = make(
+        Parts(), command=("venv/bin/python train.py",), environment=now(place, inside, records.keep)
+    )
+    found = world.choose(records, record, active=False)
+    assert (found.how, found.differences) == ("running", ())
+    assert world.run(found, "import alpha, sys; print(sys.prefix)", "venv/bin/python").strip() == str(
+        world.box / "venv"
+    )
+
+
+def test_a_venv_beside_the_repository_is_had_beside_the_box(world: World) -> None:
+    records, record = world.record("../venv/bin/python train.py")
+    found = world.choose(records, record, active=False)
+    assert (world.box.parent / "venv").resolve() == world.venv.path.resolve()
+    assert world.run(found, "import alpha; print(alpha.VERSION)", "../venv/bin/python").strip() == "1.0"
+
+
+def test_an_editable_install_of_the_project_imports_the_code_of_the_box(world: World) -> None:
+    for folder, text in ((world.root, "'workspace'"), (world.box, "'box'")):
+        (folder / "src" / "own").mkdir(parents=True)
+        (folder / "src" / "own" / "__init__.py").write_text(f"WHERE = {text}\n")
+    info = world.venv.site / "own-1.0.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("own.pth,,\n")
+    (info / "direct_url.json").write_text(
+        json.dumps({"url": world.root.as_uri(), "dir_info": {"editable": True}})
+    )
+    (world.venv.site / "own.pth").write_text(f"{world.root}/src\n")
+    found = world.choose(*world.record())
+    assert (found.how, found.differences) == ("running", ())
+    assert found.environ["PYTHONPATH"] == str(world.box / "src")
+    found = found._replace(environ={**found.environ, "PATH": world.place().environ["PATH"]})
+    assert world.run(found, "import own; print(own.WHERE)").strip() == "box"
+
+
+def test_folders_of_the_workspace_on_pythonpath_become_those_of_the_box(world: World) -> None:
+    records, record = world.record()
+    elsewhere = world.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    world.environ["PYTHONPATH"] = f"{world.root}/lib:{elsewhere}:tools"
+    found = world.choose(records, record)
+    assert found.environ["PYTHONPATH"] == f"{world.box}/lib:{elsewhere}:tools"
+
+
+def test_what_a_strange_record_calls_its_python_is_never_started_unless_it_is_one(world: World) -> None:
+    touched = world.root.parent / "touched"
+    program = world.root.parent / "reboot"
+    program.write_text(f"#!/bin/sh\ntouch {touched}\n")
+    program.chmod(0o755)
+    records, record = world.record()
+    described = {**record.environment["interpreter"].value, "executable": str(program)}
+    facts = {**record.environment, "interpreter": observed(described), "digest": observed("0" * 64)}
+    world.environ["PATH"] = str(world.root)
+    with pytest.raises(EnvironmentDiffersError, match="no Python on PATH"):
+        choose(
+            world.place(active=False),
+            records,
+            record._replace(environment=facts),
+            folder=str(world.box),
+        )
+    assert not touched.exists()
+
+
+def test_of_what_is_no_python_the_programs_are_compared(world: World) -> None:
+    records, record = world.record()
+    shell = os.path.realpath("/bin/sh")
+    digest = blake3(Path(shell).read_bytes()).hexdigest()
+    programs = {shell: {"blake3": digest}, "/nowhere/tool": {"blake3": "0" * 64}, "/bin/ls": {"blake3": "1"}}
+    facts = {"digest": absent("no Python"), "executables": observed(programs)}
+    found = world.choose(records, record._replace(environment=facts))
+    assert found.differences == ("/bin/ls is another program than recorded", "/nowhere/tool is not here")
+    nothing = world.choose(records, record._replace(environment={}))
+    assert nothing.differences == ()
+    assert "nothing could be compared" in nothing.notes[0]
+
+
+def test_another_version_of_python_is_told_before_anything_else(world: World) -> None:
+    records, record = world.record()
+    described = {**record.environment["interpreter"].value, "version": "3.9.1"}
+    facts = {**record.environment, "interpreter": observed(described), "digest": observed("0" * 64)}
+    with pytest.raises(
+        EnvironmentDiffersError, match=r"Python is 3\.\d+\.\d+, recorded is 3\.9\.1"
+    ) as caught:
+        world.choose(records, record._replace(environment=facts))
+    assert any(line.startswith("lock: uv venv failed") for line in caught.value.details)
+
+
+def test_more_differences_than_ten_are_a_number(world: World) -> None:
+    records, record = world.record()
+    rows = {f"lib{number}": {"version": "1", "record": None, "imported": True} for number in range(30)}
+    facts = {
+        **record.environment,
+        "distributions": observed(records.keep(rows)),
+        "digest": observed("0" * 64),
+    }
+    with pytest.raises(EnvironmentDiffersError) as caught:
+        world.choose(records, record._replace(environment=facts))
+    assert len(caught.value.details) == 11
+    assert caught.value.details[-1].startswith("and ")
