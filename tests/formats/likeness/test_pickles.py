@@ -1,0 +1,327 @@
+import collections
+import contextlib
+import datetime as dt
+import decimal
+import io
+import os
+import pickle
+import pickletools
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fourfold.formats.likeness.model import Content, compare
+from fourfold.formats.likeness.opcodes import Cursor, Machine
+from fourfold.formats.likeness.pickles import read_pickle
+from fourfold.formats.likeness.source import Budget, ContentTooLargeError, Source, UnreadableContentError
+from fourfold.formats.likeness.tensors import distance
+
+
+def read(data: bytes, *, unsafe: bool = False, parts: int = 2_000_000) -> Content:
+    def inner(_: Source) -> Content:
+        raise AssertionError
+
+    return read_pickle(
+        Source("x.pkl", io.BytesIO(data), len(data), inner=inner, budget=Budget(parts=parts), unsafe=unsafe)
+    )
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.a = 1
+        self.b = np.arange(3.0)
+
+
+class Slotted:
+    __slots__ = ("x", "y")
+
+    def __init__(self) -> None:
+        self.x, self.y = 1, "q"
+
+
+class Mapped(dict[str, int]):
+    pass
+
+
+class Listed(list[Any]):
+    pass
+
+
+def mapped() -> Mapped:
+    value = Mapped(a=1)
+    value.more = 3  # type: ignore[attr-defined]
+    return value
+
+
+def forest(seed: int = 0) -> RandomForestClassifier:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    return RandomForestClassifier(4, random_state=seed).fit(x, x[:, 0] > 0)
+
+
+def pipeline() -> Any:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(x, x[:, 0] > 0)
+
+
+STRUCTURED = np.dtype([("a", "<i4"), ("b", ">f8", (2,)), ("c", [("d", "i2")])])
+VALUES: dict[str, Any] = {
+    "nothing": None,
+    "number": 2.5,
+    "numbers of any size": [10**30, -(10**25), 5, -1],
+    "text": "a\nü\ud800",
+    "bytes": b"a\xff",
+    "mutable bytes": bytearray(b"a\xff"),
+    "complex": 1 + 2j,
+    "set": {1, 2, "a"},
+    "frozen set": frozenset("abc"),
+    "tuple": (1, ("a", None), True),
+    "dictionary": {"a": 1, 2: 3, (1, "a"): 4.5},
+    "ordered": collections.OrderedDict(a=1, b=[1]),
+    "counter": collections.Counter("aab"),
+    "default": collections.defaultdict(list, a=[1]),
+    "queue": collections.deque([1, "a"], maxlen=3),
+    "moment": dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    "date": dt.date(2020, 1, 31),
+    "decimal": decimal.Decimal("1.5"),
+    "range": range(3),
+    "array": np.arange(6).reshape(2, 3),
+    "array of columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "array of three axes": np.transpose(np.arange(24.0).reshape(2, 3, 4), (1, 0, 2)),
+    "array of nothing": np.zeros((0, 3)),
+    "array of one": np.array(3.0),
+    "array, big endian": np.arange(3, dtype=">f4"),
+    "array of texts": np.array(["a", "bcd"]),
+    "array of bytes": np.array([b"a"]),
+    "array of objects": np.asfortranarray(np.array([[1, "a"], [None, 2]], object)),
+    "array of times": np.array(["2020-01-01"], "M8[25s]"),
+    "array of fields": np.zeros(2, STRUCTURED),
+    "array of long doubles": np.arange(2, dtype=np.longdouble),
+    "masked array": np.ma.MaskedArray([1, 2], mask=[0, 1]),
+    "scalar": np.float32(1.5),
+    "time": np.datetime64("2020-01-01"),
+    "type": np.dtype([("a", "f4")]),
+    "class": np.float32,
+    "object": Plain(),
+    "object with slots": Slotted(),
+    "dictionary of a class": mapped(),
+    "list of a class": Listed([1, "a"]),
+    "random state": np.random.RandomState(0),
+    "generator": np.random.default_rng(0),
+    "forest": forest(),
+    "pipeline": pipeline(),
+    "series": pd.Series([1.0, 2.0], name="x"),
+    "categories": pd.Categorical(["a", "b", "a"]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_means_the_same_in_every_protocol_that_can_write_it(name: str) -> None:
+    value = VALUES[name]
+    lowest = 2 if name == "object with slots" else 0
+    contents = [read(pickle.dumps(value, protocol)) for protocol in range(lowest, 6)]
+    for content in contents[1:]:
+        assert compare(contents[0], content) == ()
+    assert contents[0].leaves
+
+
+def test_the_memo_and_the_frames_do_not_count() -> None:
+    value = {"a": ["x" * 9, "x" * 9], "b": np.arange(4.0), "c": [1.5, 2.5]}
+    data = pickle.dumps(value, 4)
+    lean = pickletools.optimize(data)
+    copied = pickle.dumps({"a": ["x" * 9, "".join(["x"] * 9)], "b": np.arange(4.0), "c": [1.5, 2.5]}, 4)
+    assert len({data, lean, copied}) == 3
+    assert compare(read(data), read(lean)) == compare(read(data), read(copied)) == ()
+
+
+def test_the_order_of_keys_and_of_sets_does_not_count() -> None:
+    one, other = {8, 16, 0, 24}, {24, 0, 16, 8}  # they collide, so that the order of insertion shows
+    a, b = pickle.dumps({"a": 1, "b": one}), pickle.dumps({"b": other, "a": 1})
+    assert a != b
+    assert compare(read(a), read(b)) == ()
+
+
+DIFFERENT: list[tuple[Any, Any, str]] = [
+    (1, 2, ""),
+    (1, 1.0, ""),
+    (1, True, ""),
+    ("1", b"1", ""),
+    ([1, 2], (1, 2), ":type"),
+    ([1, 2], [2, 1], ""),
+    ({1}, frozenset({1}), ""),
+    ({1, 2}, {1, 3}, ""),
+    ({"a": 1}, {"a": 2}, "a"),
+    ({0: "x"}, {"0": "x"}, ":type"),
+    ({0: "x"}, ["x"], ":type"),
+    ({"a": {"b": 1}}, {"a/b": 1}, "a:type"),
+    ([], {}, ":type"),
+    (np.arange(3), np.arange(4), ""),
+    (np.arange(3.0), np.arange(3.0, dtype="f4"), ""),
+    (np.zeros((2, 3)), np.zeros((3, 2)), ""),
+    (np.array(["a"]), np.array([b"a"]), ""),
+    (np.array([1, "a"], object), np.array([1, "b"], object), "1"),
+    (Plain(), Slotted(), ":type"),
+    (collections.OrderedDict(a=1), {"a": 1}, ":type"),
+    (dt.date(2020, 1, 1), dt.date(2020, 1, 2), ""),
+    (np.float32, np.float64, ""),
+    (np.random.RandomState(0), np.random.RandomState(1), "(0)/state/0/state/key"),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "first"), DIFFERENT)
+def test_values_that_are_not_equal_differ_and_where_is_said(a: Any, b: Any, first: str) -> None:
+    found = compare(read(pickle.dumps(a)), read(pickle.dumps(b)))
+    assert found
+    assert found[0].name == first
+
+
+def test_a_number_within_an_estimator_is_found_by_its_attributes() -> None:
+    before, after = forest(), forest()
+    after.estimators_[3].tree_.value[0, 0, 0] += 0.25
+    (found,) = compare(read(pickle.dumps(before)), read(pickle.dumps(after, protocol=2)))
+    assert found.name == "estimators_/3/tree_/values"
+    assert found.what == "values"
+    a, b = found.leaves
+    assert a is not None
+    assert b is not None
+    assert distance(a, b).absolute == 0.25
+    assert distance(a, b).unequal == 1
+    leaves = read(pickle.dumps(before)).leaves
+    assert leaves["estimators_/3/tree_/nodes/threshold"].dtype == "float64"
+    assert leaves["estimators_:type"].dtype == "list"
+
+
+def test_nothing_in_a_pickle_is_run(tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {mark}",)
+
+    for protocol in range(6):
+        content = read(pickle.dumps([Hostile(), 1], protocol))
+        assert content.leaves["0"].dtype.endswith(".system")
+    read(f"cos\nsystem\n(Vtouch {mark}\ntR.".encode())
+    read(f"(Vtouch {mark}\nios\nsystem\n.".encode())
+    read(f"c__builtin__\neval\n(Vopen({str(mark)!r}, 'w')\no.".encode())
+    assert not mark.exists()
+    with pytest.raises(UnreadableContentError):
+        read(b"cnot.there\nat_all\n)R.", unsafe=True)
+
+
+def test_what_is_asked_to_be_loaded_really_gives_the_same_leaves() -> None:
+    for value in ({"a": np.arange(3.0)}, pipeline(), forest()):
+        assert compare(read(pickle.dumps(value, 2)), read(pickle.dumps(value, 2), unsafe=True)) == ()
+
+
+def test_a_small_pickle_of_a_huge_tree_is_read_quickly() -> None:
+    value: list[Any] = ["lol"]
+    for _ in range(60):
+        value = [value] * 10
+    started = time.monotonic()
+    content = read(pickle.dumps(value))
+    assert time.monotonic() - started < 10
+    assert len(content.leaves) < 1000
+    other: list[Any] = ["lal"]
+    for _ in range(60):
+        other = [other] * 10
+    assert compare(content, read(pickle.dumps(other)))
+
+
+def test_a_reference_to_itself_ends() -> None:
+    value: list[Any] = [1, "a"]
+    value.append(value)
+    content = read(pickle.dumps(value))
+    assert set(content.leaves) == {":type", "0", "1", "2"}
+
+
+def web(size: int, name: str = "it") -> list[dict[str, Any]]:
+    """Dictionaries that all hold all of them."""
+    nodes: list[dict[str, Any]] = [{} for _ in range(size)]
+    for node in nodes:
+        node.update({str(j): other for j, other in enumerate(nodes)}, name="it")
+    nodes[-1]["name"] = name
+    return nodes
+
+
+def test_a_web_of_references_is_read_in_the_time_of_its_size() -> None:
+    started = time.monotonic()
+    content = read(pickle.dumps(web(60), 2))
+    assert time.monotonic() - started < 10
+    assert compare(content, read(pickle.dumps(web(60), 5))) == ()
+    assert compare(content, read(pickle.dumps(web(60, "other"))))
+    with pytest.raises(ContentTooLargeError):
+        read(pickle.dumps(web(60)), parts=50)
+
+
+@pytest.mark.parametrize("opening", [b"]", b")", b"("])
+def test_a_nesting_without_an_end_ends(opening: bytes) -> None:
+    depth = 30_000
+    data = {
+        b"]": b"]" * depth + b"a" * (depth - 1),
+        b")": b")" + b"\x85" * depth,
+        b"(": b"(" * depth + b"t" * depth,
+    }
+    content = read(data[opening] + b".")
+    assert 1 <= len(content.leaves) < 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b".",
+        b"hello",
+        b"\x80\x04",
+        b"N",
+        b"(.",
+        b"t.",
+        b"h\x05.",
+        b"Na.",
+        b"((Nu.",
+        b"NNb",
+        b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",
+        b"\x8b\xff\xff\xff\x7f\x01.",
+        b"I" + b"9" * 9000 + b"\n.",
+        b"V\\ud8\n.",
+        b"\x8c\x01a\x94N\x93.",
+        b"cnumpy.core.multiarray\n_reconstruct\n)RN\x85b.",
+        b"cnumpy\ndtype\n(Vf99\ntR.",
+        b"ccopyreg\n__newobj__\n)R.",
+        b"\x80\xff.",
+    ],
+)
+def test_what_is_no_pickle_is_an_error_with_a_name(data: bytes) -> None:
+    with pytest.raises((UnreadableContentError, ContentTooLargeError)) as caught:
+        read(data)
+    assert caught.value.message.startswith("x.pkl: ")
+    assert "\n" not in caught.value.message
+
+
+def test_every_cut_and_many_flips_of_a_pickle_are_read_or_refused() -> None:
+    data = pickle.dumps({"a": np.arange(4.0), "b": [collections.OrderedDict(x={1, 2})], "c": Plain()}, 4)
+    for end in range(len(data)):
+        with pytest.raises(UnreadableContentError):
+            read(data[:end])
+    for at in range(len(data)):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << (at % 8)
+        with contextlib.suppress(UnreadableContentError, ContentTooLargeError):
+            read(bytes(flipped))
+
+
+def test_a_memo_with_a_huge_number_takes_no_memory() -> None:
+    assert read(b"Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.").leaves[""].dtype == "NoneType"
+    assert read(b"Np99999999999999999999\n0g99999999999999999999\n.").leaves[""].dtype == "NoneType"
+
+
+def test_too_many_opcodes_are_refused() -> None:
+    with pytest.raises(ContentTooLargeError, match="opcodes"):
+        Machine(Cursor(b"N0" * 100 + b"N."), opcodes=200).run()
