@@ -21,7 +21,7 @@ MOST_CATEGORIES = 20
 _TOLD_APART = 40
 #: So many rows of a sample are looked at where numbers are sorted.
 SAMPLE = 4000
-_BINS = 10
+_BINS, _BARS = 10, 12
 #: Fewer rows are no sample.
 _LEAST = 5
 #: Rows by which a column is tried as an oracle of the label, half to learn and half to tell.
@@ -42,7 +42,8 @@ class Drift(NamedTuple):
         psi: The population stability index.
         new: Values that only the second table has, at most a few; empty for numbers.
         gone: Values that only the first has.
-        shares: For categories, the values whose share moved most: value, share before, share after.
+        shares: For categories, the values whose share moved most: value, share before, share after; for
+            numbers, bins of equal width: where one begins, share before, share after.
     """
 
     test: str
@@ -128,7 +129,29 @@ def _of_numbers(common: list[float], first: list[float], second: list[float]) ->
     binned = [Counter(bisect_right(edges, value) for value in side) for side in (before, after)]
     places = range(len(edges) + 1)
     moved = psi([binned[0][at] for at in places], [binned[1][at] for at in places])
-    return Drift("ks", round(whole.statistic, 6), p, round(moved, 6))
+    shares = _histogram(before, after)
+    return Drift("ks", round(whole.statistic, 6), p, round(moved, 6), shares=shares)
+
+
+def _histogram(before: list[float], after: list[float]) -> tuple[tuple[str, float, float], ...]:
+    """Bins of equal width around all but the outermost hundredths, for a picture."""
+    order = sorted([*before, *after])
+    low, high = order[len(order) // 100], order[-1 - len(order) // 100]
+    width = (high - low) / _BARS
+    if width <= 0:
+        return ()
+    sides = [
+        Counter(min(max(int((value - low) / width), 0), _BARS - 1) for value in side)
+        for side in (before, after)
+    ]
+    return tuple(
+        (
+            f"{low + at * width:.4g}",
+            round(sides[0][at] / len(before), 4),
+            round(sides[1][at] / len(after), 4),
+        )
+        for at in range(_BARS)
+    )
 
 
 def _of_categories(counts: list[Counter[str]], before: Counter[str], after: Counter[str]) -> Drift:
@@ -157,7 +180,7 @@ def _of_categories(counts: list[Counter[str]], before: Counter[str], after: Coun
         round(psi(*zip(*pairs, strict=True)), 6) if pairs else 0.0,
         tuple(value for value in named if value not in before)[:5],
         tuple(value for value in named if value not in after)[:5],
-        tuple(row for row in shares[:3] if row[1] != row[2]),
+        tuple(row for row in shares[:_BARS] if row[1] != row[2]),
     )
 
 

@@ -6,14 +6,16 @@ causes: looked into (`examine` for data, `codechanges` for code) and ordered (`r
 nothing is blamed where only results moved. How much each cause did is measured by `attribute`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fourfold.evidence.codechanges import CodeChange, Codes
 from fourfold.evidence.examine import Examiner, Looked
 from fourfold.evidence.explanation import Cause, Explanation, Moved, Result, listed
 from fourfold.evidence.harms import Harm
+from fourfold.evidence.lastgood import Noise
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
+from fourfold.evidence.parting import seed_parameter
 from fourfold.evidence.ranking import Seen, kind_of, suspicion
 from fourfold.evidence.tables import TableChange
 from fourfold.formats.native.record import COORDINATES, RunRecord
@@ -43,6 +45,7 @@ def explain(
     examiner: Examiner | None = None,
     metric: str | None = None,
     goals: Mapping[str, str] | None = None,
+    noise: Callable[[str], Noise] | None = None,
 ) -> Explanation:
     """Say what moved between two results, and what of it is most likely why.
 
@@ -55,6 +58,7 @@ def explain(
         examiner: Looks into data; likewise.
         metric: The one that is asked about, by its whole name.
         goals: The metrics that somebody set a goal for, by name: these come before others.
+        noise: Says how far a metric moves by itself; asked about the first of them.
     """
     files = _once(code_files) if code_files is not None else None
     found = _Found(_read_by_any(a, b, part))
@@ -65,6 +69,10 @@ def explain(
     inside.look(a, b)
     reach = _Reach(b, found.otherwise)
     causes = [inside.judged(cause, reach) for cause in found.of("moved")]
+    metrics = _metrics(a, b, part, metric, goals or {})
+    if metrics and metrics[0].by and noise is not None:
+        width, repeats = noise(metrics[0].name)
+        metrics[0] = metrics[0]._replace(noise=width, repeats=repeats)
     return Explanation(
         a.last.run,
         b.last.run,
@@ -73,7 +81,7 @@ def explain(
         tuple(found.of("unread")),
         tuple(found.results),
         tuple(found.of("aside")),
-        tuple(_metrics(a, b, part, metric, goals or {})),
+        tuple(metrics),
         metric is not None,
         tuple(found.unsteady),
         tuple(dict.fromkeys(found.unknown)),
@@ -158,7 +166,8 @@ class _Found:
         one, two = pair.first.record, pair.second.record
         made = _made(pair.first, a), _made(pair.second, b)
         changes = compare(one, two, part, files)
-        seed = _seed_parameter(changes, one, two)
+        seeds = {seed_parameter(one), seed_parameter(two)}
+        given = ":".join(seeds.pop() or ("",)) if len(seeds) == 1 and _is_reseeded(changes) else ""
         moved = followed = False
         for change in changes:
             if change.kind == "result":
@@ -166,7 +175,7 @@ class _Found:
                 self.otherwise.add(pair.stage)
             elif change.kind == "moved" and change.coordinate == "data" and _follows(change, *made):
                 followed = True
-            elif not (seed and change.coordinate == "data" and _is_parameter(change.name, seed)):
+            elif change.name != given:  # the parameter that gives the seed is told as that
                 drawn = change.coordinate == "randomness" and _is_drawn(change, one, two)
                 moved = moved or (change.kind == "moved" and not drawn)
                 self._note(pair.stage, change, drawn=drawn)
@@ -220,18 +229,8 @@ def _follows(change: Change, first: set[str], second: set[str]) -> bool:
     return change.name in first and change.name in second
 
 
-def _seed_parameter(changes: Iterable[Change], a: RunRecord, b: RunRecord) -> str:
-    """The parameter that gives the seed of both, where the seed moved: it is told once; "" without one."""
-    if not any(change.coordinate == "randomness" and change.name == "seed" for change in changes):
-        return ""
-    whys = {fact.why for record in (a, b) if (fact := record.randomness.get("seed")) is not None}
-    why = whys.pop() if len(whys) == 1 else ""
-    return why.removeprefix("parameter ") if why.startswith("parameter ") else ""
-
-
-def _is_parameter(name: str, parameter: str) -> bool:
-    """Whether a change of a parameter, as ``file:key``, is of one as stages write it."""
-    return name == parameter or (":" not in parameter and name.endswith(f"params.yaml:{parameter}"))
+def _is_reseeded(changes: Iterable[Change]) -> bool:
+    return any(change.coordinate == "randomness" and change.name == "seed" for change in changes)
 
 
 def _is_drawn(change: Change, a: RunRecord, b: RunRecord) -> bool:

@@ -1,11 +1,14 @@
 """``ff explain``: why two results differ, from what is recorded, without running anything."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from fourfold.base.errors import UsageError
+from fourfold.base.fs.atomic import write_atomic
 from fourfold.cli import runs
-from fourfold.cli.options import completes, ours
+from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
@@ -14,7 +17,9 @@ from fourfold.evidence.examine import Examiner
 from fourfold.evidence.explain import explain
 from fourfold.evidence.explanation import Explanation, commit_told, names, sides
 from fourfold.evidence.holdings import Holdings
+from fourfold.evidence.lastgood import Noise, Runs, Wanted
 from fourfold.evidence.lineage import Makers
+from fourfold.evidence.naming import resolve
 from fourfold.formats.native.record import RunId
 from fourfold.runs.code_files import code_files
 from fourfold.runs.store import Records, RunNotFoundError
@@ -22,44 +27,114 @@ from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
     from fourfold.evidence.explanation import Cause
+    from fourfold.runs.changes import Part
     from fourfold.runs.diff_files import CodeFiles
     from fourfold.runs.place import Place
 
-#: So many causes are told at length; so many names stand on a line.
+#: So many causes are told at length; so many names stand on a line; so many commits below a cause.
 _MOST, _NAMES, _COMMITS = 10, 6, 3
+#: So many parts are read once only.
+_PARTS = 4096
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
     for name, text in (
-        ("a", "a run, as for 'ff runs show'; else the one before the other, of the same stage"),
-        ("b", "the run to explain; the last one where no run is named"),
+        (
+            "a",
+            "a run, stage~2, revision or revision:stage; else the one before, or with --metric the last good",
+        ),
+        ("b", "what is to be explained; where one is named, it is that one, else the last run"),
     ):
         completes(parser.add_argument(name, nargs="?", metavar=f"<{name}>", help=text), "none")
-    ours(parser.add_argument("--all", action="store_true", help="name also what says nothing about results"))
-    parser.epilog = "Example: ff explain evaluate~1 evaluate"
+    for option, metavar, text in (
+        ("--metric", "<name>", "the number that is asked about: its name, or FILE:NAME"),
+        ("--good-above", "<number>", "a run is good with more of the metric than this"),
+        ("--good-below", "<number>", "a run is good with less of the metric than this"),
+        ("--label", "<column>", "the column of labels; else the one that a parameter names"),
+        ("--key", "<column>", "the column that names a row; else one that does is found"),
+    ):
+        completes(parser.add_argument(option, metavar=metavar, help=text), "none")
+    parser.add_argument("--no-examples", action="store_true", help="show no rows of tables")
+    parser.add_argument("--all", action="store_true", help="name also what says nothing about results")
+    parser.add_argument("--md", action="store_true", help="print Markdown")
+    html = parser.add_argument("--html", metavar="<file>", help="write one HTML file with drawings")
+    completes(html, "file")
+    parser.epilog = "Example: ff explain train~1 train --metric auc"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Explain."""
     place, records = runs.opened(session)
-    first, second = _chosen(records, args.a, args.b)
+    part = lru_cache(maxsize=_PARTS)(records.part)
     makers = Makers(records)
+    known = Runs(records, makers, part)
+    goals = _goals(place)
+    first, second, metric = _chosen(args, place, records, known, goals)
+    a, b = makers.lineage(first), makers.lineage(second)
+    if metric is None and args.metric is not None:
+        metric = known.metric((a, b), args.metric)
     found = explain(
-        makers.lineage(first),
-        makers.lineage(second),
-        records.part,
-        _files(place, records),
-        codes=Codes(place.git, place.environ, records.part),
-        examiner=Examiner(Holdings(place, records), place, records.part),
+        a,
+        b,
+        part,
+        _files(place, part),
+        codes=Codes(place.git, place.environ, part),
+        examiner=Examiner(
+            Holdings(place, records),
+            place,
+            part,
+            key=args.key,
+            label=args.label,
+            examples=not args.no_examples,
+        ),
+        metric=metric,
+        goals=goals,
+        noise=lambda name: _noise(known, (first, second), name),
     )
+    if args.html is not None:
+        from fourfold.evidence.pages import html  # noqa: PLC0415 - on request only
+
+        write_atomic(session.resolve(args.html), html(found).encode())
+        session.news(f"wrote {args.html}")
+    if args.md:
+        from fourfold.evidence.pages import markdown  # noqa: PLC0415 - on request only
+
+        return Outcome(data=found.document(), text=markdown(found).splitlines())
     return Outcome(data=found.document(), text=_lines(found, session.style, every=args.all))
 
 
-def _chosen(records: Records, a: str | None, b: str | None) -> tuple[RunId, RunId]:
-    if a is not None and b is not None:
-        return records.resolve(a), records.resolve(b)
-    later = records.resolve(a or "@")
+def _chosen(
+    args: argparse.Namespace, place: "Place", records: Records, known: Runs, goals: Mapping[str, str]
+) -> tuple[RunId, RunId, str | None]:
+    """The two runs, and the full name of the metric where it chose one of them."""
+    limits = [_number(args, name) for name in ("good_above", "good_below")]
+    if args.metric is None and any(limit is not None for limit in limits):
+        raise UsageError("--good-above and --good-below are about a metric", hint="name it: --metric")
+    if args.a is not None and args.b is not None:
+        return resolve(place, records, args.a), resolve(place, records, args.b), None
+    if args.metric is None:
+        return *_last_two(place, records, args.a), None
+    if args.a is not None:
+        later = resolve(place, records, args.a)
+        full = known.metric([Makers(records).lineage(later)], args.metric)
+    else:
+        later, full = known.newest(args.metric, None)
+    goal = goals.get(full) or goals.get(full.partition(":")[2]) or ""
+    return known.last_good(later, full, Wanted(goal, *limits)), later, full
+
+
+def _number(args: argparse.Namespace, name: str) -> float | None:
+    text: str | None = getattr(args, name)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        option = "--" + name.replace("_", "-")
+        raise UsageError(f"{option} {text!r} is no number", hint=f"for example: {option} 0.8") from None
+
+
+def _last_two(place: "Place", records: Records, text: str | None) -> tuple[RunId, RunId]:
+    later = resolve(place, records, text or "@")
     record = records.get(later)
     before: RunId | None = None
     for summary in records.summaries():
@@ -75,11 +150,31 @@ def _chosen(records: Records, a: str | None, b: str | None) -> tuple[RunId, RunI
     return before, later
 
 
-def _files(place: "Place", records: Records) -> "CodeFiles | None":
+def _goals(place: "Place") -> Mapping[str, str]:
+    """The goals that the stages of the project declare, where it can be read."""
+    from fourfold.base.errors import FourfoldError  # noqa: PLC0415 - only here
+    from fourfold.pipeline.goals import declared_goals  # noqa: PLC0415 - likewise
+    from fourfold.project.files import load_tracked  # noqa: PLC0415 - likewise
+
+    if place.project is None:
+        return {}
+    try:
+        return declared_goals(load_tracked(place.project, strict=False).owners)
+    except FourfoldError:
+        return {}
+
+
+def _noise(known: Runs, both: Sequence[RunId], metric: str) -> Noise:
+    """The wider noise of the two."""
+    found = [known.noise(run, metric) for run in both]
+    return max(found, key=lambda noise: noise.width or 0.0)
+
+
+def _files(place: "Place", part: "Part") -> "CodeFiles | None":
     git = place.git
     if git is None:
         return None
-    return lambda record: code_files(record, git, place.environ, records.part)
+    return lambda record: code_files(record, git, place.environ, part)
 
 
 def _lines(found: Explanation, style: Style, *, every: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from fourfold.pipeline.report.layout import Block, Diagram, Figure, Section
+from fourfold.pipeline.report.layout import TITLE, Block, Diagram, Figure, Section
 from fourfold.pipeline.report.words import BETTER, CODE, PLAIN, WORSE, Line, Listing, Paragraph, Rows, Text
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -36,21 +36,21 @@ img { max-width: 100%; background: #fff; border-radius: .25rem }
 """.strip()
 
 
-def page(sections: Sequence[Section]) -> str:
-    """The whole file."""
-    return "\n".join(_page(sections)) + "\n"
+def page(sections: Sequence[Section], title: str = TITLE) -> str:
+    """The whole file, with a heading of ours."""
+    return "\n".join(_page(sections, title)) + "\n"
 
 
-def _page(sections: Sequence[Section]) -> Iterator[str]:
+def _page(sections: Sequence[Section], title: str) -> Iterator[str]:
     yield "<!doctype html>"
     yield '<html lang="en">'
     yield '<head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield "<title>Fourfold report</title>"
+    yield f"<title>{escape(title)}</title>"
     yield f"<style>{_STYLE}</style></head>"
     yield "<body><main>"
-    yield "<h1>Fourfold report</h1>"
+    yield f"<h1>{escape(title)}</h1>"
     for section in sections:
         if section.title:
             yield f"<section><h2>{escape(section.title)}</h2>"

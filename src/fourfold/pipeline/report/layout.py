@@ -38,6 +38,8 @@ from fourfold.pipeline.report.words import (
     strong,
 )
 
+#: What stands above a report.
+TITLE = "Fourfold report"
 #: Stages beyond which only those that changed, and their neighbours, are drawn.
 _MAX_NODES = 120
 #: More plots are folded together.

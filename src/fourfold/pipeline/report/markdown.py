@@ -6,7 +6,7 @@ Everything from the project stands in code spans, where no platform understands 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fourfold.pipeline.report.layout import Block, Diagram, Figure, Section
+from fourfold.pipeline.report.layout import TITLE, Block, Diagram, Figure, Section
 from fourfold.pipeline.report.words import CODE, PLAIN, Line, Listing, Paragraph, Rows, Text, code
 
 #: What the platforms take, counted here in bytes, which are never fewer than characters.
@@ -30,18 +30,25 @@ class _Piece(NamedTuple):
     whole: bool = False
 
 
-def markdown(sections: Sequence[Section], *, limit: int = COMMENT_LIMIT, images: str | None = None) -> str:
+def markdown(
+    sections: Sequence[Section],
+    *,
+    limit: int = COMMENT_LIMIT,
+    images: str | None = None,
+    title: str = TITLE,
+) -> str:
     """The text, at most ``limit`` bytes long.
 
     Args:
         sections: What to say.
         limit: In bytes of UTF-8.
         images: The folder of the images, as the text has to name it; None to leave them out.
+        title: The heading, of ours; a page that is no report has no `MARKER`.
     """
     parts = [(section, [_piece(block, images) for block in section.blocks]) for section in sections]
     kept = [[len(piece.rows) for piece in pieces] for _section, pieces in parts]
     sizes = [[_size(piece, len(piece.rows)) for piece in pieces] for _section, pieces in parts]
-    spare = sum(_size(_frame(section), 0) + 2 for section, _pieces in parts) + len(MARKER) + _RESERVE
+    spare = sum(_size(_frame(section, title), 0) + 2 for section, _pieces in parts) + len(MARKER) + _RESERVE
     total = spare + sum(map(sum, sizes))
     while total > limit:
         size, at, which = max(
@@ -60,9 +67,9 @@ def markdown(sections: Sequence[Section], *, limit: int = COMMENT_LIMIT, images:
         total -= size
         sizes[at][which] = _size(piece, kept[at][which])
         total += sizes[at][which]
-    lines = [MARKER]
+    lines = [MARKER] if title == TITLE else []
     for (section, pieces), counts in zip(parts, kept, strict=True):
-        lines += _told(section, pieces, counts)
+        lines += _told(section, pieces, counts, title)
     return _cut(lines, limit)
 
 
@@ -97,17 +104,17 @@ def _lines(piece: _Piece, rows: int) -> Iterator[str]:
         yield f"*{left:,} of {len(piece.rows):,} {piece.what} left out: this place takes no more.*"
 
 
-def _frame(section: Section) -> _Piece:
+def _frame(section: Section, title: str) -> _Piece:
     if not section.title:
-        return _Piece(("## Fourfold report", ""), ())
+        return _Piece((f"## {title}", ""), ())
     if section.folded:
         return _Piece(("<details>", f"<summary>{section.title}</summary>", "", "", "</details>", ""), ())
     return _Piece((f"### {section.title}", ""), ())
 
 
-def _told(section: Section, pieces: Sequence[_Piece], counts: Sequence[int]) -> Iterator[str]:
+def _told(section: Section, pieces: Sequence[_Piece], counts: Sequence[int], title: str) -> Iterator[str]:
     if not section.title:
-        yield from ("## Fourfold report", "")
+        yield from (f"## {title}", "")
     elif section.folded:
         yield from ("<details>", f"<summary>{section.title}</summary>", "")
     else:
