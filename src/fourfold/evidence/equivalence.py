@@ -92,7 +92,7 @@ def comparable_runs(
 
 def _key(run: "RunId", record: "RunRecord", records: "Records") -> tuple[str, ...]:
     """What decides a result besides its seed."""
-    return key_of(Lineage((Step(run, record, {}),)), records.part)[:3]
+    return key_of(Lineage((Step(run, record, {}),)), records.part)._replace(randomness="")
 
 
 def judge(
@@ -125,7 +125,8 @@ def judge(
         )  # fmt: skip
     apart = abs(found.difference)
     enough = found.n >= FEWEST_PAIRS
-    needed = tost_needed(found.spread, margin, apart, alpha=alpha) if apart < margin else None
+    certain = found.answer == "equivalent" and enough
+    needed = found.n if certain else tost_needed(found.spread, margin, apart, alpha=alpha)
     return MetricVerdict(
         metric,
         margin,
