@@ -170,6 +170,29 @@ def test_an_undeclared_file_that_changed_is_named_and_says_so() -> None:
     assert told(changes({"method": "none"}, reading("1"))) == []  # nobody looked, so nobody can say
 
 
+def test_a_file_that_was_read_undeclared_and_is_declared_now_is_told_once_with_both_contents() -> None:
+    def reading(content: str) -> dict[str, Any]:
+        row = {"path": "lookup/a.csv", "kind": "tracked", "how": "read", "md5": content * 32, "size": 1}
+        return {"trace": {"undeclared_reads": observed({"count": 1, "files": [row]})}}
+
+    def declaring(path: str, content: str) -> dict[str, Any]:
+        return {"inputs": ({"path": path, "role": "dep", "md5": content * 32},), "method": "seccomp"}
+
+    found = changes(reading("1"), declaring("lookup/a.csv", "2"))
+    assert [each for each in found if each.kind != "aside"] == [
+        Change("data", "lookup/a.csv", "1" * 32, "2" * 32, "moved", "now declared")
+    ]
+    back = changes(declaring("lookup/a.csv", "2"), reading("1"))
+    assert [(each.before, each.after, each.note) for each in back if each.name == "lookup/a.csv"] == [
+        ("2" * 32, "1" * 32, "no longer declared")
+    ]
+    same = changes(reading("1"), declaring("lookup/a.csv", "1"))
+    assert told(same) == []
+    assert [(each.name, each.note) for each in same] == [("lookup/a.csv", "now declared")]
+    folder = changes(reading("1"), declaring("lookup", "3"))
+    assert [row[1] for row in told(folder)] == ["lookup"]
+
+
 def test_a_variable_a_host_and_the_command_are_named() -> None:
     a = {"trace": {"env": observed({"declared": {"CUSTOMER": "1"}})}}
     b = {

@@ -41,6 +41,8 @@ _DATA_KNOWN = frozenset(
     {"inputs", "outputs", "params", "summaries", "entry", "elsewhere", "missing", "metrics", "kept"}
 )
 _DATA_ASIDE = frozenset({"unread", "changed_during"})
+#: What is said of inputs that only one of the runs declares.
+_DECLARED = frozenset({"now declared", "no longer declared"})
 #: So many changes of a table are told.
 _MOST_SAID = 5
 
@@ -109,13 +111,15 @@ def _sources(record: RunRecord, part: Part) -> Mapping[str, Any] | None:
 
 
 def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
-    """The declared inputs, or files in them, that a run read; None where not all reading was seen."""
+    """The inputs, or files in them, that a run read, declared or not; None where not all reading was seen."""
     if coverage_of(record) not in _WHOLE:
         return None
     listing = mapping(value_of(record.trace, "paths")).get("listing")
     read = mapping(mapping(opened(listing, part)).get("classes"))
     found = read.get("input", ())
-    return frozenset(str(path) for path in found) if read and isinstance(found, list | tuple) else None
+    if not read or not isinstance(found, list | tuple):
+        return None
+    return frozenset({*map(str, found), *_reads(record, part)})
 
 
 # --- code -------------------------------------------------------------------------------------------------
@@ -172,7 +176,7 @@ def _trees(a: RunRecord, b: RunRecord, files: _Files, code_files: CodeFiles | No
 def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Change]:
     params = list(_params(a, b, part))
     tables = _Tables(a, b, part)
-    for change, role in _inputs(a, b, "inputs", tables):
+    for change, role in _inputs(a, b, "inputs", tables, part):
         path = change.name
         if files.is_source(path):
             continue
@@ -186,7 +190,7 @@ def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         else:
             yield change._replace(coordinate=coordinate)
     yield from params
-    yield from (change for change, _ in _inputs(a, b, "elsewhere", tables))
+    yield from (change for change, _ in _inputs(a, b, "elsewhere", tables, part))
     for name in sorted({*a.data, *b.data} - _DATA_KNOWN):
         kind: Kind = "aside" if name in _DATA_ASIDE else "moved"
         yield from differing("data", name, a.data.get(name), b.data.get(name), part, kind)
@@ -200,21 +204,28 @@ def _params_kind(a: RunRecord, b: RunRecord) -> Kind:
     return "aside" if "declared" in {first.grade, second.grade} else "unread"
 
 
-def _inputs(a: RunRecord, b: RunRecord, fact: str, tables: "_Tables") -> Iterable[tuple[Change, str]]:
+def _inputs(
+    a: RunRecord, b: RunRecord, fact: str, tables: "_Tables", part: Part
+) -> Iterable[tuple[Change, str]]:
     """The files of a fact that differ, each with its role."""
+    reads = [_reads(record, part) for record in (a, b)]
     first = {(row["path"], str(row.get("role"))): row for row in rows_of(a, fact)}
     second = {(row["path"], str(row.get("role"))): row for row in rows_of(b, fact)}
     for path, role in sorted({*first, *second}):
         old, new = first.get((path, role)), second.get((path, role))
-        before, after = content_of(old, new), content_of(new, old)
-        if before == after and (old is None) == (new is None):
-            continue
         note = tables.told(path)
+        kind: Kind = "moved"
         if old is None or new is None:
             note = "now declared" if old is None else "no longer declared"
-        elif before is None or after is None:
+            # The other run may have read it all the same: then it is one file with two contents.
+            old, new = old or reads[0].get(path), new or reads[1].get(path)
+            kind = "aside" if old and new and content_of(old, new) == content_of(new, old) else "moved"
+        before, after = content_of(old, new), content_of(new, old)
+        if before == after and note not in _DECLARED and (old is None) == (new is None):
+            continue
+        if note not in _DECLARED and (before is None or after is None):
             note = "was not there" if before is None else "is not there"
-        yield Change("data", path, before, after, "moved", note), role
+        yield Change("data", path, before, after, kind, note), role
 
 
 def _params(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
@@ -278,8 +289,11 @@ def _undeclared(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
     # Only where both were watched alike, what one of them lacks means anything.
     kind: Kind = "moved" if coverage_of(a) == coverage_of(b) else "aside"
     first, second = (_reads(record, part) for record in (a, b))
+    declared = [{row["path"] for row in rows_of(record, "inputs")} for record in (a, b)]
     for path in sorted({*first, *second}):
         old, new = first.get(path), second.get(path)
+        if _is_below(path, declared[1 if new is None else 0]) and (old is None) != (new is None):
+            continue  # told among the inputs of the other run
         before, after = content_of(old, new), content_of(new, old)
         if old is not None and new is not None:
             if before != after and before is not None and after is not None:
@@ -291,6 +305,15 @@ def _undeclared(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
     for host in sorted(hosts[0] ^ hosts[1]):
         note = "no longer connected to" if host in hosts[0] else "now connected to"
         yield Change("data", f"network: {host}", None, None, kind, note)
+
+
+def _is_below(path: str, places: set[str]) -> bool:
+    """Whether a path is one of the places, or in one."""
+    while path:
+        if path in places:
+            return True
+        path = path.rpartition("/")[0]
+    return False
 
 
 def _reads(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
