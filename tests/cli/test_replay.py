@@ -105,8 +105,20 @@ def test_a_replay_is_a_record_of_its_own_that_differs_in_nothing_and_is_no_run_o
     assert record["trace"]["replay"]["value"] == {"of": first}
     assert project.run("runs", "show", "train", "--json").json()["id"] == first
     compared = project.run("runs", "diff", first, found["run"], "--json").json()
-    assert compared["same"]
+    assert compared["same"], compared
     assert compared["moved"] == compared["results"] == []
+
+
+def test_a_run_before_the_first_commit_is_replayed_too(tmp_path: Path, ff: Tool) -> None:
+    repo = start(tmp_path / "repo", ff, **{"train.py": TRAIN, "data.csv": "1\n2\n", "dvc.yaml": PIPELINE})
+    repo.run("add", "-q", "data.csv")
+    repo.run("repro", "-q")
+    repo.commit("one")
+    repo.gen({"train.py": "raise SystemExit(1)\n"})
+    found = repo.run("replay", "train", "--json").json()
+    assert found["equal"] is True
+    compared = repo.run("runs", "diff", found["of"], found["run"], "--json").json()
+    assert compared["same"], compared
 
 
 def test_data_that_the_cache_lost_comes_from_the_remote(project: Sandbox, tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 """``ff replay``: run again what a record is of, and say whether the same came out."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fourfold.base.errors import ConflictError
+from fourfold.base.errors import ConflictError, UsageError
 from fourfold.cli import runs
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
 from fourfold.cli.session import Session
 from fourfold.cli.subject import subject
-from fourfold.evidence.replay import Pair, Prepared, Replayed, Streams, replay
+from fourfold.evidence.replay import Chain, Pair, Prepared, Replayed, Streams, replay, replay_chain
 from fourfold.runs.changes import rows_of, value_of
 from fourfold.runs.words import SHORT
 
@@ -52,18 +52,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="which to take: the first that is the recorded one, or one of them ('running': as it is)",
     )
+    parser.add_argument(
+        "--pipeline", action="store_true", help="also what it stands on, in order, each fed by those before"
+    )
     parser.epilog = "Example: ff replay train"
 
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Replay it."""
+    if args.pipeline and (args.into or args.keep):
+        raise UsageError(
+            "--pipeline runs each stage in a directory of its own", hint="leave out --into, --keep"
+        )
     streams = Streams(
         output=_STDERR if session.settings.json else None,
-        prepared=lambda told: _tell(session, told),
+        prepared=lambda told: _tell(session, _prepared(told)),
+        ended=(lambda replayed: _tell(session, _outputs(session, replayed))) if args.pipeline else _quiet,
     )
-    with (
-        subject(session, args.run, args.into) as about,
-        replay(
+    with subject(session, args.run, args.into) as about:
+        for line in about.left_out:
+            session.warn(f"the archive lacks {line}")
+        if args.pipeline:
+            with replay_chain(
+                about.place,
+                about.records,
+                about.run,
+                policy=args.environment,
+                streams=streams,
+                events=session.sink,
+            ) as chain:
+                return _chain_outcome(session, chain)
+        with replay(
             about.place,
             about.records,
             about.run,
@@ -72,26 +91,47 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             folder=about.folder,
             streams=streams,
             events=session.sink,
-        ) as replayed,
-    ):
-        session.sink.rest()
-        for line in about.left_out:
-            session.warn(f"the archive lacks {line}")
-        if replayed.reached:
-            session.warn(
-                f"it read {_some(replayed.reached)} of the workspace, found in the folders above it",
-                "replay it elsewhere: --into DIR",
-            )
-        failure = None if replayed.equal else NotEqualError(_verdict(replayed))
-        return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
+        ) as replayed:
+            session.sink.rest()
+            _warn(session, replayed)
+            failure = None if replayed.equal else NotEqualError(_verdict(replayed))
+            return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
 
 
-def _tell(session: Session, told: Prepared) -> None:
-    """What was put back, before the command has the terminal."""
+def _quiet(_replayed: Replayed) -> None:
+    """One replay is told of at the end."""
+
+
+def _chain_outcome(session: Session, chain: Chain) -> Outcome:
+    session.sink.rest()
+    for replayed in chain.steps:
+        _warn(session, replayed)
+    other = [replayed for replayed in chain.steps if not replayed.equal]
+    failure = None
+    if other:
+        failure = NotEqualError(f"{runs.title(other[0].original)}: {_verdict(other[0])}")
+    count = f"{len(chain.steps)} {'run' if len(chain.steps) == 1 else 'runs'}"
+    text = [f"{count} replayed, {'all equal' if not other else f'{len(other)} not equal'}"]
+    if not chain.whole:
+        text.append("those after the one that failed did not run")
+    data = {"equal": chain.equal, "whole": chain.whole, "steps": [_data(each) for each in chain.steps]}
+    return Outcome(data=data, text=text, failure=failure)
+
+
+def _warn(session: Session, replayed: Replayed) -> None:
+    if replayed.reached:
+        session.warn(
+            f"it read {_some(replayed.reached)} of the workspace, found in the folders above it",
+            "replay it elsewhere: --into DIR",
+        )
+
+
+def _tell(session: Session, lines: Iterable[str]) -> None:
+    """Lines between what commands say, when they are due."""
     session.sink.rest()
     if session.settings.json or session.settings.quiet:
         return
-    for line in _prepared(told):
+    for line in lines:
         write(session.stdout, line + "\n")
     if session.stdout is not None:
         session.stdout.flush()
@@ -125,16 +165,20 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def _lines(session: Session, replayed: Replayed) -> Iterator[str]:
+    yield from _outputs(session, replayed)
+    if replayed.box.kept:
+        yield f"it stays in {replayed.box.root}"
+    names = f"{replayed.of[:SHORT]} {replayed.run[:SHORT]}"
+    yield session.style.dim(f"recorded as {replayed.run[:SHORT]}; compare: ff runs diff {names}")
+
+
+def _outputs(session: Session, replayed: Replayed) -> Iterator[str]:
+    """One line an output."""
     style = session.style
     for pair in replayed.outputs:
         word = _word(pair)
         paint = style.green if pair.same else style.yellow if pair.same is None else style.red
         yield f"{paint(word)}{' ' * (9 - len(word))}  {pair.path}"
-    if replayed.box.kept:
-        yield f"it stays in {replayed.box.root}"
-    yield style.dim(
-        f"recorded as {replayed.run[:SHORT]}: ff runs diff {replayed.of[:SHORT]} {replayed.run[:SHORT]}"
-    )
 
 
 def _word(pair: Pair) -> str:
@@ -160,7 +204,7 @@ def _data(replayed: Replayed) -> dict[str, Any]:
         "of": replayed.of,
         "equal": replayed.equal,
         "code": replayed.verdict.code,
-        "environment": {"how": found.how, "differences": list(found.differences)},
+        "environment": {"how": found.how, "differences": list(found.differences), "notes": list(found.notes)},
         "outputs": [
             {
                 "path": pair.path,
