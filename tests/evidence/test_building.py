@@ -1,5 +1,6 @@
 """Environments built from recorded locks by the real uv; and locks from which none can be built."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -170,3 +171,25 @@ def test_without_uv_it_is_said_how_to_get_it(world: World, monkeypatch: pytest.M
     with pytest.raises(UvMissingError) as caught:
         find_uv({"PATH": str(world.root)})
     assert caught.value.hint == "install it: pip install uv"
+
+
+def test_an_environment_whose_files_were_edited_is_built_anew(world: World) -> None:
+    records, record = world.record()
+    first = world.choose(records, record, "lock")
+    site = next((Path(first.executable).parent.parent / "lib").glob("python*/site-packages"))
+    (site / "beta" / "__init__.py").write_text("VERSION = 'mine'\n")
+    world.choose(records, record, "lock")
+    assert world.has_built
+    assert "mine" not in (site / "beta" / "__init__.py").read_text()
+
+
+def test_what_nobody_asked_for_in_a_month_goes(world: World) -> None:
+    records, record = world.record()
+    first = Path(world.choose(records, record, "lock").executable).parent.parent
+    os.utime(first / "fourfold.json", (0, 0))
+    world.choose(records, record, "lock")
+    assert not world.has_built
+    os.utime(first / "fourfold.json", (0, 0))
+    world.install("extra")
+    world.choose(*world.record(), "lock")
+    assert not first.exists()

@@ -25,7 +25,7 @@ from fourfold.base.events import Noticed, Sink, silent
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.locks import FileLock, LockHeldError
 from fourfold.base.ids import is_unsafe_path
-from fourfold.evidence.standing import Recorded, Standing, is_of_project, look
+from fourfold.evidence.standing import Recorded, Standing, altered, is_of_project, look
 from fourfold.formats.locks.model import Locked, Package
 from fourfold.formats.native.canonical import canonical, digest, parse
 from fourfold.runs import sites
@@ -44,6 +44,8 @@ _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]{0,99}", re.ASCII)
 _ADDRESS = re.compile(r"[!-~]{1,2000}", re.ASCII)
 #: What stands before the words of uv.
 _SAID = re.compile(r"^\W*(?:error:\s*)?")
+#: Seconds that an environment stays after it was asked for last.
+_KEPT = 30 * 86400.0
 #: Seconds to wait for another replay that builds the same one.
 _PATIENCE = 1800.0
 #: Of the caller's environment, what would lead uv or the Python that it asks elsewhere.
@@ -138,7 +140,7 @@ def build(
     name = digest(canonical({"environment": before.digest, "lock": lock.get("digest"), "format": 1}))[:32]
     top = place.make(FOLDER)
     target = os.path.join(top, name)
-    _sweep(top, but=name)
+    _sweep(top, place.clock.now_ns() / 1e9, but=name)
     with FileLock(f"{target}.lock", wait=_PATIENCE, clock=place.clock):
         standing = _reused(place, target)
         if standing is None:
@@ -267,7 +269,8 @@ def _run(words: Sequence[str], environ: Mapping[str, str], cwd: str) -> None:
         done = subprocess.run(
             list(words),
             cwd=cwd,
-            env={**environ, "NO_COLOR": "1"},
+            # Copies: what a replay does to its environment must not reach uv's cache.
+            env={**environ, "NO_COLOR": "1", "UV_LINK_MODE": "copy"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -295,15 +298,22 @@ def _reused(place: "Place", target: str) -> Standing | None:
         standing = look(place, _python_of(target), bare(place.environ))
     except (OSError, FourfoldError):
         return None
-    return standing if standing.digest == mark.get("digest") else None
+    if standing.digest != mark.get("digest") or altered(place, standing):
+        return None
+    with suppress(OSError):
+        os.utime(os.path.join(target, _MARK))
+    return standing
 
 
-def _sweep(top: str, *, but: str) -> None:
-    """Remove what was begun and never finished, unless somebody is at it."""
+def _sweep(top: str, now: float, *, but: str) -> None:
+    """Remove what was never finished, and what nobody asked for in a month, unless somebody is at it."""
     for name in _names(top):
         folder = os.path.join(top, name)
-        if name == but or not os.path.isdir(folder) or os.path.exists(os.path.join(folder, _MARK)):
+        if name == but or not os.path.isdir(folder):
             continue
+        with suppress(OSError):
+            if now - os.stat(os.path.join(folder, _MARK)).st_mtime < _KEPT:
+                continue
         with suppress(LockHeldError, OSError), FileLock(f"{folder}.lock"):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,9 +4,10 @@ Which of several is taken, and what is done when none fits, is `fourfold.evidenc
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fourfold.base.events import Sink, silent
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs import sites
 from fourfold.runs.changes import Part, mapping, opened, value_of
@@ -52,6 +53,8 @@ class Standing(NamedTuple):
         portable: Of the interpreter, what the digest names.
         listing: Its distributions, by name, as a record lists them.
         path: Its ``sys.path``, absolute folders.
+        inside: Folders that its files may lie in.
+        installed: Where each distribution is, by name.
     """
 
     executable: str
@@ -60,6 +63,8 @@ class Standing(NamedTuple):
     portable: Mapping[str, str]
     listing: Listing
     path: tuple[str, ...]
+    inside: tuple[str, ...] = ()
+    installed: Mapping[str, distributions.Distribution] = {}
 
 
 class Compared(NamedTuple):
@@ -106,15 +111,53 @@ def look(place: "Place", executable: str, environ: Mapping[str, str]) -> Standin
     described = interpreter.describe(python, names, Asked(remembered(place, "files"), now))
     listing = distributions.document(found, (), names.shown)
     portable = interpreter.portable(described)
-    prefix = interpreter.text(python.first, "prefix")
+    prefix, base = (interpreter.text(python.first, key) for key in ("prefix", "base_prefix"))
+    folders = tuple(distributions.sites_of(path))
+    digest = sites.digest_of(portable, listing)
+    inside = (prefix, base, *(one.site for one in found.values()))
     return Standing(
-        executable, prefix, sites.digest_of(portable, listing), portable, listing, distributions_path(path)
+        executable, prefix, digest, portable, listing, folders, tuple(dict.fromkeys(inside)), found
     )
 
 
-def distributions_path(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The absolute folders of a ``sys.path``, in their order."""
-    return tuple(distributions.sites_of(path))
+def altered(
+    place: "Place", standing: Standing, names: Iterable[str] | None = None, events: Sink = silent
+) -> tuple[str, ...]:
+    """Distributions whose files are not those of their RECORD any more, in words.
+
+    What did not move since it was read last is not read again. What the system's packages brought is left
+    out: these change their files.
+
+    Args:
+        place: Whose caches are used.
+        standing: The environment.
+        names: Those that are looked at; None for all.
+        events: Hears of progress.
+    """
+    from fourfold.runs.envcheck.findings import of_system  # noqa: PLC0415 - loaded by few replays
+    from fourfold.runs.envcheck.rehash import read_record, rehash  # noqa: PLC0415 - likewise
+
+    wanted = set(standing.installed if names is None else names)
+    looked = [one for name, one in standing.installed.items() if name in wanted and not of_system(one)]
+    rows = [
+        row
+        for number, one in enumerate(looked)
+        if one.direct != "editable"
+        for row in read_record(one.folder, one.site, number) or ()
+    ]
+    known = remembered(place, "rehash")
+    found = rehash(rows, standing.inside, known, place.clock.now_ns(), events)
+    known.save(place)
+    wrong: dict[str, list[str]] = {}
+    for verdict in found.wrong:
+        if verdict.state not in {"unknown", "outside"}:
+            one = looked[verdict.row.owner]
+            wrong.setdefault(f"{one.name} {one.version}", []).append(verdict.row.shown)
+    return tuple(
+        f"{name}: {files[0][:200]} is not what was installed"
+        + (f" (and {len(files) - 1} more files)" if len(files) > 1 else "")
+        for name, files in wrong.items()
+    )
 
 
 def compare(before: Recorded, now: Standing) -> Compared:

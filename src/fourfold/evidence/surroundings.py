@@ -19,6 +19,7 @@ from fourfold.evidence.standing import (
     Compared,
     Recorded,
     Standing,
+    altered,
     candidates,
     compare,
     is_of_project,
@@ -104,7 +105,7 @@ def choose(
     before = recorded(record, records.part)
     told: list[str] = []
     if policy in {"auto", "running"}:
-        found, seen = _running(place, record, before, folder, policy)
+        found, seen = _running(place, record, before, folder, policy, events)
         if found is not None:
             return found
         told += seen
@@ -137,7 +138,7 @@ def _refused(told: Sequence[str]) -> EnvironmentDiffersError:
 
 
 def _running(
-    place: "Place", record: RunRecord, before: Recorded, folder: str, policy: Policy
+    place: "Place", record: RunRecord, before: Recorded, folder: str, policy: Policy, events: Sink
 ) -> tuple[Surroundings | None, tuple[str, ...]]:
     """The environment that is here; None, and what differs, when it is not the recorded one."""
     if not before.digest:
@@ -149,6 +150,10 @@ def _running(
         except FourfoldError:
             continue
         compared = compare(before, standing)
+        if not compared.counted:
+            # Names and RECORDs are those of then; so must be the files of what was imported.
+            used = [name for name, row in before.listing.items() if row.get("imported") is True]
+            compared = compared._replace(counted=altered(place, standing, used, events))
         if not compared.counted:
             taken = standing, compared
             break
@@ -263,13 +268,16 @@ def _link(
     for word in _RELATIVE.findall("\n".join(record.command)):
         if os.path.basename(os.path.normpath(word)) == os.path.basename(prefix):
             names.add(os.path.join("" if os.path.isabs(cwd) else cwd, word))
+    top = _scratch(place, folder)
     notes = []
     for name in sorted(names):
         path = os.path.normpath(os.path.join(folder, name))
         if os.path.lexists(path):
             continue
-        if not (_is_below(path, folder) or _is_below(path, _scratch(place, folder))):
-            notes.append(f"commands look for their Python in {name}, outside of the box")
+        # A record may come from a stranger, and its code have links that lead out.
+        real = os.path.realpath(os.path.dirname(path))
+        if not (_is_below(path, top) and _is_below(real, os.path.realpath(top))):
+            notes.append(f"commands look for their Python in {os.path.normpath(name)}, outside of the box")
             continue
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
