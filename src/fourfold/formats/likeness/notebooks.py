@@ -1,8 +1,8 @@
 """Jupyter notebooks: the source of their cells, and what the cells gave.
 
 How often a cell ran, identifiers, times, the kernel and everything else in metadata do not count. Pictures,
-pages and values that a cell gave are read as the files that they are; of an error its name and words count, not
-the trace with its colours. Format: nbformat 4; older ones are compared as JSON.
+pages and values that a cell gave are read as the files that they are; of an error its name and words count,
+not the trace with its colours. Format: nbformat 4; older ones are compared as JSON.
 """
 
 import base64
