@@ -68,7 +68,7 @@ stages:
     params: [seed]
     outs: [model.txt]
     metrics: [seeded.json: {{cache: false}}]
-    meta: {{fourfold: {{seed: seed}}}}
+    meta: {{fourfold: {{seed: seed, verify: {{level: statistical, metric: auc, margin: 0.02}}}}}}
   learn:
     cmd: .venv/bin/python learn.py
     deps: [learn.py]
@@ -210,14 +210,28 @@ def test_that_fewer_than_six_seeds_certify_nothing(project: Sandbox) -> None:
 
 
 def test_that_seeds_of_a_parameter_vary_and_the_first_is_the_recorded_one(project: Sandbox) -> None:
-    _, document = verified(project, "seeded", "--level", "statistical", "--margin", "0.01")
+    _, document = verified(project, "seeded", "--margin", "0.01")
     found = document["metric"]
+    assert (found["margin"], found["declared"]) == (0.01, "when verified")
     assert document["level"] == "statistical", document["reason"]
     assert found["seeds"][0] == 7
     assert len(set(found["seeds"])) == 6
     assert found["after"][0] == found["before"][0]
     assert len(set(found["after"])) == 6
     assert project.text("params.yaml") == "seed: 7\n"
+
+
+def test_that_what_the_code_of_the_run_declares_is_what_is_asked_and_not_what_stands_there_now(
+    project: Sandbox,
+) -> None:
+    text = project.text("dvc.yaml")
+    project.gen({"dvc.yaml": text.replace("margin: 0.02", "margin: 9")})
+    try:
+        code, document = verified(project, "seeded")
+    finally:
+        project.gen({"dvc.yaml": text})
+    assert (code, document["asked"], document["level"]) == (0, "statistical", "statistical")
+    assert (document["metric"]["margin"], document["metric"]["declared"]) == (0.02, "code of the run")
 
 
 def test_that_no_margin_no_metric_and_no_run_are_refused_before_anything_runs(project: Sandbox) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fourfold.evidence import equivalence
+from fourfold.evidence.declaring import BadTermsError, Declared, parse_terms
 from fourfold.evidence.equivalence import MarginMissingError, check_margin, described, judge
 from fourfold.evidence.matching import Matched, first_byte, match_numbers, weakest
 from fourfold.evidence.states import MetricAmbiguousError, MetricNotFoundError
@@ -266,3 +267,22 @@ def test_that_a_metric_is_named_by_its_name_alone_where_that_is_clear(tmp_path: 
         equivalence.metric_of(record, records, "")
     with pytest.raises(MetricNotFoundError):
         equivalence.metric_of(record, records, "loss")
+
+
+# -- what stages declare ----------------------------------------------------
+
+
+def test_that_terms_that_mean_nothing_are_refused_by_key_and_stage() -> None:
+    for item, named in (
+        ({"level": "perfect"}, "level"),
+        ({"margin": 0}, "margin"),
+        ({"margin": True}, "margin"),
+        ({"seeds": 0}, "seeds"),
+        ({"repeats": 2.5}, "repeats"),
+        ({"metric": 3}, "metric"),
+        ({"margins": 1}, "margins"),
+    ):
+        with pytest.raises(BadTermsError, match=f"'train' as it ran: verify.*{named}"):
+            parse_terms(item, "train")
+    said = parse_terms({"level": "statistical", "metric": "auc", "margin": 1, "seeds": 8}, "train")
+    assert said == Declared("statistical", "auc", 1, 8, None)

@@ -179,6 +179,7 @@ class MetricVerdict(NamedTuple):
         power: The chance to find them equivalent with as many, were they as near as they seem; None likewise.
         needed: How many would find it with a chance of 0.8; None where no number would.
         answer: ``equivalent`` | ``different`` | ``inconclusive``.
+        declared: Where the margin was declared: ``code of the run``, or ``when verified``.
     """
 
     metric: str
@@ -195,6 +196,7 @@ class MetricVerdict(NamedTuple):
     power: float | None
     needed: int | None
     answer: Literal["equivalent", "different", "inconclusive"]
+    declared: str = "when verified"
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -65,6 +65,7 @@ class Terms(NamedTuple):
         policy: Which environments may be taken.
         unsafe: Whether files that only running them can read may be read so.
         remote: Whether the default remote is asked for what the cache lacks.
+        declared: Where the margin was declared: ``code of the run``, or ``when verified``.
     """
 
     level: Asked = "bitwise"
@@ -76,6 +77,7 @@ class Terms(NamedTuple):
     policy: "Policy" = "auto"
     unsafe: bool = False
     remote: bool = True
+    declared: str = "when verified"
 
     @property
     def depth(self) -> int:
@@ -250,6 +252,7 @@ class _Bench:
         before, after = ([each for each in values if each is not None] for values in (then, now))
         margin, alpha = equivalence.check_margin(self._terms.margin), self._terms.alpha
         found = equivalence.judge(metric, margin, against, before, after, seeds, alpha)
+        found = found._replace(declared=self._terms.declared)
         lost = count - len(after)
         reason = equivalence.described(found) + (f"; {lost} replay(s) did not give it" if lost else "")
         level: Level = "inconclusive"

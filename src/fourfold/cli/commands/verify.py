@@ -9,7 +9,8 @@ from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.naming import resolve
+from fourfold.cli.subject import Subject, subject
+from fourfold.evidence.declaring import Declared, declared
 from fourfold.evidence.replay import Prepared, Streams
 from fourfold.evidence.statements import note_in_lock, record_verdict
 from fourfold.evidence.statistics import FEWEST_PAIRS
@@ -36,16 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "run",
             metavar="<run>",
-            help="beginning of an id, a stage for its newest, a revision, or <revision>:<stage>",
+            help="an id's beginning, a stage for its newest, a revision, <revision>:<stage>, or an archive",
         ),
         "none",
     )
     parser.add_argument(
         "--level",
         choices=LEVELS,
-        default="bitwise",
-        help="how alike results must be: the same bytes (default), the same meaning, within the noise of "
-        "repeats, or a metric that is equivalent",
+        help="how alike results must be: the same bytes (unless the stage declares another), the same "
+        "meaning, within the noise of repeats, or a metric that is equivalent",
     )
     parser.add_argument(
         "--repeats",
@@ -56,7 +56,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds",
         type=at_least_one,
-        default=FEWEST_PAIRS,
         metavar="<n>",
         help=f"seeds of a statistical verdict; fewer than {FEWEST_PAIRS} (default) certify nothing",
     )
@@ -91,19 +90,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Verify it."""
-    place, records = runs.opened(session)
-    name = resolve(place, records, args.run)
-    terms = Terms(
-        args.level, args.repeats, args.seeds, args.metric, args.margin,
-        policy=args.environment, unsafe=args.unsafe,
-    )  # fmt: skip
+    with subject(session, args.run, args.into) as found:
+        return _verified(args, session, found)
+
+
+def _verified(args: argparse.Namespace, session: Session, about: Subject) -> Outcome:
+    place, records, name = about.place, about.records, about.run
+    terms = _terms(args, declared(place, records, records.get(name)))
     teller = _Teller(session, name, keep=args.keep or args.into is not None)
     found = verify(
         place,
         records,
         name,
         terms,
-        folder=session.resolve(args.into) if args.into else None,
+        folder=about.folder,
         streams=Streams(output=_STDERR, prepared=teller.prepared),
         events=session.sink,
     )
@@ -117,10 +117,25 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     data = {**document, "statement": statement, "folder": teller.folder}
     title = f"{runs.title(records.get(name))} {name[:SHORT]}"
     lines = [*_lines(found, title, session.style), *_shake_lines(shaken)]
+    lines += [session.style.yellow(f"  not in the archive: {one}") for one in about.left_out]
     lines.append(session.style.dim(f"statement {statement[:SHORT]}" + _where(session, noted)))
     if teller.folder:
         lines.append(f"the first replay stays in {teller.folder}")
     return Outcome(data=data, text=lines, exit_code=0 if found.holds else 1)
+
+
+def _terms(args: argparse.Namespace, said: Declared) -> Terms:
+    """What is asked: by the command line, else by the code of the run."""
+    return Terms(
+        args.level or said.level or "bitwise",
+        args.repeats if args.repeats is not None else said.repeats,
+        args.seeds or said.seeds or FEWEST_PAIRS,
+        args.metric or said.metric,
+        args.margin if args.margin is not None else said.margin,
+        policy=args.environment,
+        unsafe=args.unsafe,
+        declared="code of the run" if args.margin is None and said.margin is not None else "when verified",
+    )
 
 
 class _Teller:
