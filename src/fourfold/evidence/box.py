@@ -243,6 +243,8 @@ class Box:
         missing: list[Missing] = []
         for row in rows:
             path = self.inside(row["path"])
+            if path == self.root:
+                raise RecordPathError("the record names its whole repository as an input")
             if path is None:
                 missing += self._outside(row, declared=declared)
             elif not self.has(row, path):

@@ -120,6 +120,8 @@ def commands_of(plan: Plan, box: "Box") -> tuple[str, ...]:
     lines = plan.code.command
     if not lines:
         raise NothingToReplayError("the record of this run has no command")
+    if any("\0" in text for text in (*lines, plan.code.stage)):
+        raise NothingToReplayError("the record of this run has a command that no shell could have run")
     if not any(HIDDEN in line for line in lines):
         return lines
     whole = _written(plan.code, box)
