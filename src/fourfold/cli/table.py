@@ -49,6 +49,7 @@ HEADINGS = {
 #: First words of the commands that have two.
 FAMILIES = {
     "artifacts": "Models and data that repositories name and number",
+    "audit": "What proves records and results",
     "cache": "The cache: where it is, and its layout",
     "data": "The state of the tracked data",
     "dataset": "Data from elsewhere that stages name as ds://",
@@ -75,6 +76,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "attribute": Command(
         "attribute", "Measure how much of a change of a metric each thing that moved caused", "evidence"
+    ),
+    "audit keygen": Command("audit_keygen", "Make a key that signs statements", "evidence"),
+    "audit verify": Command(
+        "audit_verify", "Check records, signatures, and lock files that no run made", "evidence"
     ),
     "bisect": Command("bisect", "Find the version that made a metric worse", "evidence"),
     "cache dir": Command("cache_dir", "Show, set or unset the cache directory", "care", 251),

@@ -24,6 +24,7 @@ from fourfold.base.errors import (
     from_os_error,
 )
 from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.fs.platform import CREATE_NEW, WRITE
 from fourfold.formats.attest.dsse import Envelope, Signature
 from fourfold.formats.attest.strict import unbase64
 
@@ -254,7 +255,7 @@ def make_key(path: str, outside: Iterable[str] = ()) -> SigningKey:
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         # Exclusive, and never readable by others, not even for a moment.
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        fd = os.open(path, WRITE | CREATE_NEW, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()

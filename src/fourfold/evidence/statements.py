@@ -251,7 +251,7 @@ def parse(data: bytes, run: RunId, name: str, keys: Mapping[str, PublicKey]) -> 
     """
     source = f"statement {name[:12]}"
     wrapped, said, found = _opened(data, source)
-    if run not in _about(said) or (found is not None and found.run != run):
+    if run not in runs_of(said) or (found is not None and found.run != run):
         raise StatementMisplacedError(f"{source} lies with run {run[:12]} and is not about it")
     return Stated(name, run, said, found, signing.check(wrapped, keys))
 
@@ -263,7 +263,7 @@ def _opened(data: bytes, source: str) -> tuple[Envelope, Statement, Verdict | No
     return wrapped, said, found
 
 
-def _about(said: Statement) -> list[str]:
+def runs_of(said: Statement) -> list[str]:
     """The runs that a statement names."""
     return [one.digest.get("blake3", "") for one in said.subjects if one.name == RECORD]
 
@@ -276,7 +276,7 @@ def adopt(records: "Records", data: bytes) -> tuple[RunId, str]:
         DeniedError, ExhaustedError: it cannot be written.
     """
     _, said, _ = _opened(data, "statement")
-    runs = _about(said)
+    runs = runs_of(said)
     if len(runs) != 1:
         raise BadAttestationError("the statement is not about one run")
     run = RunId(runs[0])

@@ -1,16 +1,19 @@
 """A run as one document: its record and all parts, which prove themselves; or as a page for people to read.
 
-The document is ``{"schema", "run", "record", "parts", "missing"}``. Whoever reads it computes the ids again
-from the canonical bytes: one changed letter is found. Format: docs/formats/run-record.md.
+The document is ``{"schema", "run", "record", "parts", "missing", "statements"}``. Whoever reads it computes
+the ids again from the canonical bytes: one changed letter is found. Format: docs/formats/run-record.md.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.base.errors import CorruptError
+from fourfold.base.errors import CorruptError, FourfoldError
 from fourfold.formats.native.canonical import canonical, digest, parse
 from fourfold.formats.native.fact import Fact
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord, parse_record, parts_of
+from fourfold.runs import envelopes
 from fourfold.runs.changes import reference
 from fourfold.runs.store import RunNotFoundError
 
@@ -37,12 +40,14 @@ class Exported(NamedTuple):
         record: Its record.
         parts: Its parts, by id.
         missing: Ids of parts that were not there when it was exported.
+        statements: What is stated of it: the text of each envelope, by its id. Who signed is not asked.
     """
 
     id: RunId
     record: RunRecord
     parts: Mapping[str, Mapping[str, Any]]
     missing: tuple[str, ...] = ()
+    statements: Mapping[str, str] = {}
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -52,7 +57,12 @@ class Exported(NamedTuple):
             "record": self.record.document(),
             "parts": dict(self.parts),
             "missing": list(self.missing),
+            **({"statements": dict(self.statements)} if self.statements else {}),
         }
+
+    def text(self) -> str:
+        """The document as it is written."""
+        return json.dumps(self.document(), indent=1, sort_keys=True) + "\n"
 
 
 def export(records: "Records", run: RunId) -> Exported:
@@ -70,7 +80,11 @@ def export(records: "Records", run: RunId) -> Exported:
             parts[name] = records.part(name)
         except RunNotFoundError:
             missing.append(name)
-    return Exported(run, record, parts, tuple(missing))
+    stated = {}
+    for each in envelopes.names(records, run):
+        with suppress(UnicodeDecodeError, FourfoldError):
+            stated[each] = envelopes.read(records, run, each).decode()
+    return Exported(run, record, parts, tuple(missing), stated)
 
 
 def read(data: bytes, source: str = "run export") -> Exported:
@@ -94,7 +108,13 @@ def read(data: bytes, source: str = "run export") -> Exported:
     gone = tuple(str(name) for name in missing) if isinstance(missing, list) else ()
     if {*parts, *gone} != set(parts_of(value)):
         raise ExportCorruptError(f"{source} does not have exactly the parts that its record names")
-    return Exported(RunId(str(run)), value, parts, gone)
+    stated = document.get("statements", {})
+    for name, text in stated.items() if isinstance(stated, dict) else [("", None)]:
+        if not isinstance(text, str) or digest(text.encode(errors="replace")) != name:
+            raise ExportCorruptError(
+                f"statement {name[:12]!r} in {source} has other bytes than its name says"
+            )
+    return Exported(RunId(str(run)), value, parts, gone, stated)
 
 
 # --- for people -------------------------------------------------------------------------------------------

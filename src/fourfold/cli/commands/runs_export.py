@@ -1,7 +1,6 @@
 """``ff runs export``: a run with everything that it names, as one document."""
 
 import argparse
-import json
 import os
 
 from fourfold.base.errors import ConflictError
@@ -60,4 +59,4 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 
 def _document(found: Exported) -> list[str]:
-    return json.dumps(found.document(), indent=1, sort_keys=True).split("\n")
+    return found.text().removesuffix("\n").split("\n")

@@ -1,0 +1,450 @@
+"""``ff audit``: what was forged, edited or swapped is named; what is merely not proven is told apart."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fourfold.evidence import signing, statements
+from fourfold.formats.native.canonical import canonical, digest
+from fourfold.runs.place import Place
+from fourfold.runs.store import records_of
+from fourfold.wiring import find_place
+from tests.conftest import find_ff
+from tests.fixtures.sandbox import Sandbox, Tool
+
+PIPELINE = """\
+stages:
+  prepare:
+    cmd: cp raw.txt table.txt && cat more.txt >> table.txt
+    deps: [raw.txt]
+    outs: [table.txt]
+  train:
+    cmd: wc -c table.txt > model.txt && mkdir -p parts && cp table.txt parts/1
+    deps: [table.txt]
+    params: [lr]
+    outs: [model.txt, parts]
+"""
+FOUND = {"level": "bitwise", "holds": True, "asked": "bitwise", "reason": "", "outputs": []}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two stages, each of which ran twice: with two parameters, each committed."""
+    folder = tmp_path_factory.mktemp("audit")
+    repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen({"dvc.yaml": PIPELINE, "more.txt": "more\n", "params.yaml": "lr: 0.1\n", "raw.txt": "raw\n"})
+    repo.run("add", "-q", "raw.txt")
+    repo.run("repro", "-q")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "one")
+    repo.gen({"params.yaml": "lr: 0.2\n", "raw.txt": "rawer\n"})
+    repo.run("add", "-q", "raw.txt")
+    repo.run("repro", "-q")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "two")
+    return folder / "repo"
+
+
+class Repo(Sandbox):
+    """A copy of the template."""
+
+    def audit(self, *args: str, code: int = 0) -> dict[str, Any]:
+        ran = self.run("audit", "verify", "--json", *args, check=False)
+        assert ran.code == code, ran.stdout + ran.stderr
+        found: dict[str, Any] = ran.json()
+        return found
+
+    def kinds(self, *args: str, code: int = 1, weight: str = "broken") -> dict[str, list[str]]:
+        """The subjects of findings, by kind."""
+        kinds: dict[str, list[str]] = {}
+        for one in self.audit(*args, code=code)[weight]:
+            kinds.setdefault(one["kind"], []).append(one["subject"])
+        return kinds
+
+    @property
+    def place(self) -> Place:
+        return find_place(str(self.path), environ={**os.environ, "HOME": str(self.path.parent / "home")})
+
+    def run_id(self, name: str) -> str:
+        return records_of(self.place).resolve(name)
+
+    def document(self, kind: str, name: str) -> Path:
+        return self.path / ".dvc/fourfold/runs" / kind / name[:2] / name[2:]
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.path / file).read_text()
+        assert old in text
+        (self.path / file).write_text(text.replace(old, new))
+
+    def cache(self, data: bytes) -> str:
+        """Put an object into the cache; its name."""
+        name = md5(data, usedforsecurity=False).hexdigest()
+        path = self.path / ".dvc/cache/files/md5" / name[:2] / name[2:]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        return name
+
+    def locked(self, path: str) -> str:
+        """The digest that ``dvc.lock`` gives an output."""
+        lines = (self.path / "dvc.lock").read_text().splitlines()
+        at = max(number for number, line in enumerate(lines) if line.strip() == f"- path: {path}")
+        return next(line.split()[-1] for line in lines[at:] if "md5: " in line)
+
+    def verified(self, **environ: str) -> str:
+        """Keep a verdict about the newest run of ``train``, and note it; its id."""
+        place = self.place._replace(environ={"HOME": "/nowhere", **environ})
+        records = records_of(place)
+        run = records.resolve("train")
+        name = statements.record_verdict(place, records, run, FOUND)
+        statements.note_in_lock(place, records, run, name)
+        return name
+
+
+@pytest.fixture
+def repo(template: Path, tmp_path: Path, ff: Tool) -> Repo:
+    shutil.copytree(template, tmp_path / "repo", symlinks=True)
+    return Repo(tmp_path / "repo", ff)
+
+
+def test_what_nobody_touched_is_clean_at_every_commit(repo: Repo) -> None:
+    found = repo.audit("--all-commits", "--data", "--strict")
+    assert found["clean"]
+    assert found["broken"] == found["open"] == found["note"] == []
+    assert found["checked"]["records"] == found["checked"]["entries"] == 4
+    assert "nothing is broken" in repo.run("audit", "verify").stdout
+
+
+def test_an_output_forged_in_the_lock_file_with_its_object_in_the_cache_is_named(repo: Repo) -> None:
+    real = repo.locked("model.txt")
+    forged = repo.cache(b"better\n")
+    repo.edit("dvc.lock", real, forged)
+    (finding,) = repo.audit(code=1)["broken"]
+    assert (finding["kind"], finding["subject"]) == ("entry-forged", "dvc.lock: train")
+    assert finding["details"] == [f"model.txt: the entry says {forged}, the run wrote {real}"]
+    text = repo.run("audit", "verify", check=False).stdout
+    assert "entry-forged" in text
+    assert "dvc.lock: train" in text
+
+
+def test_a_forgery_in_an_old_commit_is_named_with_the_commit(repo: Repo) -> None:
+    repo.edit("dvc.lock", repo.locked("model.txt"), repo.cache(b"better\n"))
+    repo.git("commit", "-qam", "three")
+    bad = repo.git("rev-parse", "HEAD").strip()
+    repo.git("revert", "--no-edit", "HEAD")
+    assert repo.audit()["broken"] == []
+    (finding,) = repo.audit("--all-commits", code=1)["broken"]
+    assert finding["subject"] == f"dvc.lock: train at {bad[:12]}"
+    assert repo.audit("--rev", "HEAD~1", code=1)["broken"] == [finding]
+
+
+def test_an_input_forged_in_the_lock_file_is_named(repo: Repo) -> None:
+    lock = (repo.path / "dvc.lock").read_text()
+    before, train = lock.split("  train:\n")
+    real = train.split("md5: ")[1].split()[0]
+    (repo.path / "dvc.lock").write_text(before + "  train:\n" + train.replace(real, repo.cache(b"x")))
+    assert repo.kinds() == {"entry-forged": ["dvc.lock: train"]}
+
+
+def test_an_entry_of_a_run_that_nobody_recorded_is_open_and_not_forged(repo: Repo) -> None:
+    repo.gen({"raw.txt": "other\n"})
+    repo.run("add", "-q", "raw.txt")
+    repo.run("repro", "-q", env={"FOURFOLD_CAPTURE": "off"})
+    (repo.path / "fourfold.lock").unlink()
+    assert repo.audit()["clean"]
+    assert repo.kinds(code=0, weight="open") == {"entry-unrecorded": ["dvc.lock: prepare", "dvc.lock: train"]}
+    repo.audit("--strict", code=1)
+
+
+def test_a_dependency_that_was_declared_afterwards_is_no_forgery(repo: Repo) -> None:
+    assert repo.run("deps", "fix", "--yes", check=False).code in {0, 254}
+    repo.run("deps", "fix")
+    assert "more.txt" in (repo.path / "dvc.lock").read_text()
+    assert repo.audit()["broken"] == []
+    assert repo.kinds(code=0, weight="note") == {"entry-declared-later": ["dvc.lock: prepare"]}
+
+
+def test_a_record_that_was_edited_is_named(repo: Repo) -> None:
+    run = repo.run_id("train~1")
+    path = repo.document("records", run)
+    path.write_bytes(path.read_bytes().replace(b'"lr":0.1', b'"lr":0.9'))
+    found = repo.kinds()
+    assert found["record-damaged"] == found["chain-gap"] == [f"run {run[:12]}"]
+
+
+def test_a_record_that_was_written_anew_under_a_fresh_id_breaks_the_chain(repo: Repo) -> None:
+    run = repo.run_id("prepare~1")
+    old = repo.document("records", run)
+    data = old.read_bytes().replace(b'"state":"succeeded"', b'"state":"failed"')
+    fresh = repo.document("records", digest(data))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    old.unlink()
+    assert repo.kinds()["chain-gap"] == [f"run {run[:12]}"]
+
+
+def test_a_last_record_written_anew_with_the_head_is_named_by_the_lock_file(repo: Repo) -> None:
+    run = repo.run_id("train")
+    old = repo.document("records", run)
+    data = old.read_bytes().replace(b'"lr":0.2', b'"lr":0.3')
+    fresh = repo.document("records", digest(data))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    old.unlink()
+    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    assert repo.kinds() == {"run-missing": ["fourfold.lock: train"]}
+
+
+def test_a_record_that_was_added_to_make_a_forged_entry_true_forks_the_chain(repo: Repo) -> None:
+    run = repo.run_id("train")
+    document = json.loads(repo.document("records", run).read_bytes())
+    document["times"]["seconds"] = 1.0
+    data = canonical(document)
+    fresh = repo.document("records", digest(data))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    assert repo.kinds() == {"chain-fork": [f"run {digest(data)[:12]}"]}
+
+
+def test_a_record_whose_outputs_are_not_those_of_its_entry_contradicts_itself(repo: Repo) -> None:
+    run = repo.run_id("train")
+    document = json.loads(repo.document("records", run).read_bytes())
+    document["data"]["outputs"]["value"][0]["md5"] = "0" * 32
+    document["previous"] = run
+    data = canonical(document)
+    fresh = repo.document("records", digest(data))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    assert repo.kinds() == {"record-contradicts-itself": ["dvc.lock: train"]}
+
+
+def test_a_head_that_was_moved_back_is_named(repo: Repo) -> None:
+    last, before = repo.run_id("@"), repo.run_id("@~1")
+    head = repo.path / ".dvc/fourfold/runs/head"
+    head.write_text(before)
+    assert repo.kinds() == {"chain-fork": [f"run {last[:12]}"]}
+    head.write_text("0" * 64)
+    assert "chain-head-lost" in repo.kinds()
+    head.unlink()
+    assert repo.kinds(code=0, weight="note") == {"chain-missing": ["chain"]}
+
+
+def test_a_part_that_was_swapped_or_taken_is_named(repo: Repo) -> None:
+    parts = sorted((repo.path / ".dvc/fourfold/runs/parts").glob("*/*"))
+    first, second = parts[0], parts[1]
+    name = first.parent.name + first.name
+    first.write_bytes(second.read_bytes())
+    assert repo.kinds() == {"part-damaged": [f"part {name[:12]}"]}
+    first.unlink()
+    assert set(repo.kinds()) == {"part-missing"}
+
+
+def test_records_from_elsewhere_are_told_and_break_nothing(repo: Repo, tmp_path: Path, ff: Tool) -> None:
+    repo.run("remote", "add", "-d", "there", str(tmp_path / "remote"))
+    repo.verified()
+    repo.git("commit", "-qam", "remote")
+    repo.run("push", "-q")
+    clone = Repo(tmp_path / "clone", ff)
+    subprocess.run(["git", "clone", "-q", str(repo.path), str(clone.path)], check=True, capture_output=True)
+    assert set(clone.kinds()) == {"run-missing"}
+    clone.run("pull", "-q")
+    assert clone.audit()["checked"]["statements"] == 1
+    assert clone.kinds(code=0, weight="open") == {"statement-unsigned": [clone_statement(clone)]}
+    clone.gen({"raw.txt": "third\n"})
+    clone.run("add", "-q", "raw.txt")
+    clone.run("repro", "-q")
+    assert clone.kinds(code=0, weight="note") == {"record-foreign": ["records"]}
+
+
+def clone_statement(clone: Repo) -> str:
+    found = next((clone.path / ".dvc/fourfold/runs/statements").glob("*/*/*/*"))
+    return f"statement {(found.parent.name + found.name)[:12]}"
+
+
+def test_a_statement_is_worth_what_its_signature_is(repo: Repo, tmp_path: Path) -> None:
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    name = repo.verified(**{signing.VARIABLE: key.path})
+    subject = f"statement {name[:12]}"
+    assert repo.kinds(code=0, weight="open") == {"signature-unknown": [subject]}
+    keys = tmp_path / "keys"
+    signing.add_trusted(str(keys), key.public._replace(name="ada"))
+    assert repo.kinds("--keys", str(keys), code=0, weight="open") == {}
+    other = signing.make_key(str(tmp_path / "other.pem"))
+    keys.unlink()
+    signing.add_trusted(str(keys), other.public._replace(name="bob"))
+    assert repo.kinds("--keys", str(keys), code=0, weight="open") == {"signature-unknown": [subject]}
+    assert "code: usage" in repo.run("audit", "verify", "--keys", "nowhere", check=False).stderr
+
+
+def test_a_statement_that_was_changed_and_named_anew_is_named(repo: Repo, tmp_path: Path) -> None:
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    name = repo.verified(**{signing.VARIABLE: key.path})
+    run = repo.run_id("train")
+    folder = repo.document("statements", run)
+    old = folder / name[:2] / name[2:]
+    envelope = json.loads(old.read_bytes())
+    import base64  # noqa: PLC0415
+
+    payload = base64.b64decode(envelope["payload"]).replace(b'"bitwise"', b'"numeric"')
+    envelope["payload"] = base64.b64encode(payload).decode()
+    data = canonical(envelope)
+    fresh = folder / digest(data)[:2] / digest(data)[2:]
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    old.unlink()
+    found = repo.kinds()
+    assert found["signature-bad"] == [f"statement {digest(data)[:12]}"]
+    assert found["verdict-missing"] == ["fourfold.lock: train"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("level: bitwise", "level: numeric"),
+        ("tree: ", "tree: abcd"),
+        ("determinism: ", "determinism: very-"),
+    ],
+)
+def test_a_lock_file_that_says_other_than_the_record_is_named(repo: Repo, old: str, new: str) -> None:
+    repo.verified()
+    text = (repo.path / "fourfold.lock").read_text()
+    before, train = text.split("  train:\n")
+    assert old in train
+    (repo.path / "fourfold.lock").write_text(before + "  train:\n" + train.replace(old, new))
+    kind = "verdict-contradicts" if "level" in old else "lock-contradicts-record"
+    assert repo.kinds() == {kind: ["fourfold.lock: train"]}
+
+
+def test_a_lock_file_that_names_the_run_of_another_stage_or_none_is_named(repo: Repo) -> None:
+    run = repo.run_id("train")
+    repo.edit("fourfold.lock", run, repo.run_id("prepare"))
+    assert "lock-contradicts-record" in repo.kinds()
+    repo.edit("fourfold.lock", f"run: {repo.run_id('prepare')}\n    code", "run: " + "ab" * 32 + "\n    code")
+    assert "run-missing" in repo.kinds()
+    (repo.path / "fourfold.lock").write_text("schema: fourfold.lock/9\n")
+    assert repo.kinds() == {"lock-unreadable": ["lock files of ."]}
+
+
+def test_outputs_whose_bytes_are_others_are_named_when_they_are_read(repo: Repo) -> None:
+    name = repo.locked("model.txt")
+    path = repo.path / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    (repo.path / "model.txt").unlink()
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    assert repo.audit()["clean"]
+    assert repo.kinds("--data") == {"output-damaged": ["model.txt"]}
+    inner = md5((repo.path / "parts/1").read_bytes(), usedforsecurity=False).hexdigest()
+    path = repo.path / ".dvc/cache/files/md5" / inner[:2] / inner[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    assert set(repo.kinds("--data")["output-damaged"]) >= {"model.txt", "parts"}
+
+
+# --- documents --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exported(repo: Repo, tmp_path: Path) -> Path:
+    """The export of a run, about which there is a signed statement."""
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    repo.verified(**{signing.VARIABLE: key.path})
+    repo.run("runs", "export", "train", "-o", str(tmp_path / "run.json"))
+    return tmp_path / "run.json"
+
+
+def test_an_export_that_nobody_touched_is_clean(repo: Repo, exported: Path) -> None:
+    found = repo.audit("--strict", str(exported))
+    assert found["clean"]
+    assert found["checked"]["statements"] == 1
+
+
+def test_a_byte_that_was_changed_anywhere_in_an_export_is_named(repo: Repo, exported: Path) -> None:
+    from fourfold.evidence.documents import audit_file  # noqa: PLC0415
+
+    keys = signing.trusted_keys(str(repo.path / signing.KEYS_FILE))
+    data = exported.read_bytes()
+    copy = exported.with_name("copy.json")
+    tried = {*range(0, len(data), max(len(data) // 400, 1)), len(data) - 1}
+    for at in sorted(tried):
+        changed = bytearray(data)
+        changed[at] ^= 1 << at % 8
+        copy.write_bytes(changed)
+        assert _is_named(copy, lambda: audit_file(str(copy), keys).of("broken")), f"byte {at}"
+    copy.write_bytes(data[:-1])
+    assert audit_file(str(copy), keys).of("broken")
+
+
+def _is_named(path: Path, look: Callable[[], object]) -> bool:
+    from fourfold.base.errors import InvalidFileError  # noqa: PLC0415
+
+    try:
+        return bool(look())
+    except InvalidFileError:
+        return path.read_bytes()[:1] != b"{"
+
+
+def test_a_statement_alone_is_audited(repo: Repo, tmp_path: Path) -> None:
+    name = repo.verified()
+    run = repo.run_id("train")
+    path = repo.document("statements", run) / name[:2] / name[2:]
+    shutil.copy(path, tmp_path / "said.json")
+    assert repo.kinds(str(tmp_path / "said.json"), code=0, weight="open") == {
+        "statement-unsigned": [f"statement {name[:12]}"]
+    }
+    (tmp_path / "said.json").write_bytes(path.read_bytes().replace(b'payload":"ey', b'payload":"fy'))
+    assert "statement-damaged" in repo.kinds(str(tmp_path / "said.json"))
+
+
+def test_an_archive_is_audited(repo: Repo, tmp_path: Path) -> None:
+    path = tmp_path / "run.zip"
+    repo.run("export", "train", "-o", str(path))
+    assert repo.audit(str(path))["checked"]["records"] == 2
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert repo.kinds(str(path)) == {"archive-damaged": [str(path)]}
+
+
+def test_what_is_nothing_of_ours_is_refused(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"hello")
+    ran = repo.run("audit", "verify", str(tmp_path / "x"), check=False)
+    assert ran.code == 255
+    assert "nothing-to-audit" in ran.stderr
+    assert repo.run("audit", "verify", str(tmp_path / "none"), check=False).code == 255
+    assert "code: usage" in repo.run("audit", "verify", "--data", str(tmp_path / "x"), check=False).stderr
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_once_outside_of_the_repository_and_trusted(repo: Repo) -> None:
+    made = repo.run("audit", "keygen", "--name", "ada", "--json").json()
+    assert made["made"]
+    assert made["trusted"]
+    assert not made["key_file"].startswith(str(repo.path))
+    assert os.stat(made["key_file"]).st_mode & 0o777 == 0o600
+    assert f"ada {made['public']}\n" in (repo.path / signing.KEYS_FILE).read_text()
+    again = repo.run("audit", "keygen", "--name", "ada", "--json").json()
+    assert (again["made"], again["trusted"], again["id"]) == (False, False, made["id"])
+    ran = repo.run("audit", "keygen", "--key-file", "key.pem", check=False)
+    assert "key-in-repository" in ran.stderr
+    assert not (repo.path / "key.pem").exists()
+
+
+def test_a_key_for_nobody_in_particular_is_called_as_git_calls_its_user(repo: Repo) -> None:
+    repo.git("config", "user.name", "Ada Lovelace, Countess")
+    made = repo.run("audit", "keygen", "--no-trust", "--json").json()
+    assert made["name"] == "ada-lovelace--countess"
+    assert not (repo.path / signing.KEYS_FILE).exists()
+    assert made["public"] in repo.run("audit", "keygen", "--no-trust").stdout
