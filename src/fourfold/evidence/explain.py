@@ -128,6 +128,10 @@ def _read_by_any(a: Lineage, b: Lineage, part: Part) -> set[str]:
     return found
 
 
+def _moved(cause: Cause) -> bool:
+    return cause.change.kind == "moved"
+
+
 class _Found:
     """What all the pairs of runs say, each thing once."""
 
@@ -139,21 +143,28 @@ class _Found:
         self.unknown: list[str] = []
         #: Stages whose results are otherwise.
         self.otherwise: set[str] = set()
-        #: Seeds that were drawn anew, by the name of the cause and stage.
-        self.drawn: set[str] = set()
+        #: Seeds that were drawn anew.
+        self.drawn: set[tuple[str, ...]] = set()
+        #: Files of parameters, and parameters, that only give the seed.
+        self.given: set[str] = set()
 
     def of(self, kind: str) -> list[Cause]:
         """The changes of one kind, by coordinate."""
-        moved = {(c.coordinate, c.change.name) for c in self._causes.values() if c.change.kind == "moved"}
+        moved = {(each.coordinate, each.change.name) for each in self._causes.values() if _moved(each)}
+        found = (cause for cause in self._causes.values() if cause.change.kind == kind)
         return sorted(
-            (
-                cause
-                for cause in self._causes.values()
-                if cause.change.kind == kind
-                and (kind == "moved" or (cause.coordinate, cause.change.name) not in moved)
-                and (kind != "unread" or cause.coordinate != "code" or cause.change.name not in self._read)
-            ),
-            key=_place,
+            (cause for cause in found if kind == "moved" or not self._is_told(cause, moved)), key=_place
+        )
+
+    def _is_told(self, cause: Cause, moved: set[tuple[str, str]]) -> bool:
+        """Whether what one run did not read, or what says nothing, is told by what another one did."""
+        name = cause.change.name
+        if (cause.coordinate, name) in moved or name in self.given:
+            return True
+        if cause.change.kind != "unread":
+            return False
+        return (cause.coordinate == "code" and name in self._read) or any(
+            other.startswith(f"{name}:") for _, other in moved
         )
 
     def add(self, pair: Pair, a: Lineage, b: Lineage, part: Part, files: CodeFiles | None) -> None:
@@ -167,7 +178,9 @@ class _Found:
         made = _made(pair.first, a), _made(pair.second, b)
         changes = compare(one, two, part, files)
         seeds = {seed_parameter(one), seed_parameter(two)}
-        given = ":".join(seeds.pop() or ("",)) if len(seeds) == 1 and _is_reseeded(changes) else ""
+        seed = seeds.pop() if len(seeds) == 1 and _is_reseeded(changes) else None
+        if seed is not None:  # the parameter that gives the seed is told as that
+            self.given |= {seed[0], ":".join(seed)}
         moved = followed = False
         for change in changes:
             if change.kind == "result":
@@ -175,12 +188,13 @@ class _Found:
                 self.otherwise.add(pair.stage)
             elif change.kind == "moved" and change.coordinate == "data" and _follows(change, *made):
                 followed = True
-            elif change.name != given:  # the parameter that gives the seed is told as that
+            elif change.name not in self.given:
                 drawn = change.coordinate == "randomness" and _is_drawn(change, one, two)
                 moved = moved or (change.kind == "moved" and not drawn)
                 self._note(pair.stage, change, drawn=drawn)
         if pair.stage in self.otherwise and not moved and not followed:
             self.unsteady.append(pair.stage)
+            self.unknown += _unseeded(pair.stage, two)
 
     def _lonely(self, pair: Pair, a: Lineage, b: Lineage) -> None:
         """A stage that only one side has: new, gone, or its run was never recorded."""
@@ -201,10 +215,10 @@ class _Found:
         self._note(pair.stage, Change("code", f"stage {pair.stage}", before, after, "moved", note))
 
     def _note(self, stage: str, change: Change, *, drawn: bool = False) -> None:
-        key = (change.coordinate, change.name, repr(change.before), repr(change.after), change.kind)
+        key = _key(change)
         known = self._causes.get(key)
         if drawn:
-            self.drawn.add("|".join(key))
+            self.drawn.add(key)
         if known is None:
             self._causes[key] = Cause(change.coordinate, (stage,), change)
         elif stage not in known.stages:
@@ -213,8 +227,11 @@ class _Found:
     def is_drawn(self, cause: Cause) -> bool:
         """Whether a cause is a seed that was drawn anew, as for each run."""
         change = cause.change
-        key = (change.coordinate, change.name, repr(change.before), repr(change.after), change.kind)
-        return "|".join(key) in self.drawn
+        return _key(change) in self.drawn
+
+
+def _key(change: Change) -> tuple[str, ...]:
+    return change.coordinate, change.name, repr(change.before), repr(change.after), change.kind
 
 
 def _made(step: Step, lineage: Lineage) -> set[str]:
@@ -227,6 +244,14 @@ def _made(step: Step, lineage: Lineage) -> set[str]:
 def _follows(change: Change, first: set[str], second: set[str]) -> bool:
     """Whether a change of data only says that earlier runs made something else."""
     return change.name in first and change.name in second
+
+
+def _unseeded(stage: str, record: RunRecord) -> list[str]:
+    """Where a run had randomness from that no seed reaches, in a sentence."""
+    entries = [value_of(record.randomness, name) for name in ("unseeded", "entropy")]
+    found = [entry for rows in entries if isinstance(rows, list) for entry in rows]
+    places = [f"{mapping(entry).get('what', '?')} in {mapping(entry).get('at', '?')}" for entry in found]
+    return [f"{stage} draws randomness that no seed reaches: {listed(places[:3])}"] if places else []
 
 
 def _is_reseeded(changes: Iterable[Change]) -> bool:

@@ -15,6 +15,9 @@ from fourfold.runs.changes import Change
 from fourfold.runs.words import SHORT, short, value_text
 from fourfold.scm.log import Touch
 
+#: So many results are named in a verdict.
+_NAMED = 3
+
 
 class Cause(NamedTuple):
     """Something that moved and that no earlier run of ours made.
@@ -178,17 +181,25 @@ def _verdict(found: Explanation) -> str:
     if moved is not None and moved.is_noise and moved.by:
         return f"{result}, no farther than it moves by itself ({_repeats(moved)}): nothing is to blame"
     suspects = found.suspects
+    if found.results and not result:
+        result = f"{listed(_differing(found))} {'differs' if len(_differing(found)) == 1 else 'differ'}"
+        result = f"the metrics are the same, but {result}" if moved is not None and moved.by == 0 else result
     if not found.results:
         nothing = not suspects and not found.causes
         said = "nothing differs but times" if nothing else "what moved made no difference"
         return f"{result}; {said}" if result else said
     if suspects:
-        likely = f"most likely: {suspect(suspects[0])}"
-        return f"{result}; {likely}" if result else likely
+        return f"{result}; most likely: {suspect(suspects[0])}"
     why = "nothing that moved can be why" if found.causes else "nothing that is recorded moved"
     if found.unsteady:
         why = f"nothing that is recorded moved, but {listed(found.unsteady)} is not the same twice"
-    return f"{result or 'what came out is not the same'}; {why}"
+    return f"{result}; {why}"
+
+
+def _differing(found: Explanation) -> list[str]:
+    """What came out otherwise, by name: all of it where it is little."""
+    every = list(dict.fromkeys(each.change.name for each in found.results))
+    return every if len(every) <= _NAMED else [*every[: _NAMED - 1], f"{len(every) - _NAMED + 1} more"]
 
 
 def _repeats(moved: Moved) -> str:

@@ -72,6 +72,8 @@ class _Files:
         self._inputs |= {file for record in (a, b) for file in params_of(record, part)}
         self._outputs = {row["path"] for record in (a, b) for row in rows_of(record, "outputs")}
         self._read = [_inputs_read(record, part) for record in (a, b)]
+        #: Data that was read undeclared; where Git keeps it, it is among the sources, too.
+        self._undeclared = _contents_of_undeclared(a, b, part)
 
     def _shown(self, path: str) -> str:
         """A path of the repository as data are named: relative to the root of the project."""
@@ -80,7 +82,8 @@ class _Files:
     def is_data(self, path: str) -> bool:
         """Whether a path of the repository is data of the runs, and told of as such."""
         shown = self._shown(path)
-        return shown in self._outputs or (shown in self._inputs and not is_code(path))
+        told = self._inputs | self._undeclared
+        return shown in self._outputs or (shown in told and not is_code(path))
 
     def is_unknown(self, path: str) -> bool:
         """Whether neither sources nor data tell of a path of the repository."""
@@ -328,6 +331,16 @@ def _reads(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
         path: row
         for path, row in rows.items()
         if row.get("kind") != "code" and not (row.get("kind") in {"tracked", "untracked"} and is_code(path))
+    }
+
+
+def _contents_of_undeclared(a: RunRecord, b: RunRecord, part: Part) -> set[str]:
+    """What was read undeclared, of which the content is known wherever it was read."""
+    sides = [_reads(record, part) for record in (a, b)]
+    return {
+        path
+        for path in {*sides[0], *sides[1]}
+        if all(content_of(side[path]) is not None for side in sides if path in side)
     }
 
 
