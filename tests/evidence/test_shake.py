@@ -142,8 +142,9 @@ def test_no_factor_is_judged_by_an_output_that_is_noise_altogether(tmp_path: Pat
 def test_a_run_that_fails_without_its_home_is_told_with_what_it_said(tmp_path: Path) -> None:
     code = 'import os; open(os.path.expanduser("~/gitconfig")); open("out.json", "w").write("1")'
     (home,) = Bench(tmp_path, code).shake("home").factors
-    assert home.outcome == "fails"
-    assert home.why.startswith("exit code 1: FileNotFoundError: ")
+    assert (home.outcome, home.why) == ("fails", "exit code 1")
+    assert home.said.startswith("FileNotFoundError: ")
+    assert "said" not in home.document()
 
 
 def test_a_run_whose_plain_replay_fails_is_not_shaken(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ class _Bench:
         varied = variation(name, ground)
         if isinstance(varied, Untried):
             self._advance()
-            return Factor(name, "not tried", "", varied.why, (), None)
+            return Factor(name, "not tried", "", varied.why, "", (), None)
         with self._replayed(varied, name) as replayed:
             seen = self._seen(replayed)
             tried = _Tried(name, varied, seen, self._found(seen) if not seen.code else {})
@@ -248,9 +248,10 @@ class _Bench:
     def judged(self, tried: _Tried) -> Factor:
         """What a factor did, beyond the noise that is known by now."""
         run, seen = tried.seen.run, tried.seen
+        said = seen.said if seen.code else ""
 
         def factor(outcome: Outcome, why: str = "", outputs: tuple[Changed, ...] = ()) -> Factor:
-            return Factor(tried.name, outcome, tried.varied.how, why, outputs, run)
+            return Factor(tried.name, outcome, tried.varied.how, why, said, outputs, run)
 
         if seen.code:
             outcome, why = self._failing(tried)
@@ -274,7 +275,7 @@ class _Bench:
 
     def _failing(self, tried: _Tried) -> tuple[Outcome, str]:
         seen = tried.seen
-        why = f"exit code {seen.code}" + (f": {seen.said}" if seen.said else "")
+        why = f"exit code {seen.code}"
         if self._unsteady:
             return "unclear", f"{why}; {self._unsteady}"
         if tried.name == "clock" and tried.varied.python and seen.code in _CRASHED:

@@ -33,6 +33,7 @@ class Factor(NamedTuple):
         outcome: See `Outcome`.
         how: How it was varied.
         why: What failed, why it was not tried, what is unclear; "" mostly.
+        said: Of a replay that failed, the last line that it said: for people, and in no document.
         outputs: What changed.
         run: The record of that replay; None when there was none.
     """
@@ -41,12 +42,15 @@ class Factor(NamedTuple):
     outcome: Outcome
     how: str
     why: str
+    said: str
     outputs: tuple[Changed, ...]
     run: RunId | None
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**self._asdict(), "outputs": [one._asdict() for one in self.outputs]}
+        found = {**self._asdict(), "outputs": [one._asdict() for one in self.outputs]}
+        del found["said"]
+        return found
 
 
 class Shaken(NamedTuple):
@@ -105,6 +109,8 @@ def lines(shaken: Shaken) -> Iterator[str]:
     width = max((len(one.name) for one in shaken.factors), default=0)
     for one in shaken.factors:
         yield f"{one.name:<{width}}  {one.outcome}" + (f": {one.why}" if one.why else "")
+        if one.said:
+            yield f"{'':<{width}}    {one.said}"
         if one.outcome in {"changes", "fails", "unclear"}:
             yield f"{'':<{width}}    {one.how}"
         for changed in one.outputs:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.base.events import Sink, silent
+from fourfold.base.events import silent
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs import sites
 from fourfold.runs.changes import Part, mapping, opened, value_of
@@ -120,9 +120,7 @@ def look(place: "Place", executable: str, environ: Mapping[str, str]) -> Standin
     )
 
 
-def altered(
-    place: "Place", standing: Standing, names: Iterable[str] | None = None, events: Sink = silent
-) -> tuple[str, ...]:
+def altered(place: "Place", standing: Standing, names: Iterable[str] | None = None) -> tuple[str, ...]:
     """Distributions whose files are not those of their RECORD any more, in words.
 
     What did not move since it was read last is not read again. What the system's packages brought is left
@@ -132,7 +130,6 @@ def altered(
         place: Whose caches are used.
         standing: The environment.
         names: Those that are looked at; None for all.
-        events: Hears of progress.
     """
     from fourfold.runs.envcheck.findings import of_system  # noqa: PLC0415 - loaded by few replays
     from fourfold.runs.envcheck.rehash import read_record, rehash  # noqa: PLC0415 - likewise
@@ -146,7 +143,7 @@ def altered(
         for row in read_record(one.folder, one.site, number) or ()
     ]
     known = remembered(place, "rehash")
-    found = rehash(rows, standing.inside, known, place.clock.now_ns(), events)
+    found = rehash(rows, standing.inside, known, place.clock.now_ns(), silent)
     known.save(place)
     wrong: dict[str, list[str]] = {}
     for verdict in found.wrong:

@@ -138,7 +138,7 @@ def _refused(told: Sequence[str]) -> EnvironmentDiffersError:
 
 
 def _running(
-    place: "Place", record: RunRecord, before: Recorded, folder: str, policy: Policy, events: Sink
+    place: "Place", record: RunRecord, before: Recorded, folder: str, policy: Policy
 ) -> tuple[Surroundings | None, tuple[str, ...]]:
     """The environment that is here; None, and what differs, when it is not the recorded one."""
     if not before.digest:
@@ -150,10 +150,6 @@ def _running(
         except FourfoldError:
             continue
         compared = compare(before, standing)
-        if not compared.counted:
-            # Names and RECORDs are those of then; so must be the files of what was imported.
-            used = [name for name, row in before.listing.items() if row.get("imported") is True]
-            compared = compared._replace(counted=altered(place, standing, used, events))
         if not compared.counted:
             taken = standing, compared
             break
@@ -167,6 +163,10 @@ def _running(
     standing, compared = taken
     if compared.counted and policy != "running":
         return None, compared.counted
+    used = [name for name, row in before.listing.items() if row.get("imported") is True]
+    # Records name RECORDs, not files: whether it was so when the run was is not known.
+    edited = [f"{text}; was it then?" for text in altered(place, standing, used)]
+    compared = compared._replace(aside=(*compared.aside, *edited))
     return _standing_in(place, record, before, standing, folder, compared), ()
 
 
