@@ -39,6 +39,7 @@ _BROKEN = (
     NotImplementedError,
     ValueError,
     RuntimeError,
+    LookupError,
 )
 
 
@@ -65,7 +66,7 @@ def read_zip(source: Source) -> Content:
         derived = "[Content_Types].xml" in names or source.suffix == ".whl"
         for info in infos:
             name = info.filename
-            if info.is_dir() or (derived and _DERIVED.fullmatch(name)):
+            if name.endswith("/") or (derived and _DERIVED.fullmatch(name)):
                 continue
             if info.flag_bits & 1:
                 raise source.damaged(f"{name} is encrypted")

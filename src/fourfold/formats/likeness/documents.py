@@ -61,7 +61,7 @@ def read_ini(source: Source) -> Content:
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(text_of(source))
-    except configparser.Error as error:
+    except (configparser.Error, AttributeError) as error:  # it trips over values without a key
         why = {"not read as INI": str(error).partition("\n")[0]}
         return Content("ini", {"": text_leaf(source)}, "ini/1", why)
     leaves = leaves_of({name: dict(parser.items(name)) for name in parser.sections()}, source)
