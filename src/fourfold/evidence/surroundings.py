@@ -105,7 +105,7 @@ def choose(
     before = recorded(record, records.part)
     told: list[str] = []
     if policy in {"auto", "running"}:
-        found, seen = _running(place, record, before, folder, policy, events)
+        found, seen = _running(place, record, before, folder, policy)
         if found is not None:
             return found
         told += seen
