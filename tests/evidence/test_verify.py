@@ -93,32 +93,40 @@ def test_that_a_document_is_what_statements_read_and_the_same_for_the_same_findi
 def test_that_numbers_within_the_noise_of_repeats_are_numeric() -> None:
     before = {"w": [1.0, 2.0], "n": 3}
     found = [matched(before, {"w": [1.0 + each, 2.0], "n": 3}) for each in (1e-12, 2e-12, -1e-12)]
-    said, tolerance = match_numbers(found)
+    said = match_numbers(found)
     assert said.level == "numeric"
-    assert tolerance is not None
-    assert tolerance.floor[0] == pytest.approx(3e-12, rel=0.01)
+    assert said.leaves[0].floor is not None
+    assert said.leaves[0].floor[0] == pytest.approx(3e-12, rel=0.01)
     assert "within the noise of 3 repeats" in said.reason
 
 
 def test_that_a_number_beyond_the_noise_is_named_with_index_and_both_values() -> None:
     before = {"w": [1.0, 2.0], "n": 3}
     found = [matched(before, {"w": [1.0 + each, 2.5], "n": 3}) for each in (1e-12, 2e-12, -1e-12)]
-    said, _ = match_numbers(found)
+    said = match_numbers(found)
     assert said.level == "different"
     assert said.first == First("w", "values", "2", "2.5", at=(1,))
     assert "3 repeats differ by 3e-12 at most, this by 0.5" in said.reason
 
 
 def test_that_repeats_that_agree_with_each_other_and_not_with_the_original_are_no_noise() -> None:
-    said, _ = match_numbers([matched({"auc": 0.8}, {"auc": 0.7})] * 3)
+    said = match_numbers([matched({"auc": 0.8}, {"auc": 0.7})] * 3)
     assert said.level == "different"
     assert "repeats are the same here, so this is no noise" in said.reason
 
 
-def test_that_what_one_repeat_has_exactly_is_noise_also_without_numbers() -> None:
-    said, _ = match_numbers([matched({"day": "Monday"}, {"day": day}) for day in ("Monday", "Tuesday")])
-    assert said.level == "numeric"
-    other, _ = match_numbers([matched({"day": "Monday"}, {"day": day}) for day in ("Sunday", "Tuesday")])
+def test_that_results_that_are_random_as_a_whole_are_no_noise_of_numbers() -> None:
+    said = match_numbers([matched({"w": [0.3, 1.0]}, {"w": [each, 1.0]}) for each in (0.1, 0.5, 0.9)])
+    assert said.level == "inconclusive"
+    assert "w is random: 3 repeats differ by 0.8, the largest value is 1" in said.reason
+    lucky = match_numbers([matched({"n": 1}, {"n": each}) for each in (1, 0, 1)])
+    assert lucky.level == "inconclusive"
+
+
+def test_that_a_text_that_some_repeats_have_is_not_known_to_be_the_same() -> None:
+    said = match_numbers([matched({"day": "Monday"}, {"day": day}) for day in ("Monday", "Tuesday")])
+    assert said.level == "inconclusive"
+    other = match_numbers([matched({"day": "Monday"}, {"day": day}) for day in ("Sunday", "Tuesday")])
     assert other.level == "different"
     assert "another one in each repeat" in other.reason
 
@@ -126,7 +134,7 @@ def test_that_what_one_repeat_has_exactly_is_noise_also_without_numbers() -> Non
 def test_that_a_leaf_that_is_gone_or_of_another_shape_is_no_noise() -> None:
     before = {"a": 1.0, "w": [1.0, 2.0]}
     for after in ({"w": [1.0, 2.0]}, {"a": 1.0, "w": [1.0, 2.0, 3.0]}, {"a": 1.0, "w": [1.0, 2.0], "b": 1.0}):
-        said, _ = match_numbers([matched(before, after)] * 3)
+        said = match_numbers([matched(before, after)] * 3)
         assert said.level == "different"
 
 
@@ -136,7 +144,7 @@ def test_that_bytes_in_a_format_that_nobody_reads_have_no_numbers() -> None:
 
     contents = raw(b"\0\1\2"), raw(b"\0\1\3")
     found = Matched(output("model.bin", "different"), *contents, compare(*contents))
-    assert match_numbers([found, found])[0].level == "different"
+    assert match_numbers([found, found]).level == "different"
 
 
 # -- bytes ------------------------------------------------------------------

@@ -4,15 +4,16 @@ Which repeats there are, and what follows for the run, is `verify`; how much is 
 files mean is `fourfold.formats.likeness`.
 """
 
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.fs.walk import scan_directory
 from fourfold.evidence.tolerance import Tolerance, calibrate, nearest
-from fourfold.evidence.verdict import First, Measured, OutputVerdict
+from fourfold.evidence.verdict import First, Measured, OutputLevel, OutputVerdict
 from fourfold.formats.likeness.model import Content, Difference, Leaf, compare
 from fourfold.formats.likeness.reading import read
 from fourfold.formats.likeness.tensors import Distance, distance
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from fourfold.evidence.replay import Pair
     from fourfold.formats.native.record import RunRecord
 
+#: What is still noise is at most so much of the largest value of a leaf.
+CEILING = 0.01
 _CHUNK = 1 << 20
 _ORDER = ("bitwise", "canonical", "numeric", "statistical", "inconclusive", "not-comparable", "different")
 
@@ -108,78 +111,106 @@ def _read(plain: OutputVerdict, original: str, file: str, *, unsafe: bool) -> Ma
     return Matched(told, before, after, differences)
 
 
-def match_numbers(found: Sequence[Matched]) -> tuple[OutputVerdict, Tolerance | None]:
+class _Judged(NamedTuple):
+    """A leaf that is not the same in all repeats.
+
+    Attributes:
+        level: What it allows to be said of the output.
+        measured: How far off it is from the nearest repeat.
+        first: Where.
+        why: Why it does not allow to say ``numeric``; "" where it does.
+    """
+
+    level: OutputLevel
+    measured: Measured | None
+    first: First
+    why: str = ""
+
+
+def match_numbers(found: Sequence[Matched]) -> OutputVerdict:
     """Judge an output by numbers: whether what differs is within the noise of its own repeats.
 
-    A leaf that is, value for value, that of one repeat is noise. One without numbers (a text) that differs
-    from all of them is a difference.
+    Noise is small: where repeats differ by more than `CEILING` of the largest value, their results are random
+    as a whole, and numbers say nothing of them. Nor do they of what is no number.
 
     Args:
         found: The output of each repeat beside the original, two or more.
-
-    Returns:
-        The verdict, and the tolerance of the leaf that comes nearest to it; None where none was needed.
     """
     base = weakest([each.verdict for each in found])
     before = next((each.before for each in found if each.before is not None), None)
     if base.level != "different" or before is None:
-        return base, None
+        return base
     # A repeat that had the same bytes was not read: it means what the original means.
     repeats = [before if each.verdict.level == "bitwise" else each.after for each in found]
     contents = [each for each in repeats if each is not None]
     if len(contents) < len(repeats) or before.kind == "bytes":
-        return base, None
-    differing = [{each.name: each for each in one.differences} for one in found]
-    always = [name for name in differing[0] if all(name in one for one in differing)]
-    leaves: list[tuple[Measured, First]] = []
-    tolerance: Tolerance | None = None
-    for name in always:
-        then, now = before.leaves.get(name), [content.leaves.get(name) for content in contents]
+        return base
+    differing = {difference.name: difference for one in found for difference in one.differences}
+    judged: list[_Judged] = []
+    for difference in differing.values():
+        then = before.leaves.get(difference.name)
+        now = [content.leaves.get(difference.name) for content in contents]
         there = [leaf for leaf in now if leaf is not None]
         known = calibrate(there) if len(there) == len(now) else None
-        near = nearest(then, there) if then is not None and known is not None else None
-        if then is None or known is None or near is None:
-            return _without_numbers(base, differing[0][name], there), tolerance
-        apart, leaf = near
-        leaves.append((_measured(name, apart, known), _first(name, then, leaf, apart)))
-        tolerance = known if tolerance is None or known.floor > tolerance.floor else tolerance
-    return _numeric(base, leaves, len(contents), len(differing[0])), tolerance
+        judged.append(_judge(difference, then, there, known))
+    return _summed(base, judged, len(contents))
 
 
-def _without_numbers(base: OutputVerdict, found: Difference, repeats: Sequence[Leaf]) -> OutputVerdict:
-    """A leaf that cannot be measured and is in no repeat what it was."""
-    varies = len({leaf.digest for leaf in repeats}) > 1
-    more = "; it is another one in each repeat, and has no numbers" if varies else ""
-    first = first_of(found, None)
-    return base._replace(level="different", reason=described(first, 1) + more, first=first)
-
-
-def _numeric(
-    base: OutputVerdict, leaves: Sequence[tuple[Measured, First]], repeats: int, differing: int
-) -> OutputVerdict:
-    told = tuple(sorted((each for each, _ in leaves), key=_size, reverse=True))
-    beyond = next((each for each in leaves if not each[0].holds), None)
-    if beyond is not None:
-        leaf, first = beyond
-        count = sum(not each.holds for each, _ in leaves)
-        why = f"{described(first, count)}; {_beyond(leaf, repeats)}"
-        return base._replace(level="different", reason=why, first=first, leaves=told, differing=differing)
-    if not leaves:
-        why = f"what differs is, value for value, that of one of {repeats} repeats"
-    else:
-        worst = told[0]
+def _judge(
+    difference: Difference, then: Leaf | None, now: Sequence[Leaf], known: Tolerance | None
+) -> _Judged:
+    near = nearest(then, now) if then is not None and known is not None else None
+    if then is None or known is None or near is None:
+        return _without_numbers(difference, then, now)
+    apart, leaf = near
+    measured, first = _measured(difference.name, apart, known), _first(difference.name, then, leaf, apart)
+    if not measured.holds:
+        why = f"{described(first, 1)}; {_beyond(measured, known)}"
+        return _Judged("different", measured, first, why)
+    scale = max((abs(value) for value in _values(then) if math.isfinite(value)), default=0.0)
+    if known.bounds[0] > CEILING * scale:
+        name = difference.name or "the value"
         why = (
-            f"within the noise of {repeats} repeats: {worst.name or 'the value'} is {worst.absolute:.3g} "
-            f"off, they differ by {(worst.floor or (0.0,))[0]:.3g}"
+            f"{name} is random: {known.repeats} repeats differ by {known.floor[0]:.3g}, the "
+            f"largest value is {scale:.3g}; more repeats, or a metric (--level statistical), say more"
         )
-    return base._replace(level="numeric", reason=why, leaves=told, differing=differing)
+        return _Judged("inconclusive", measured, first, why)
+    return _Judged("numeric", measured, first)
 
 
-def _beyond(leaf: Measured, repeats: int) -> str:
-    floor = leaf.floor or (0.0, 0.0)
-    if floor == (0.0, 0.0):
-        return f"{repeats} repeats are the same here, so this is no noise"
-    return f"{repeats} repeats differ by {floor[0]:.3g} at most, this by {leaf.absolute:.3g}"
+def _without_numbers(difference: Difference, then: Leaf | None, now: Sequence[Leaf]) -> _Judged:
+    """A leaf that cannot be measured: one that a repeat has exactly may be chance, another one is not."""
+    first = first_of(difference, None)
+    if then is not None and any(leaf.digest == then.digest for leaf in now):
+        return _Judged("inconclusive", None, first, f"{first.name} differs in some repeats, and is no number")
+    varies = len({leaf.digest for leaf in now}) > 1
+    more = "; it is another one in each repeat, and has no numbers" if varies else ""
+    return _Judged("different", None, first, described(first, 1) + more)
+
+
+def _summed(base: OutputVerdict, judged: Sequence[_Judged], repeats: int) -> OutputVerdict:
+    told = tuple(
+        sorted((each.measured for each in judged if each.measured is not None), key=_size, reverse=True)
+    )
+    said = base._replace(leaves=told, differing=len(judged))
+    for level in ("different", "inconclusive"):
+        found = [each for each in judged if each.level == level]
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            why = found[0].why + more
+            return said._replace(level=found[0].level, reason=why, first=found[0].first)
+    worst = told[0]
+    why = (
+        f"within the noise of {repeats} repeats: {worst.name or 'the value'} is {worst.absolute:.3g} "
+        f"off, they differ by {(worst.floor or (0.0,))[0]:.3g}"
+    )
+    return said._replace(level="numeric", reason=why)
+
+
+def _beyond(leaf: Measured, known: Tolerance) -> str:
+    if known.floor == (0.0, 0.0):
+        return f"{known.repeats} repeats are the same here, so this is no noise"
+    return f"{known.repeats} repeats differ by {known.floor[0]:.3g} at most, this by {leaf.absolute:.3g}"
 
 
 # -- in words ------------------------------------------------------------------------------------------------
@@ -216,9 +247,12 @@ def _first(name: str, before: Leaf, after: Leaf, apart: Distance) -> First:
     return First(name, "values", told[0], told[1], at=tuple(index) or None)
 
 
+def _values(leaf: Leaf) -> Iterable[float]:
+    return leaf.numbers() if leaf.numbers is not None else ()
+
+
 def _value(leaf: Leaf, at: int) -> str:
-    values = leaf.numbers() if leaf.numbers is not None else ()
-    found = next(iter(islice(values, at, at + 1)), None)
+    found = next(iter(islice(_values(leaf), at, at + 1)), None)
     return "" if found is None else f"{found:g}" if float(f"{found:g}") == found else repr(found)
 
 

@@ -22,7 +22,7 @@ from fourfold.evidence.recipe import Changes
 from fourfold.evidence.replay import Replayed, Streams, replay
 from fourfold.evidence.reseeding import seeds_of
 from fourfold.evidence.statistics import FEWEST_PAIRS
-from fourfold.evidence.tolerance import RISK, Tolerance, factor
+from fourfold.evidence.tolerance import RISK, factor
 from fourfold.evidence.verdict import (
     LEVELS,
     Asked,
@@ -163,7 +163,6 @@ class _Bench:
         self._replays: list[Replayed] = []
         self._made: list[RunId] = []
         self._tried: list[Asked] = ["bitwise", "canonical"]
-        self._tolerance: Tolerance | None = None
 
     def verdict(self, folder: str | None) -> Verdict:
         """Go down the levels until one holds, or the one that was asked for was looked at."""
@@ -191,23 +190,19 @@ class _Bench:
         for found in zip(*rows, strict=True):
             said = weakest([each.verdict for each in found])
             if said.level == "different" and self._terms.depth >= LEVELS.index("numeric"):
-                said, tolerance = self._in_numbers(found, said)
-                if tolerance is not None:
-                    self._tolerance = tolerance
+                said = self._in_numbers(found, said)
             outputs.append(said)
         return tuple(outputs)
 
-    def _in_numbers(
-        self, found: Sequence[Matched], said: OutputVerdict
-    ) -> tuple[OutputVerdict, Tolerance | None]:
+    def _in_numbers(self, found: Sequence[Matched], said: OutputVerdict) -> OutputVerdict:
         if len(found) > 1:
             if "numeric" not in self._tried:
                 self._tried.append("numeric")
             return match_numbers(found)
         if self._terms.level == "numeric" and said.leaves:
             why = f"{said.reason}; one repeat has no noise floor, two or more do"
-            return said._replace(level="inconclusive", reason=why), None
-        return said, None
+            return said._replace(level="inconclusive", reason=why)
+        return said
 
     def _look(self, replayed: Replayed) -> list[Matched]:
         return [
