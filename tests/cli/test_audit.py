@@ -350,6 +350,19 @@ def test_outputs_whose_bytes_are_others_are_named_when_they_are_read(repo: Repo)
     assert set(repo.kinds("--data")["output-damaged"]) >= {"model.txt", "parts"}
 
 
+def test_a_run_and_a_report_show_the_verdict(repo: Repo) -> None:
+    assert "statements" not in repo.run("runs", "show", "train").stdout
+    name = repo.verified()
+    shown = repo.run("runs", "show", "train").stdout
+    assert "statements\n  verified, bitwise (not signed, 20" in shown
+    assert repo.run("runs", "show", "train", "--json").json()["statements"][0]["id"] == name
+    repo.git("commit", "-qam", "verified")
+    page = repo.run("report", "HEAD~1").stdout
+    assert "1 of 2 stages verified: train (bitwise)" in page
+    found = repo.run("report", "HEAD~1", "--json").json()["verified"]
+    assert found == [{"name": "train", "level": "bitwise", "statement": name}]
+
+
 # --- documents --------------------------------------------------------------------------------------------
 
 

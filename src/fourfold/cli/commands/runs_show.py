@@ -13,6 +13,7 @@ from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.formats.native.fact import Fact
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord, parts_of
+from fourfold.runs import envelopes
 from fourfold.runs.changes import Part
 from fourfold.runs.store import Records
 from fourfold.runs.words import SHORT, told
@@ -40,14 +41,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Show it."""
-    _, records = runs.opened(session)
+    place, records = runs.opened(session)
     name = records.resolve(args.run)
     record = records.get(name)
     data: dict[str, Any] = {"id": name, "record": record.document()}
+    stated: list[str] = []
+    if envelopes.names(records, name):
+        from fourfold.evidence.statements import lines, statements_of  # noqa: PLC0415 - few runs have any
+
+        found = statements_of(place, records, name)
+        data["statements"] = [one.document() for one in found]
+        stated = list(lines(found))
     parts = _parts(records, record) if args.parts else {}
     if args.parts:
         data["parts"] = parts
-    return Outcome(data=data, text=_lines(name, record, records, parts, session.style))
+    return Outcome(
+        data=data,
+        text=[*_lines(name, record, records, parts, session.style), *_stated(stated, session.style)],
+    )
+
+
+def _stated(stated: list[str], style: Style) -> Iterator[str]:
+    if stated:
+        yield style.bold("statements")
+    for line in stated:
+        yield f"  {line}"
 
 
 def _parts(records: Records, record: RunRecord) -> dict[str, Any]:

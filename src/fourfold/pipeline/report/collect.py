@@ -22,6 +22,7 @@ from fourfold.pipeline.report.sides import sides
 from fourfold.pipeline.report.stages import due, stage_changes
 from fourfold.pipeline.report.undeclared import undeclared_of
 from fourfold.pipeline.report.value import OnRemote, Report, Side, ValueChange
+from fourfold.pipeline.report.verified import verified_of
 from fourfold.project.config import NoRemoteError
 from fourfold.project.files import load_tracked
 from fourfold.project.outs import Owner
@@ -110,6 +111,7 @@ def report(
         gates=tuple(gates),
         problems=tuple(dict.fromkeys(problems)),
         undeclared=undeclared_of(project, second, _stages(second, graph).values()),
+        verified=verified_of(second, _stages(second, graph).values()),
     )
 
 

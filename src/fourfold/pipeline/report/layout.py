@@ -146,6 +146,10 @@ def _summary(report: Report) -> Iterator[Line]:
             code(names),
             *said(more),
         )
+    if report.verified:
+        names = ", ".join(f"{item.name} ({item.level})" for item in report.verified[:5])
+        more = f" and {len(report.verified) - 5} more" if len(report.verified) > 5 else ""
+        yield said(f"{len(report.verified)} of {count(total, 'stage')} verified: {names}{more}")
     changed = [value for value in report.metrics if value.old != value.new]
     if report.metrics:
         better, worse = (sum(value.verdict == word for value in changed) for word in ("better", "worse"))

@@ -41,7 +41,7 @@ def undeclared_of(project: "Project", moment: "Moment", owners: Iterable[Owner])
     for owner in owners:
         path = posixpath.join(posixpath.dirname(owner.relpath), LOCK_NAME)
         if path not in documents:
-            documents[path] = _document(moment, path)
+            documents[path] = lock_at(moment, path)
         document = documents[path]
         entry = document.stages.get(owner.name or "") if document is not None else None
         used = memory.told_by(owner, RunId(entry.run)) if entry is not None else None
@@ -59,7 +59,8 @@ def undeclared_of(project: "Project", moment: "Moment", owners: Iterable[Owner])
     return tuple(found)
 
 
-def _document(moment: "Moment", path: str) -> LockDocument | None:
+def lock_at(moment: "Moment", path: str) -> LockDocument | None:
+    """The ``fourfold.lock`` of a moment; None where there is none that can be read."""
     try:
         return parse(moment.read(path), path)
     except FourfoldError:

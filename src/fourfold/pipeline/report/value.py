@@ -158,6 +158,20 @@ class Undeclared(NamedTuple):
     elsewhere: int = 0
 
 
+class Verified(NamedTuple):
+    """A stage whose run was repeated.
+
+    Attributes:
+        name: As it is addressed from the root.
+        level: How alike the results were: ``bitwise``, ``canonical``, ``numeric``, ``statistical``.
+        statement: The id of the statement that says so.
+    """
+
+    name: str
+    level: str
+    statement: str
+
+
 class GateResult(NamedTuple):
     """One condition of ``--fail-on``: whether it was met, and what was found."""
 
@@ -187,6 +201,7 @@ class Report(NamedTuple):
         gates: The conditions that were asked for.
         problems: What could not be read, one line each.
         undeclared: The stages of the new side whose runs used what they do not declare.
+        verified: Those whose runs were verified.
     """
 
     old: Side
@@ -206,6 +221,7 @@ class Report(NamedTuple):
     gates: tuple[GateResult, ...] = ()
     problems: tuple[str, ...] = ()
     undeclared: tuple[Undeclared, ...] = ()
+    verified: tuple[Verified, ...] = ()
 
 
 def as_json(report: Report) -> dict[str, Any]:
