@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import Content, compare
 from fourfold.formats.likeness.opcodes import Cursor, Machine
 from fourfold.formats.likeness.pickles import read_pickle
@@ -325,3 +327,41 @@ def test_a_memo_with_a_huge_number_takes_no_memory() -> None:
 def test_too_many_opcodes_are_refused() -> None:
     with pytest.raises(ContentTooLargeError, match="opcodes"):
         Machine(Cursor(b"N0" * 100 + b"N."), opcodes=200).run()
+
+
+@pytest.mark.parametrize("packing", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
+@pytest.mark.parametrize("suffix", ["joblib", "pkl"])
+def test_what_joblib_wrote_means_the_same_packed_or_not(tmp_path: Path, packing: Any, suffix: str) -> None:
+    value = {
+        "x": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "o": np.array([1, "a"], object),
+        "f": forest(),
+    }
+    plain, packed = tmp_path / "a.joblib", tmp_path / f"b.{suffix}"
+    joblib.dump(value, plain)
+    joblib.dump(value, packed, compress=packing)
+    assert reading.compare_paths(str(plain), str(packed)) == ()
+    leaves = reading.read(str(packed)).leaves
+    assert leaves["x"].numbers is not None
+    assert list(leaves["x"].numbers()) == [0, 1, 2, 3, 4, 5]
+    assert leaves["o/1"].kind == "text"
+    assert leaves["f/estimators_/3/tree_/values"].shape[0] > 1
+
+
+def test_a_model_that_joblib_wrote_differs_where_it_does(tmp_path: Path) -> None:
+    one, other = forest(), forest()
+    other.estimators_[1].tree_.threshold[0] += 1
+    joblib.dump(one, tmp_path / "a.joblib")
+    joblib.dump(other, tmp_path / "b.joblib", compress=3)
+    (found,) = reading.compare_paths(str(tmp_path / "a.joblib"), str(tmp_path / "b.joblib"))
+    assert found.name == "estimators_/1/tree_/nodes/threshold"
+    really = reading.read(str(tmp_path / "a.joblib"), unsafe=True)
+    assert "estimators_/1/tree_/nodes/threshold" in really.leaves
+
+
+def test_a_packed_pickle_that_is_cut_is_an_error(tmp_path: Path) -> None:
+    joblib.dump(np.arange(1000), tmp_path / "a.joblib", compress=3)
+    data = (tmp_path / "a.joblib").read_bytes()
+    for end in (5, len(data) // 2, len(data) - 1):
+        with pytest.raises(UnreadableContentError):
+            reading.read_bytes(data[:end], "a.joblib")

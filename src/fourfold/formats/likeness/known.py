@@ -72,6 +72,8 @@ def resolved(node: Any) -> Any:
     """
     if not isinstance(node, Made):
         return node
+    if node.payload is not None:
+        return resolved(node.payload)
     if node.how == "new":
         name, args = "copyreg.__newobj__", (node.callee, *_tuple(node.args))
     else:

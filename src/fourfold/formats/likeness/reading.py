@@ -7,13 +7,22 @@ out of the meaning of each, and the caps: docs/concepts/likeness.md. This module
 
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
 from fourfold.base.errors import from_os_error
 from fourfold.formats.likeness.model import Content, Difference, compare
-from fourfold.formats.likeness.source import CHUNK, Budget, Source, bytes_leaf, joined, leaf
+from fourfold.formats.likeness.source import (
+    CHUNK,
+    Budget,
+    Source,
+    UnreadableContentError,
+    bytes_leaf,
+    joined,
+    leaf,
+)
 from fourfold.formats.likeness.text import first_line
 
 __all__ = ["Budget", "compare_paths", "read", "read_bytes"]
@@ -42,11 +51,16 @@ READERS: Mapping[str, Reader] = {
     "json": Reader("documents", "read_json"),
     "json lines": Reader("rows", "read_json_lines"),
     "notebook": Reader("notebooks", "read_notebook"),
+    "npy": Reader("numpy_files", "read_npy"),
+    "npz": Reader("numpy_files", "read_npz"),
     "pdf": Reader("markup", "read_pdf"),
+    "pickle": Reader("pickles", "read_pickle"),
     "png": Reader("images", "read_png"),
+    "safetensors": Reader("safetensors", "read_safetensors"),
     "tar": Reader("archives", "read_tar"),
     "text": Reader("text", "read_text"),
     "toml": Reader("documents", "read_toml"),
+    "torch": Reader("torch_files", "read_torch"),
     "xml": Reader("markup", "read_xml"),
     "xz": Reader("archives", "read_xz"),
     "yaml": Reader("documents", "read_yaml"),
@@ -70,27 +84,54 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"<!DOCTYPE html", "html"),
     (0, b"<!doctype html", "html"),
     (257, b"ustar", "tar"),
+    (0, b"\x93NUMPY", "npy"),
+    (0, b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),
+    (0, b"\x80\x04\x95", "pickle"),
+    (0, b"\x80\x05\x95", "pickle"),
 )
+
+#: What is packed or lies in an archive, by the end of its name, where that says more than its first bytes.
+WITHIN: Mapping[tuple[str, str], str] = {
+    ("zip", ".npz"): "npz",
+    **{
+        (packed, end): "pickle"
+        for packed in ("gzip", "bzip2", "xz")
+        for end in (".joblib", ".pickle", ".pkl")
+    },
+    **{(kind, end): "torch" for kind in ("zip", "pickle") for end in (".ckpt", ".pt", ".pth")},
+}
 
 #: By the end of a name.
 SUFFIXES: Mapping[str, str] = {
     ".bat": "text",
     ".cfg": "ini",
+    ".ckpt": "torch",
     ".csv": "csv",
+    ".dill": "pickle",
     ".geojson": "json",
     ".graphml": "xml",
     ".htm": "html",
     ".html": "html",
     ".ini": "ini",
     ".ipynb": "notebook",
+    ".joblib": "pickle",
     ".json": "json",
     ".jsonl": "json lines",
     ".log": "text",
     ".md": "text",
     ".ndjson": "json lines",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".p": "pickle",
+    ".pck": "pickle",
+    ".pickle": "pickle",
+    ".pkl": "pickle",
+    ".pt": "torch",
+    ".pth": "torch",
     ".py": "text",
     ".r": "text",
     ".rst": "text",
+    ".safetensors": "safetensors",
     ".sh": "text",
     ".sql": "text",
     ".svg": "xml",
@@ -130,6 +171,8 @@ def read(
         if os.path.isdir(path):
             names = (name for _, name in _files(path))
             return _folder(path, names, unsafe=unsafe, budget=budget)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UnreadableContentError(f"{path}: no file")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             budget.begin(size)
@@ -210,10 +253,20 @@ def _told(found: Difference, a: str, b: str) -> Difference:
 
 def format_of(name: str, head: bytes) -> str:
     """The format of a file: ``bytes`` where neither its first bytes nor its name tell one."""
+    suffix = os.path.splitext(name)[1].lower()
     for start, magic, kind in MAGIC:
         if head.startswith(magic, start):
-            return kind
-    return SUFFIXES.get(os.path.splitext(name)[1].lower(), "bytes")
+            found = WITHIN.get((kind, suffix), kind)
+            return _zipped(head) if found == "zip" else found
+    return SUFFIXES.get(suffix, "bytes")
+
+
+def _zipped(head: bytes) -> str:
+    """What a ZIP file is, as far as the name of its first member tells."""
+    first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    if first.endswith(b"/data.pkl"):
+        return "torch"
+    return "npz" if first.endswith(b".npy") else "zip"
 
 
 def _read(source: Source) -> Content:

@@ -170,8 +170,6 @@ class _Tree:
             children += self._attributes(resolved(state))
         children += [(str(i), b"[%d" % i, item) for i, item in enumerate(made.items)]
         children += self._by_key(made.pairs)
-        if made.payload is not None:
-            children.append(("", b"payload", made.payload))
         tag = f"{made.how}:{name}" if made.how == "persistent" else name or "call"
         whole = bool(args) and len(children) == len(args) and all(map(_is_plain, args))
         return View(tag, children, [], whole=whole)
