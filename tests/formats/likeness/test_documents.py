@@ -69,3 +69,90 @@ def test_json_that_is_nested_too_deep_is_refused() -> None:
     for depth in (500, 200_000):
         with pytest.raises(UnreadableContentError):
             of("[" * depth + "]" * depth, "a.json")
+
+
+def test_short_values_are_told_as_they_are() -> None:
+    a, b = of('{"n": 1, "s": "sgd", "t": null}', "m.json"), of('{"n": 1.5, "s": "adam", "t": true}', "m.json")
+    assert [(found.name, found.before, found.after) for found in compare(a, b)] == [
+        ("n", "1", "1.5"),
+        ("s", '"sgd"', '"adam"'),
+        ("t", "null", "true"),
+    ]
+    long, odd = of(json.dumps("x" * 100), "m.json"), of(json.dumps("\x1b[31m"), "m.json")
+    assert (long.leaves[""].shown, odd.leaves[""].shown) == ("", "")
+
+
+YAML = "a: 1\nb: [1, 2]\nc: {d: x, e: null}\nf: 2020-01-01\n"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "# note\nf: 2020-01-01\nc:\n  e: ~\n  d: 'x'\nb:\n- 1\n- 2\na: 1\n",
+        '{"a": 1, "b": [1, 2], "c": {"d": "x", "e": null}, "f": 2020-01-01}',
+        YAML.replace("\n", "\r\n"),
+    ],
+)
+def test_yaml_in_another_spelling_means_the_same(other: str) -> None:
+    assert differing(YAML, other, "a.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("a: 1", "a: 1.0", [("a", "kind")]),
+        ("a: 1", "a: 2", [("a", "values")]),
+        ("[1, 2]", "[1, 2.0]", [("b", "missing"), ("b[0]", "new"), ("b[1]", "new")]),
+        ("[1, 2]", "[1.0, 2.0]", [("b", "kind")]),
+        ("d: x", "d: 'null'", [("c.d", "values")]),
+        ("d: x", "d: null", [("c.d", "kind")]),
+        ("2020-01-01", "2020-01-02", [("f", "values")]),
+        ("a: 1", "1: 1", [("a", "missing"), ("{1}", "new")]),
+    ],
+)
+def test_yaml_that_says_something_else_is_told_by_its_leaf(
+    old: str, new: str, found: list[tuple[str, str]]
+) -> None:
+    assert differing(YAML, YAML.replace(old, new), "a.yaml") == found
+
+
+def test_toml_and_ini_mean_the_same_in_another_order_and_something_else_in_other_values() -> None:
+    toml = 'x = 1\n[a]\nb = 2.5\nd = 2020-01-01T00:00:00Z\n[[c]]\ne = "f"\n'
+    turned = '# note\nx=1\n[[c]]\ne = "f"\n[a]\nd = 2020-01-01T00:00:00+00:00\nb = 2.50\n'
+    assert differing(toml, turned, "a.toml") == []
+    assert differing(toml, toml.replace("= 1", "= 1.0"), "a.toml") == [("x", "kind")]
+    assert differing(toml, toml.replace("2.5", "2.6"), "a.toml") == [("a.b", "values")]
+    ini = "[a]\nb = 1\nc: x\n[d]\ne\n"
+    assert differing(ini, "; note\n[d]\ne\n[a]\nc=x\nb=1\n", "a.ini") == []
+    assert differing(ini, ini.replace("1", "2"), "a.ini") == [("a.b", "values")]
+    assert differing(ini, ini.replace("b", "B"), "a.ini") == [("a.b", "missing"), ("a.B", "new")]
+
+
+def test_settings_that_are_no_ini_are_compared_as_text_and_that_is_said() -> None:
+    content = of("[conv]\na=1\n[conv]\na=2\n", "net.cfg")
+    assert (content.leaves[""].kind, bool(content.aside["not read as INI"])) == ("text", True)
+
+
+def test_documents_that_are_not_what_their_names_say_are_typed_errors() -> None:
+    for name, bad in (
+        ("a.yaml", "a: [1\n"),
+        ("a.yaml", "a: 1\na: 2\n"),
+        ("a.yaml", "[" * 300 + "]" * 300),
+        ("a.yaml", "a: &x [*x]\n"),
+        ("a.toml", "a = \n"),
+        ("a.toml", "a = 1\na = 2\n"),
+        ("a.toml", "a = " + "[" * 5000),
+        ("a.json", b"\xff\xfe"),
+        ("a.json", b"\xc3("),
+        ("a.json", "1" * 5000),
+        ("a.ini", b"\xff"),
+    ):
+        with pytest.raises(UnreadableContentError, match=f"^{name}: "):
+            of(bad, name)
+
+
+def test_yaml_with_aliases_that_multiply_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
+    with pytest.raises(UnreadableContentError):
+        of("\n".join(lines), "a.yaml")

@@ -23,6 +23,8 @@ from fourfold.formats.likeness.text import text_leaf
 DEPTH = 200
 #: A longer list is told by columns, not item by item.
 LONG = 1000
+#: A longer text is not shown.
+_SHOWN = 60
 _SPELLING = {"order of keys": True, "spelling": True}
 
 
@@ -164,19 +166,22 @@ def _numbers(value: list[Any], types: set[type], *, typed: bool) -> Leaf | None:
 
 def json_scalar(value: Any) -> Leaf:
     """The leaf of a scalar of JSON."""
+    shown = encoded(value) if not isinstance(value, str) or len(value) <= _SHOWN else ""
     if isinstance(value, str):
-        return leaf("text", "str", value.encode("utf-8", "surrogatepass"))
+        found = leaf("text", "str", value.encode("utf-8", "surrogatepass"))
+        return found._replace(shown=shown if value.isprintable() else "")
     if value is None or isinstance(value, bool):
-        return leaf("value", "null" if value is None else "bool", encoded(value).encode())
+        return leaf("value", "null" if value is None else "bool", shown.encode())._replace(shown=shown)
     if isinstance(value, int) and not -EXACT <= value <= EXACT:
-        return leaf("value", "integer", str(value).encode())
-    return number_leaf(float(value))
+        return leaf("value", "integer", str(value).encode())._replace(shown=shown[:_SHOWN])
+    return number_leaf(float(value))._replace(shown=repr(value))
 
 
 def typed_scalar(value: Any) -> Leaf:
     """The leaf of a scalar of a language where whole numbers are a type, and times may be."""
     if isinstance(value, (datetime, date, time)):
-        return leaf("value", type(value).__name__, value.isoformat().encode())
+        told = value.isoformat()
+        return leaf("value", type(value).__name__, told.encode())._replace(shown=told)
     if isinstance(value, bytes):
         return leaf("bytes", "bytes", value, (len(value),))
     if isinstance(value, (set, frozenset)):

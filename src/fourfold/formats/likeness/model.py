@@ -20,6 +20,7 @@ class Leaf(NamedTuple):
         shape: Length by axis; ``()`` for one value.
         digest: BLAKE3 of its values in one fixed form (little endian, in C order), equal for equal leaves.
         numbers: Gives its values, flat, in C order, NaN and infinities too; None for what has no numbers.
+        shown: Its value, where that is short: for people, never compared.
     """
 
     kind: LeafKind
@@ -27,6 +28,7 @@ class Leaf(NamedTuple):
     shape: tuple[int, ...]
     digest: str
     numbers: Callable[[], Iterable[float]] | None = None
+    shown: str = ""
 
 
 class Content(NamedTuple):
@@ -90,5 +92,7 @@ def _what(a: Leaf, b: Leaf) -> Literal["kind", "shape", "values"]:
 
 
 def _told(leaf: Leaf) -> str:
+    if leaf.shown:
+        return leaf.shown
     shape = "x".join(map(str, leaf.shape))
     return f"{leaf.kind} {leaf.dtype}{f' [{shape}]' if shape else ''} {leaf.digest[:12]}"
