@@ -276,3 +276,64 @@ def test_that_a_verdict_is_kept_as_a_statement_beside_the_record(project: Sandbo
     _, document = verified(project, "plain")
     statements = project.path / ".dvc/fourfold/runs/statements"
     assert any(document["statement"] in path.as_posix().replace("/", "") for path in statements.rglob("*"))
+
+
+FOLDER = """\
+import os, pathlib, random, sys
+os.makedirs("parts/deep", exist_ok=True)
+pathlib.Path("parts/a.json").write_text('{"x": 1}')
+pathlib.Path("parts/deep/b.json").write_text('{"y": %r}' % random.SystemRandom().random())
+sys.exit(os.path.exists(sys.argv[1]))
+"""
+ALONE = f"""\
+stages:
+  folder:
+    cmd: {sys.executable} folder.py BROKEN
+    deps: [folder.py]
+    outs: [parts]
+"""
+
+
+@pytest.fixture
+def alone(ff_repo: Sandbox, tmp_path: Path) -> Sandbox:
+    """One stage that writes a folder, and fails once a file is there that nobody declared."""
+    ff_repo.gen({"folder.py": FOLDER, "dvc.yaml": ALONE.replace("BROKEN", str(tmp_path / "broken"))})
+    ff_repo.run("repro", "-q")
+    ff_repo.commit("one")
+    return ff_repo
+
+
+def test_that_of_a_folder_the_file_and_the_value_in_it_are_named(alone: Sandbox) -> None:
+    code, document = verified(alone, "folder", "--level", "canonical")
+    assert (code, document["level"]) == (1, "different")
+    (parts,) = document["outputs"]
+    assert (parts["first"]["name"], parts["first"]["what"]) == ("deep/b.json!y", "values")
+    assert parts["differing"] == 1
+
+
+def test_that_a_replay_that_fails_where_the_run_succeeded_is_different(
+    alone: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").touch()
+    ran = alone.run("verify", "folder", check=False)
+    assert ran.code == 1
+    assert ran.stdout.startswith("not bitwise: folder ")
+    assert "it ended with exit code 1, where the run had succeeded" in ran.stdout
+
+
+def test_that_what_nobody_has_any_more_is_not_compared_and_leaves_the_verdict_open(alone: Sandbox) -> None:
+    shutil.rmtree(alone.path / ".dvc/cache")
+    shutil.rmtree(alone.path / "parts")
+    code, document = verified(alone, "folder")
+    assert (code, document["level"]) == (1, "inconclusive")
+    assert levels(document) == {"parts": "not-comparable"}
+    assert "not had any more" in document["reason"]
+
+
+def test_that_a_run_that_failed_and_one_without_outputs_cannot_be_verified(alone: Sandbox) -> None:
+    alone.run("run", "--", sys.executable, "-c", "pass")
+    refused = alone.run("verify", "@", check=False)
+    assert refused.code == 255
+    assert "has no outputs" in refused.stderr
+    alone.run("run", "--", sys.executable, "-c", "raise SystemExit(3)", check=False)
+    assert "did not succeed" in alone.run("verify", "@", check=False).stderr
