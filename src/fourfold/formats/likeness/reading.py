@@ -25,7 +25,7 @@ from fourfold.formats.likeness.source import (
 )
 from fourfold.formats.likeness.text import first_line
 
-__all__ = ["Budget", "compare_paths", "read", "read_bytes"]
+__all__ = ["Budget", "compare_paths", "read", "read_bytes", "with_line"]
 
 
 class Reader(NamedTuple):
@@ -205,7 +205,7 @@ def compare_paths(a: str, b: str, *, name: str | None = None, unsafe: bool = Fal
         if _same_bytes(a, b):
             return ()
         found = compare(read(a, name, unsafe=unsafe), read(b, name, unsafe=unsafe))
-        return tuple(_told(difference, a, b) for difference in found)
+        return tuple(with_line(difference, a, b) for difference in found)
     budgets = Budget(), Budget()
     try:
         names = sorted({name for root in (a, b) for _, name in _files(root)})
@@ -216,7 +216,7 @@ def compare_paths(a: str, b: str, *, name: str | None = None, unsafe: bool = Fal
         ]
     except OSError as error:
         raise from_os_error(error, "reading what is compared") from None
-    return tuple(_told(found, a, b) for found in compare(*contents))
+    return tuple(with_line(found, a, b) for found in compare(*contents))
 
 
 def _same_bytes(a: str, b: str) -> bool:
@@ -233,8 +233,14 @@ def _same_bytes(a: str, b: str) -> bool:
         return False
 
 
-def _told(found: Difference, a: str, b: str) -> Difference:
-    """The same difference, with the first line that differs where that is of text."""
+def with_line(found: Difference, a: str, b: str) -> Difference:
+    """The same difference; of plain text it says the first line that is otherwise.
+
+    Args:
+        found: Of two files or folders, as `compare` gives it.
+        a: Where the one lies.
+        b: Where the other lies.
+    """
     one, other = found.leaves
     if one is None or other is None or found.what not in {"values", "shape"}:
         return found
@@ -257,16 +263,16 @@ def format_of(name: str, head: bytes) -> str:
     for start, magic, kind in MAGIC:
         if head.startswith(magic, start):
             found = WITHIN.get((kind, suffix), kind)
-            return _zipped(head) if found == "zip" else found
+            return _zipped(head, suffix) if found == "zip" else found
     return SUFFIXES.get(suffix, "bytes")
 
 
-def _zipped(head: bytes) -> str:
-    """What a ZIP file is, as far as the name of its first member tells."""
+def _zipped(head: bytes, suffix: str) -> str:
+    """What a ZIP file is, as far as its name and that of its first member tell."""
     first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     if first.endswith(b"/data.pkl"):
         return "torch"
-    return "npz" if first.endswith(b".npy") else "zip"
+    return "npz" if first.endswith(b".npy") and not suffix else "zip"
 
 
 def _read(source: Source) -> Content:
