@@ -2,6 +2,7 @@
 # make demo    the whole path on real data: track, run, push, lose, pull, change, compare
 # make bench   the speed table against the peers, into benchmarks/RESULTS.md
 # make faults  the full fault sweep, into reliability/RESULTS.md
+# make planted the planted regressions, in all three pipelines
 # make slow    the tests marked slow;  make fuzz  longer property tests;  make lint  the static checks alone
 #
 # PYTHON=python3.12 chooses the interpreter; PYTEST_ARGS="-k add" narrows the tests.
@@ -22,10 +23,10 @@ DEMO_STAMP := .venv-demo/.fourfold-demo
 DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
 
 .DEFAULT_GOAL := help
-.PHONY: help envs programs lint test slow fuzz faults bench demo clean
+.PHONY: help envs programs lint test slow planted fuzz faults bench demo clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
 
 # --- environments -----------------------------------------------------------------------------------------
 
@@ -76,6 +77,9 @@ test: envs programs
 
 slow: envs programs
 	$(BIN)/pytest -n $(JOBS) -m slow --timeout 3600 $(PYTEST_ARGS)
+
+planted: envs
+	$(BIN)/pytest -n $(JOBS) tests/evidence/planted --timeout 3600 $(PYTEST_ARGS)
 
 fuzz: envs
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n $(JOBS) --timeout 3600 tests/fuzz tests/stateful $(PYTEST_ARGS)

@@ -139,3 +139,14 @@ def test_sixty_four_recorded_runs_are_answered_in_less_than_a_second(tmp_path: P
     found = bisect(states_of(place, records, "train~63", "train", metric="auc"))
     assert time.monotonic() - began < 1
     assert (found.bad, found.free, found.executed) == (40, 64, 0)
+
+
+def test_one_version_with_two_values_is_noise_and_no_finding() -> None:
+    found = bisect(history(0.9, 0.91, 0.6, keys=("a", "b", "b")))
+    assert (found.good, found.bad, found.is_noise, found.moved) == (1, 2, True, ())
+
+
+def test_a_difference_no_larger_than_versions_scatter_is_noise() -> None:
+    keys = ("a", "a", "a", "a", "b")
+    assert bisect(history(0.90, 0.86, 0.88, 0.91, 0.85, keys=keys)).is_noise
+    assert not bisect(history(0.90, 0.86, 0.88, 0.91, 0.50, keys=keys)).is_noise

@@ -12,8 +12,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, NotFoundError
+from fourfold.evidence.distributions import t_quantile
 from fourfold.evidence.sequential import NoisySearch
-from fourfold.evidence.states import History, State
+from fourfold.evidence.states import History, Key, State
+from fourfold.evidence.statistics import variance
+from fourfold.formats.native.record import RunId
 
 #: A noisy search ends when it is so sure, or has probed so often.
 CONFIDENCE, MOST_PROBES = 0.95, 64
@@ -78,6 +81,8 @@ class Found(NamedTuple):
         free: How many versions were known without.
         flips: How often the metric crossed the threshold before the last good version.
         confidence: How sure it is; 1 where nothing is noise.
+        spread: Standard deviation of the metric among versions that are one; None where none repeat.
+        reach: Half an interval around the difference of two measurements, for that spread.
     """
 
     history: History
@@ -89,6 +94,21 @@ class Found(NamedTuple):
     free: int
     flips: int
     confidence: float = 1.0
+    spread: float | None = None
+    reach: float = 0.0
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether nothing is found but noise: one version gave both values, or others scatter as far."""
+        before, after = self.last_good, self.first_bad
+        if before.key is not None and before.key == after.key:
+            return True
+        values = [state.metric for state in (self.history.states[0], self.history.states[-1])]
+        return (
+            bool(self.reach)
+            and all(value is not None for value in values)
+            and (abs((values[0] or 0.0) - (values[1] or 0.0)) <= self.reach)
+        )
 
     @property
     def last_good(self) -> State:
@@ -111,6 +131,7 @@ class Found(NamedTuple):
         return {
             "stage": self.history.stage,
             "metric": self.history.metric,
+            "verdict": "noise" if self.is_noise else "found",
             "threshold": self.side.threshold,
             "worse": "lower" if self.side.falls else "higher",
             "last_good": self.last_good.document(),
@@ -119,6 +140,7 @@ class Found(NamedTuple):
             "undecided": [self.history.states[at].document() for at in self.skipped],
             "flips": self.flips,
             "confidence": self.confidence,
+            "spread": self.spread,
             "versions": len(self.history.states),
             "executed": self.executed,
             "free": self.free,
@@ -282,4 +304,27 @@ class _Search:
             self._free,
             flips,
             confidence,
+            *scatter(self._history),
         )
+
+
+def scatter(history: History) -> tuple[float | None, float]:
+    """How far the metric of one version scatters, from versions that are there several times.
+
+    Returns:
+        The pooled standard deviation, None where no version repeats; and half an interval, of 95 of a hundred
+        cases, around the difference of two measurements.
+    """
+    groups: dict[Key, list[float]] = {}
+    runs: set[RunId | None] = set()
+    for state in (*history.states, *(each for aside in history.aside.values() for each in aside)):
+        # One run that several commits have is one measurement.
+        if state.key is not None and state.metric is not None and not (state.run and state.run in runs):
+            groups.setdefault(state.key, []).append(state.metric)
+            runs.add(state.run)
+    repeated = [values for values in groups.values() if len(values) > 1]
+    free = sum(len(values) - 1 for values in repeated)
+    if not free:
+        return None, 0.0
+    spread = math.sqrt(sum(variance(values) * (len(values) - 1) for values in repeated) / free)
+    return spread, t_quantile(0.975, free) * spread * math.sqrt(2) if spread else 0.0

@@ -79,6 +79,8 @@ def _lines(found: Found, style: Style) -> Iterator[str]:
     yield f"first bad   {_state(found.first_bad, style)}"
     if found.skipped:
         yield style.yellow("the first bad version is that one, or one of the unknown ones before it")
+    if found.is_noise:
+        yield style.yellow("nothing but noise: the same version, measured again, moves as far")
     if found.flips:
         yield style.yellow(f"before, the metric crossed the threshold {found.flips} times")
     if found.confidence < 1:
