@@ -15,7 +15,7 @@ from fourfold.base.fs.walk import scan_directory
 from fourfold.evidence.tolerance import Tolerance, calibrate, nearest
 from fourfold.evidence.verdict import First, Measured, OutputLevel, OutputVerdict
 from fourfold.formats.likeness.model import Content, Difference, Leaf, compare
-from fourfold.formats.likeness.reading import read
+from fourfold.formats.likeness.reading import read, with_line
 from fourfold.formats.likeness.tensors import Distance, distance
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _read(plain: OutputVerdict, original: str, file: str, *, unsafe: bool) -> Ma
     except FourfoldError as error:
         why = f"other bytes{_at(where)}, and what they mean is not known: {error.message}"
         return Matched(plain._replace(level="inconclusive", reason=why, first=where))
-    differences = compare(before, after)
+    differences = tuple(with_line(each, original, file) for each in compare(before, after))
     reader = "" if before.kind == "bytes" else before.canonicalizer
     if not differences:
         why = f"other bytes{_at(where)}, the same meaning ({before.kind}{_aside(before)})"

@@ -1,5 +1,7 @@
 """Plain text: which differences are none, and how the first line that differs is told."""
 
+import os
+import zipfile
 from pathlib import Path
 
 from fourfold.formats.likeness import reading
@@ -51,3 +53,14 @@ def test_a_long_line_is_shown_where_it_parts_and_without_what_terminals_obey(tmp
     assert "two" in found.after
     assert len(found.before) < 120
     assert "\x1b" not in found.before
+
+
+def test_a_member_of_an_archive_never_names_a_file_to_open(tmp_path: Path) -> None:
+    for side in "ab":
+        (tmp_path / f"{side}.txt").write_text(side)
+        with zipfile.ZipFile(tmp_path / f"{side}.zip", "w") as archive:
+            archive.writestr(str(tmp_path / "pipe.txt"), side)
+            archive.writestr("../pipe.txt", side)
+    os.mkfifo(tmp_path / "pipe.txt")
+    found = reading.compare_paths(str(tmp_path / "a.zip"), str(tmp_path / "b.zip"))
+    assert [each.before.split()[0] for each in found] == ["text", "text"]

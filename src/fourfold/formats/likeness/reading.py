@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from fourfold.base.errors import from_os_error
+from fourfold.base.ids import is_unsafe_path
 from fourfold.formats.likeness.model import Content, Difference, compare
 from fourfold.formats.likeness.source import (
     CHUNK,
@@ -244,7 +245,7 @@ def with_line(found: Difference, a: str, b: str) -> Difference:
     one, other = found.leaves
     if one is None or other is None or found.what not in {"values", "shape"}:
         return found
-    if one.kind != "text" or not one.shape:
+    if one.kind != "text" or not one.shape or (found.name and is_unsafe_path(found.name)):
         return found
     paths = [os.path.join(root, found.name) if found.name else root for root in (a, b)]
     try:
