@@ -18,6 +18,7 @@ from fourfold.base.errors import FourfoldError, UnsupportedError, from_os_error
 from fourfold.base.fs.atomic import temp_token
 from fourfold.base.ids import UnsafePathError, is_unsafe_path
 from fourfold.content.statindex import StatIndex
+from fourfold.evidence.attached import attach
 from fourfold.formats.native.record import RunRecord
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import Project
@@ -361,6 +362,8 @@ def open_box(
             restored = coderestore.restore(git, place.environ, code.code, records.part, root)
             _make_repository(git, place.environ, value_of(code.code, "commit"), root)
             _hide(_rows(code, "outputs", records), root)
+            more = attach(git, place.environ, code, records.part, root)
+            restored = restored._replace(left_out=(*restored.left_out, *more))
             inner = _place_in(place, code, root, scratch)
             return Box(root, scratch, inner, restored, git.root, was_there=was_there)
         except BaseException:
