@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import find_ff
+from tests.evidence.envworld import World, stock
 from tests.fixtures.sandbox import Ran, Sandbox, Tool
 from tests.fixtures.wheels import Venv, make_wheel
 
@@ -337,3 +338,46 @@ def test_that_a_run_that_failed_and_one_without_outputs_cannot_be_verified(alone
     assert "has no outputs" in refused.stderr
     alone.run("run", "--", sys.executable, "-c", "raise SystemExit(3)", check=False)
     assert "did not succeed" in alone.run("verify", "@", check=False).stderr
+
+
+MEASURE = """\
+import beta, json, os, random
+shift = 0.05 * (beta.VERSION != "1.1")
+seed = int(os.environ["FOURFOLD_SEED"])
+value = 0.8 + random.Random(seed).gauss(0, 0.01) + random.SystemRandom().gauss(0, 1e-4)
+json.dump({"auc": value + shift, "f1": value}, open("measured.json", "w"))
+"""
+MEASURED = """\
+stages:
+  measure:
+    cmd: python measure.py
+    deps: [measure.py]
+    metrics: [measured.json: {cache: false}]
+"""
+
+
+def test_that_another_environment_is_held_against_the_recorded_one_built_again_seed_by_seed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "made").mkdir()
+    world = World(tmp_path, stock(tmp_path / "made"))
+    env = {name: value for name, value in world.environ.items() if name.startswith("UV_")}
+    env |= {"PATH": f"{world.venv.path}/bin:{world.environ['PATH']}"}
+    repo = Sandbox(world.root, Tool([find_ff()], tmp_path / "home", env))
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen({"measure.py": MEASURE, "dvc.yaml": MEASURED})
+    repo.run("repro", "-q")
+    repo.commit("one")
+    world.install("beta==1.0")
+    ask = ("measure", "--environment", "running", "--level", "statistical", "--margin", "0.005")
+    code, moved = verified(repo, *ask, "--metric", "auc")
+    assert (code, moved["level"]) == (1, "different"), moved["reason"]
+    assert moved["metric"]["against"] == "recorded environment"
+    assert moved["metric"]["difference"] == pytest.approx(0.05, abs=0.001)
+    assert moved["environment"]["differs"] == ["beta is 1.0, recorded is 1.1"]
+    assert len(moved["replays"]) == 12
+    # The spread of seeds is a hundred times that of pairs: without pairs this margin could not be certified.
+    code, same = verified(repo, *ask, "--metric", "f1")
+    assert (code, same["level"]) == (0, "statistical"), same["reason"]
+    assert same["metric"]["spread"] < 0.001

@@ -219,16 +219,39 @@ def candidates(place: "Place", before: Recorded) -> Iterator[str]:
     """
     from fourfold.runs.environment.asking import pythons_among  # noqa: PLC0415 - see `ask`
 
-    named = os.path.basename(str(before.interpreter.get("executable", "")))
-    found = [
-        sites.which(name, place.environ) for name in (*pythons_among([named]), "python", "python3") if name
-    ]
-    first = next((path for path in found if path is not None), None)
+    first = _first(place, before)
     site = sites.site_of(place, before.digest) if before.digest else None
     ahead = [first, site.executable if site is not None else None, _named(place, before)]
     for path in dict.fromkeys(ahead):
         if path is not None and pythons_among([path]) and os.access(path, os.X_OK) and os.path.isfile(path):
             yield path
+
+
+def present(place: "Place", before: Recorded, commands: Iterable[str]) -> Iterator[str]:
+    """The interpreter that a stage would find now, if any: the one that its commands name, else that of PATH.
+
+    An environment that stood elsewhere once, or that was built for a replay, is none.
+    """
+    named = _named(place, before)
+    if named is not None and named in set(candidates(place, before)):
+        prefix = os.path.dirname(os.path.dirname(named))
+        shown = (f"{os.path.relpath(prefix, place.root)}/", f"{prefix}/")
+        if any(each in line for line in commands for each in shown):
+            yield named
+            return
+    first = _first(place, before)
+    if first is not None:
+        yield first
+
+
+def _first(place: "Place", before: Recorded) -> str | None:
+    """The interpreter that stands first on PATH, by the recorded name or a usual one."""
+    from fourfold.runs.environment.asking import pythons_among  # noqa: PLC0415 - see `ask`
+
+    named = os.path.basename(str(before.interpreter.get("executable", "")))
+    names = (*pythons_among([named]), "python", "python3")
+    found = (sites.which(name, place.environ) for name in names if name)
+    return next((path for path in found if path is not None), None)
 
 
 def _named(place: "Place", before: Recorded) -> str | None:

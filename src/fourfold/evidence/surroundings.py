@@ -24,6 +24,7 @@ from fourfold.evidence.standing import (
     compare,
     is_of_project,
     look,
+    present,
     recorded,
 )
 from fourfold.formats.native.record import RunRecord
@@ -144,7 +145,8 @@ def _running(
     if not before.digest:
         return _without_python(place, record, folder), ()
     taken: tuple[Standing, Compared] | None = None
-    for path in candidates(place, before):
+    asked = policy == "running"
+    for path in present(place, before, record.command) if asked else candidates(place, before):
         try:
             standing = look(place, path, place.environ)
         except FourfoldError:
@@ -153,7 +155,7 @@ def _running(
         if not compared.counted:
             taken = standing, compared
             break
-        # What is nearest to the record is meant: a stage that names .venv/bin/python does not use PATH's.
+        # What is nearest to the record is what is told.
         if taken is None or len(compared.counted) < len(taken[1].counted):
             taken = standing, compared
     if taken is None:
