@@ -122,7 +122,7 @@ json.dump({"at": time.time_ns(), "hour": time.localtime(86400).tm_hour}, open("o
     ]
     zone, umask = found.factors
     assert [(one.path, one.first, one.parts) for one in zone.outputs] == [
-        ("out.json", "hour is 13.0, not 0.0", 1)
+        ("out.json", "hour is 13, not 0", 1)
     ]
     assert (umask.outcome, umask.why) == ("same", "apart from what differs anyway: out.json")
     text = "\n".join(lines(found))

@@ -49,8 +49,15 @@ def _told(difference: Difference) -> str:
         if leaf is not None and leaf.numbers is not None and leaf.shape == ()
     ]
     if len(values) == 2 and None not in values:
-        return f" is {values[1]!r}, not {values[0]!r}"
+        return f" is {_number(values[1])}, not {_number(values[0])}"
     return f" has another {difference.what}" if difference.what != "values" else " has other values"
+
+
+def _number(value: float | None) -> str:
+    """A number as people write it: 3 for what a document has as 3."""
+    if value is not None and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return repr(value)
 
 
 def _first_byte(before: str, after: str) -> str | None:
