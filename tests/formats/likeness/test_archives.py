@@ -151,6 +151,20 @@ def test_the_sums_that_a_wheel_keeps_of_its_files_follow_from_them() -> None:
     assert differing(a, b, "p.zip") != []
 
 
+def test_when_an_office_document_was_written_means_nothing() -> None:
+    a = zipped(
+        ("[Content_Types].xml", b"<t/>"), ("docProps/core.xml", b"<d>1</d>"), ("xl/s.xml", b"<s>1</s>")
+    )
+    b = zipped(
+        ("[Content_Types].xml", b"<t/>"), ("docProps/core.xml", b"<d>2</d>"), ("xl/s.xml", b"<s>1</s>")
+    )
+    c = zipped(
+        ("[Content_Types].xml", b"<t/>"), ("docProps/core.xml", b"<d>2</d>"), ("xl/s.xml", b"<s>2</s>")
+    )
+    assert differing(a, b, "a.xlsx") == []
+    assert differing(a, c, "a.xlsx") == [("xl/s.xml!s", "values")]
+
+
 def test_zstandard_is_unpacked_where_python_can_and_else_said_to_be_packed() -> None:
     frame = b"\x28\xb5\x2f\xfd\x20\x03\x19\x00\x00abc"
     content = reading.read_bytes(frame, "a.txt.zst")

@@ -9,6 +9,7 @@ import lzma
 import os
 import random
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -199,3 +200,39 @@ def test_a_pipe_is_no_file_to_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(UnreadableContentError, match="no file"):
         reading.read(str(tmp_path / "a.json"))
+
+
+def test_first_bytes_go_before_the_name_and_words_that_look_like_them_do_not() -> None:
+    kinds = {
+        ("a.csv", figure("PNG")): "png",
+        ("a.json", gzip.compress(b"{}")): "json",
+        ("a.txt", zipped(b"{}")): "zip",
+        ("a.csv", b"PAR1,PAR2\n1,2\n"): "csv",
+        ("a.txt", b"BZh is how bzip2 begins\n"): "text",
+        ("a.txt", b"%PDF- is how a PDF begins\n"): "text",
+        ("a.yaml", b'{"a": 1}'): "yaml",
+        ("A.JSON", b"{}"): "json",
+        ("noname", bz2.compress(b"x")): "bytes",
+    }
+    for (name, data), kind in kinds.items():
+        assert reading.read_bytes(data, name).kind == kind, name
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("t.csv", "word%d,%d other words of a line\n"),
+        ("t.jsonl", '{"a": "word%d", "b": "%d"}\n'),
+        ("t.txt", "%d %d\n"),
+    ],
+)
+def test_memory_does_not_grow_with_what_streams_by(tmp_path: Path, name: str, line: str) -> None:
+    peaks = []
+    for count in (9_000, 40_000):
+        with open(tmp_path / name, "w") as file:
+            file.writelines(line % (i % 977, i % 13) for i in range(count))
+        tracemalloc.start()
+        reading.read(str(tmp_path / name), budget=Budget(numbers=0))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] + (1 << 20)

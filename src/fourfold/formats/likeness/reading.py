@@ -7,6 +7,7 @@ out of the meaning of each, and the caps: docs/concepts/likeness.md. This module
 
 import io
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
@@ -74,7 +75,8 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "zip"),
     (0, b"PK\x05\x06", "zip"),
     (0, b"\x1f\x8b\x08", "gzip"),
-    (0, b"BZh", "bzip2"),
+    (4, b"1AY&SY", "bzip2"),
+    (4, b"\x17rE8P\x90", "bzip2"),
     (0, b"\xfd7zXZ\0", "xz"),
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
@@ -148,6 +150,10 @@ SUFFIXES: Mapping[str, str] = {
     ".yml": "yaml",
     ".zip": "zip",
 }
+
+#: Formats of text, which a file is of if its name says so and its first bytes are none but text.
+_PLAIN = frozenset({"csv", "ini", "json", "json lines", "notebook", "text", "toml", "yaml"})
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 
 
 def read(
@@ -261,11 +267,14 @@ def with_line(found: Difference, a: str, b: str) -> Difference:
 def format_of(name: str, head: bytes) -> str:
     """The format of a file: ``bytes`` where neither its first bytes nor its name tell one."""
     suffix = os.path.splitext(name)[1].lower()
+    told = SUFFIXES.get(suffix, "bytes")
+    if told in _PLAIN and not _BINARY.search(head):
+        return told  # that a table begins with the word PAR1 does not make it Parquet
     for start, magic, kind in MAGIC:
         if head.startswith(magic, start):
             found = WITHIN.get((kind, suffix), kind)
             return _zipped(head, suffix) if found == "zip" else found
-    return SUFFIXES.get(suffix, "bytes")
+    return told
 
 
 def _zipped(head: bytes, suffix: str) -> str:
