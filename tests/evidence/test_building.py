@@ -1,7 +1,9 @@
 """Environments built from recorded locks by the real uv; and locks from which none can be built."""
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,48 @@ def test_pylock_is_a_lock(world: World) -> None:
     records, record = world.record()
     world.install("beta==1.0")
     assert world.choose(records, record).how == "lock"
+
+
+def poetry(rows: dict[str, tuple[str, str]]) -> str:
+    made = [
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\ndescription = ""\noptional = false\n'
+        f'python-versions = "*"\nfiles = [{{file = "{name}-{version}-py3-none-any.whl", hash = "{proof}"}}]\n'
+        for name, (version, proof) in rows.items()
+    ]
+    return "\n".join(made) + '\n[metadata]\nlock-version = "2.0"\npython-versions = "*"\ncontent-hash = "0"\n'
+
+
+def pdm(rows: dict[str, tuple[str, str]]) -> str:
+    made = [
+        f'[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        f'files = [{{file = "{name}-{version}-py3-none-any.whl", hash = "{proof}"}}]\n'
+        for name, (version, proof) in rows.items()
+    ]
+    return '[metadata]\nlock_version = "4.4"\n' + "\n".join(made)
+
+
+def pipenv(rows: dict[str, tuple[str, str]]) -> str:
+    made = {name: {"version": f"=={version}", "hashes": [proof]} for name, (version, proof) in rows.items()}
+    meta = {"hash": {"sha256": "0"}, "pipfile-spec": 6, "requires": {}, "sources": []}
+    return json.dumps({"_meta": meta, "default": made, "develop": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("poetry.lock", poetry), ("pdm.lock", pdm), ("Pipfile.lock", pipenv)]
+)
+def test_locks_of_other_tools_are_built_with_their_hashes(
+    world: World, name: str, write: Callable[[dict[str, tuple[str, str]]], str]
+) -> None:
+    rows = {
+        name: (version, sha256(world.made / "wheels" / f"{name}-{version}-py3-none-any.whl"))
+        for name, version in (("alpha", "1.0"), ("beta", "1.1"), ("omega", "4"))
+    }
+    world.lock(name, write(rows))
+    records, record = world.record()
+    assert record.environment["lock"].value["kind"] == name
+    world.install("beta==1.0")
+    found = world.choose(records, record)
+    assert (found.how, found.differences) == ("lock", ())
 
 
 def test_a_wheel_of_other_bytes_under_the_same_name_is_not_installed(world: World, tmp_path: Path) -> None:
