@@ -101,7 +101,7 @@ def test_runs_of_a_stage_are_searched_by_time(project: Sandbox) -> None:
     assert found["first_bad"]["commit"] is None
 
 
-def test_a_commit_that_nobody_ran_is_undecided_and_says_why(project: Sandbox) -> None:
+def test_a_commit_that_nobody_ran_is_undecided_or_run_once(project: Sandbox) -> None:
     project.git("reset", "-q", "--hard", "HEAD~3")
     project.run("checkout", "-q")
     change(project, "a half", {"prepare.py": PREPARE.replace("* rate", "* rate / 2")}, repro=False)
@@ -111,6 +111,15 @@ def test_a_commit_that_nobody_ran_is_undecided_and_says_why(project: Sandbox) ->
     (undecided,) = found["undecided"]
     assert undecided["title"] == "a half"
     assert undecided["why"] == "'prepare.py' changed and 'prepare' was not run"
+    workspace = project.git("status", "--porcelain")
+    found = project.run("bisect", "--metric", "auc", "--good", "HEAD~2", "--json").json()
+    assert (found["first_bad"]["title"], found["undecided"], found["executed"]) == ("a half", [], 1)
+    assert found["first_bad"]["value"] == pytest.approx(0.4545)
+    assert project.git("status", "--porcelain") == workspace
+    again = project.run(
+        "bisect", "--metric", "auc", "--good", "HEAD~2", "--threshold", "0.6", "--json"
+    ).json()
+    assert (again["first_bad"]["title"], again["executed"]) == ("a half", 0)
 
 
 def test_without_records_the_lock_files_tell(project: Sandbox) -> None:

@@ -71,7 +71,7 @@ class Commits:
         self._entries = {
             one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"
         }
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, Seen] = {}
         root, top = self._project.root, self._git.root
         self._prefix = "" if root == top else os.path.relpath(root, top).replace(os.sep, "/") + "/"
 
@@ -84,7 +84,7 @@ class Commits:
 
     def stages_with(self, commit: str, metric: str) -> dict[str, tuple[str, ...]]:
         """The metrics of the stages of a commit, if one of them is meant by a name; else nothing."""
-        seen = self._look(commit)
+        seen = self.look(commit)
         found = {}
         for owner in seen.stages:
             files = [
@@ -106,7 +106,7 @@ class Commits:
         title = self._git.commit(commit).message.partition("\n")[0]
         name = commit[:8]
         try:
-            seen = self._look(commit)
+            seen = self.look(commit)
         except FourfoldError as error:
             return State(name, commit, None, title, None, None, error.message)
         owner = next((owner for owner in seen.stages if owner.addressing == stage), None)
@@ -128,7 +128,12 @@ class Commits:
 
     # -- what a commit has ------------------------------------------------------------------------------
 
-    def _look(self, commit: str) -> "_Seen":
+    def look(self, commit: str) -> "Seen":
+        """What a commit has.
+
+        Raises:
+            FourfoldError: a file of its pipeline cannot be understood, or Git has not all of it.
+        """
         if commit not in self._seen:
             tracking = load_revision(self._project, commit, parsed=self._parsed)
             files = {
@@ -136,12 +141,12 @@ class Commits:
                 for path, entry in listing(self._git, self._place.environ, commit)
                 if entry.mode != FOLDER
             }
-            seen = _Seen(commit, Moment(self._project, tracking), files)
+            seen = Seen(commit, Moment(self._project, tracking), files)
             seen.runs.update(self._runs(seen))
             self._seen[commit] = seen
         return self._seen[commit]
 
-    def _runs(self, seen: "_Seen") -> Mapping[str, RunId]:
+    def _runs(self, seen: "Seen") -> Mapping[str, RunId]:
         """The run of each stage of a commit."""
         found: dict[str, RunId] = {}
         for owner in seen.stages:
@@ -150,7 +155,7 @@ class Commits:
                 if run:
                     found[owner.addressing] = run
         for path in {os.path.join(os.path.dirname(owner.relpath), LOCK_NAME) for owner in seen.stages}:
-            data = self._content(seen, self._prefix + path)
+            data = self.content(seen, self._prefix + path)
             if data is None:
                 continue
             for name, entry in parse_lock(data, path).stages.items():
@@ -173,7 +178,7 @@ class Commits:
                 self._known[run] = None
         return self._known[run]
 
-    def _content(self, seen: "_Seen", path: str) -> bytes | None:
+    def content(self, seen: "Seen", path: str) -> bytes | None:
         """The bytes of a file of a commit, by its path from the root of the repository."""
         oid = seen.files.get(path)
         if oid is None:
@@ -185,7 +190,7 @@ class Commits:
             self._contents[oid] = data
         return self._contents[oid]
 
-    def _in_files(self, seen: "_Seen", files: Iterable[str]) -> dict[str, float]:
+    def _in_files(self, seen: "Seen", files: Iterable[str]) -> dict[str, float]:
         """The numbers of metric files, where they are what the lock file says."""
         found: dict[str, float] = {}
         for file in files:
@@ -206,7 +211,7 @@ class Commits:
 
     # -- whether a result still holds -------------------------------------------------------------------
 
-    def _stale(self, seen: "_Seen", owner: Owner) -> str:
+    def _stale(self, seen: "Seen", owner: Owner) -> str:
         """What a commit has otherwise than the lock entry of a stage, or its record; "" when nothing."""
         if not owner.locked:
             return f"'{owner.addressing}' was never run there"
@@ -232,36 +237,43 @@ class Commits:
                     return f"'{path}' changed and '{owner.addressing}' was not run"
         return ""
 
-    def _sum(self, seen: "_Seen", path: str) -> str | None:
+    def _sum(self, seen: "Seen", path: str) -> str | None:
         """The MD5 of a file that Git has."""
         oid = seen.files.get(self._prefix + path)
         if oid is None:
             return None
         if oid not in self._sums:
-            data = self._content(seen, self._prefix + path)
+            data = self.content(seen, self._prefix + path)
             if data is None:
                 return None
             self._sums[oid] = md5(data, usedforsecurity=False).hexdigest()
         return self._sums[oid]
 
-    def _moved_params(self, seen: "_Seen", owner: Owner) -> str:
+    def _moved_params(self, seen: "Seen", owner: Owner) -> str:
         for file, values in (owner.params or {}).items():
-            path = os.path.relpath(os.path.join(owner.wdir, file or DEFAULT_PARAMS), self._project.root)
-            data = self._content(seen, self._prefix + path.replace(os.sep, "/"))
-            if data is None or not isinstance(values, Mapping):
-                continue
-            try:
-                now = params_format.parse(data, os.path.basename(path), path)
-            except FourfoldError:
+            now = self.parameters(seen, owner, file)
+            if now is None or not isinstance(values, Mapping):
                 continue
             for key, value in values.items():
-                if plain(lookup(now if isinstance(now, Mapping) else {}, key)) != plain(value):
+                if plain(lookup(now, key)) != plain(value):
                     return f"'{file}:{key}'"
         return ""
 
+    def parameters(self, seen: "Seen", owner: Owner, file: str | None) -> Mapping[str, Any] | None:
+        """What a file of parameters of a stage says at a commit; None where that is not known."""
+        path = os.path.relpath(os.path.join(owner.wdir, file or DEFAULT_PARAMS), self._project.root)
+        data = self.content(seen, self._prefix + path.replace(os.sep, "/"))
+        if data is None:
+            return None
+        try:
+            found = params_format.parse(data, os.path.basename(path), path)
+        except FourfoldError:
+            return None
+        return found if isinstance(found, Mapping) else {}
+
     # -- keys -------------------------------------------------------------------------------------------
 
-    def _lineage(self, seen: "_Seen", upstream: list[Owner]) -> Lineage | None:
+    def _lineage(self, seen: "Seen", upstream: list[Owner]) -> Lineage | None:
         """The runs behind a stage's result; None where one of them has no record here."""
         steps = []
         for owner in upstream:
@@ -278,7 +290,7 @@ class Commits:
             steps.append(Step(run, record, made))
         return Lineage(tuple(steps)) if steps else None
 
-    def _locked_key(self, seen: "_Seen", upstream: list[Owner]) -> Key:
+    def _locked_key(self, seen: "Seen", upstream: list[Owner]) -> Key:
         """The key of a result that no record tells of: by what the lock file says."""
         code = [[owner.addressing, list(_lines(owner.cmd))] for owner in upstream]
         params = [[owner.addressing, owner.params or {}] for owner in upstream]
@@ -291,7 +303,7 @@ class Commits:
                     (data if path in seen.outputs else sums)[path] = str(dep.oid)
         return Key(_digest([code, sums]), _digest(data), _digest(params), "", "")
 
-    def _tree_key(self, seen: "_Seen") -> Key:
+    def _tree_key(self, seen: "Seen") -> Key:
         """The key of a version that nobody ran: by everything that the commit has."""
         outputs = Outputs(self._prefix + path for path in seen.outputs)
         code = {
@@ -303,7 +315,7 @@ class Commits:
         return Key(_digest(code), _digest(data), "", "", "")
 
 
-class _Seen:
+class Seen:
     """One commit: its stages, their runs, its files by their Git ids."""
 
     def __init__(self, commit: str, moment: Moment, files: Mapping[str, str]) -> None:

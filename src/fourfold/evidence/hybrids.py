@@ -268,7 +268,7 @@ class Laboratory:
 
     def _raw(self, path: str, row: Row, raw: Mapping[str, Row], side: Side) -> Row:
         """An input that no run made, as one result had it; what that lacks stays as the other had it."""
-        if path in raw:
+        if path in raw and identity(raw[path]):
             return raw[path]
         for step in self._sides[side].steps:
             if prefix_of(step.record) + path in self._code(step):
@@ -342,10 +342,21 @@ class Laboratory:
             and all(oid == spec.files.get(path) for path, oid in reads.code.items())
             and reads.data.keys() == spec.inputs.keys()
             and all(
-                path in wanted and _same(row, wanted[path])
+                _same(row, wanted[path]) if path in wanted else self._is_there(spec, path, row)
                 for path, row in {**reads.undeclared, **reads.data}.items()
             )
         )
+
+    def _is_there(self, spec: _Spec, path: str, row: Row) -> bool:
+        """Whether a step would find what another run was seen to read and nobody says that it reads."""
+        if path.startswith(("/", "~/", "../")):
+            found = os.path.join(self._place.environ.get("HOME", ""), path[2:]) if path[0] == "~" else path
+            found = os.path.normpath(os.path.join(self._place.root, found))
+            if not identity(row):
+                return True  # of the machine: its environment is compared
+            return os.path.isfile(found) and is_same(row, self._contents.read(found))
+        there = self._file(self._step_of(spec.runs["data"]), path)
+        return there is not None and _same(row, there)
 
     def _done(self, record: RunRecord, *, executed: bool) -> _Done:
         rows = {row["path"]: row for row in rows_of(record, "outputs")}

@@ -1,6 +1,7 @@
 """``ff bisect``: which version made a metric worse, from what is recorded; what nobody ran is run."""
 
 import argparse
+import os
 from collections.abc import Iterator
 
 from fourfold.base.errors import UsageError
@@ -9,13 +10,15 @@ from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.bisect import Found, bisect
+from fourfold.evidence.bisect import Found, bisect, scatter
 from fourfold.evidence.explanation import number
 from fourfold.evidence.history import states_of
+from fourfold.evidence.replay import Streams
 from fourfold.evidence.states import State
 from fourfold.runs.words import short
 
 _TITLE = 60
+_POLICIES = ("auto", "running", "lock", "image")
 
 
 class ThresholdError(UsageError):
@@ -41,6 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
         completes(option, "none")
     ours(parser.add_argument("--dry", action="store_true", help="run nothing: answer from what is recorded"))
+    ours(
+        parser.add_argument(
+            "--environment",
+            choices=_POLICIES,
+            default="auto",
+            help="which environments may be taken for what is run",
+        )
+    )
     parser.epilog = "Example: ff bisect --metric auc --good v1.0 --bad HEAD"
 
 
@@ -49,7 +60,18 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     place, records = runs.opened(session)
     threshold = _threshold(args.threshold)
     history = states_of(place, records, args.good, args.bad or "HEAD", metric=args.metric, stage=args.stage)
-    found = bisect(history, threshold=threshold)
+    if args.dry or place.git is None or all(state.metric is not None for state in history.states):
+        found = bisect(history, threshold=threshold)
+    else:
+        from fourfold.evidence.trials import Trials  # noqa: PLC0415 - records mostly answer
+
+        with open(os.devnull, "wb") as silence:
+            streams = Streams(output=silence.fileno())
+            trials = Trials(
+                place, records, history, policy=args.environment, streams=streams, events=session.sink
+            )
+            found = bisect(history, trials, threshold=threshold, spread=scatter(history)[0] or 0.0)
+        session.sink.rest()
     return Outcome(data=found.document(), text=_lines(found, session.style))
 
 
