@@ -130,6 +130,7 @@ def plant(folder: Path, home: Path) -> Sandbox:
         }
     )
     repo.run("add", "-q", "data/people.csv")
+    repo.commit("begin")
     repo.run("repro", "-q")
     repo.commit("one")
     return repo

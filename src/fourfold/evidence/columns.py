@@ -77,9 +77,17 @@ def _floats(values: Sequence[str]) -> list[float] | None:
     return [value for value in found if math.isfinite(value)]
 
 
-def _thin(values: Column, most: int) -> Column:
-    """Evenly spaced values, the same ones each time."""
-    return values if len(values) <= most else values[:: -(-len(values) // most)]
+def thin(values: Column, most: int) -> Column:
+    """Values from all over a column, the same ones each time; no rhythm of the rows is caught by it."""
+    if len(values) <= most:
+        return values
+    step = -(-len(values) // most)
+    return [values[at + _scattered(at) % step] for at in range(0, len(values) - step + 1, step)]
+
+
+def _scattered(at: int) -> int:
+    """A number that follows from a place, and from nothing that repeats there (Knuth's multiplier)."""
+    return at * 2654435761 >> 13 & 0xFFFF
 
 
 def drift_of(common: Column, first: Column, second: Column) -> Drift | None:
@@ -92,11 +100,12 @@ def drift_of(common: Column, first: Column, second: Column) -> Drift | None:
     """
     if not first and not second:
         return None
-    seen = set().union(*(_thin(sample, SAMPLE) for sample in (common, first, second))) - NULLS
+    seen = set().union(*(thin(sample, SAMPLE) for sample in (common, first, second))) - NULLS
     if len(seen) > MOST_CATEGORIES:
-        numbers = [_numbers(sample) for sample in (common, first, second)]
-        if all(each is not None for each in numbers):
-            return _of_numbers(*(each or [] for each in numbers))
+        samples = (common, first, second, [*common, *first], [*common, *second])
+        numbers = [each for each in map(_numbers, samples) if each is not None]
+        if len(numbers) == len(samples):
+            return _of_numbers(*numbers)
         looked = sum(min(len(sample), SAMPLE) for sample in (common, first, second))
         if len(seen) > looked / 3:
             return None
@@ -110,11 +119,13 @@ def drift_of(common: Column, first: Column, second: Column) -> Drift | None:
 
 def _numbers(values: Column) -> list[float] | None:
     """A sample of the values as numbers, without what is none because the cell is empty."""
-    return _floats([value for value in _thin(values, SAMPLE) if value not in NULLS])
+    return _floats([value for value in thin(values, SAMPLE) if value not in NULLS])
 
 
-def _of_numbers(common: list[float], first: list[float], second: list[float]) -> Drift | None:
-    before, after = [*common, *first], [*common, *second]
+def _of_numbers(
+    common: list[float], first: list[float], second: list[float], before: list[float], after: list[float]
+) -> Drift | None:
+    """From a sample of each: of what both have, of what each has alone, and of each table."""
     if not before or not after:
         return None
     p_values = [
@@ -194,12 +205,15 @@ def tells(column: Column, label: Column) -> float:
     """
     pairs = [
         (value, truth)
-        for value, truth in zip(_thin(column, _TRIED), _thin(label, _TRIED), strict=True)
+        for value, truth in zip(thin(column, _TRIED), thin(label, _TRIED), strict=True)
         if truth not in NULLS
     ]
     if len(pairs) < 4 * _LEAST:
         return 0.0
-    learned, tried = pairs[::2], pairs[1::2]
+    halves: list[list[tuple[str, str]]] = [[], []]
+    for at, pair in enumerate(pairs):
+        halves[_scattered(at) & 1].append(pair)
+    learned, tried = halves
     group = _grouping([value for value, _ in learned])
     votes: dict[object, Counter[str]] = {}
     for value, truth in learned:

@@ -122,8 +122,7 @@ class Examiner:
         shares = [change.share for change in found if change.share is not None]
         if not shares and "" not in second:
             shares = [(len(changed) + len(new) + len(gone)) / max(len(first), len(second))]
-        every = [harm for change in found for harm in harms(change)]
-        return Looked("; ".join(said), max(shares, default=None), _ordered(every), tuple(found))
+        return Looked("; ".join(said), max(shares, default=None), _harms(path, found), tuple(found))
 
     def _files(self, record: RunRecord, path: str) -> dict[str, Held]:
         reads = by_path(mapping(value_of(record.trace, "undeclared_reads")).get("files"))
@@ -199,11 +198,10 @@ class Examiner:
                 if change is not None:
                     found.append(change)
         worst = max(found, key=lambda change: change.share or 0.0, default=None)
-        every = [harm for change in found for harm in harms(change)]
         return Looked(
             told(worst) if worst is not None else "",
             worst.share if worst is not None else None,
-            _ordered(every),
+            _harms(path, found),
             tuple(found),
         )
 
@@ -298,11 +296,13 @@ def _files_told(count: int, changed: Sequence[str], new: Sequence[str], gone: Se
 _ORDER = ("label", "overlap", "leak", "nulls", "copies")
 
 
-def _ordered(found: Sequence[Harm]) -> tuple[Harm, ...]:
-    """Each harm once, the worst first."""
+def _harms(path: str, found: Sequence[TableChange]) -> tuple[Harm, ...]:
+    """The harms of all tables of an input or output, each once, the worst first."""
     once: dict[tuple[str, str], Harm] = {}
-    for harm in found:
-        key = (harm.kind, harm.about)
-        if key not in once or once[key].share < harm.share:
-            once[key] = harm
+    for change in found:
+        where = f", in {change.path.removeprefix(path + '/')}" if change.path != path else ""
+        for harm in harms(change):
+            key = (harm.kind, harm.about)
+            if key not in once or once[key].share < harm.share:
+                once[key] = harm._replace(told=harm.told + where)
     return tuple(sorted(once.values(), key=lambda harm: (_ORDER.index(harm.kind), -harm.share, harm.about)))

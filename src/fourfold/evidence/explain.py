@@ -24,6 +24,8 @@ from fourfold.runs.diff import compare
 from fourfold.runs.diff_files import CodeFiles
 from fourfold.runs.words import short
 
+#: Outputs that are no data for a later stage.
+_NO_DATA = frozenset({"metric", "plot"})
 _ORDER = {name: at for at, name in enumerate((*COORDINATES, "trace", "outcome"))}
 
 
@@ -186,8 +188,8 @@ class _Found:
             if change.kind == "result":
                 self.results.append(Result(pair.stage, change))
                 self.otherwise.add(pair.stage)
-            elif change.kind == "moved" and change.coordinate == "data" and _follows(change, *made):
-                followed = True
+            elif change.coordinate == "data" and _follows(change, *made):
+                followed = followed or change.kind == "moved"
             elif change.name not in self.given:
                 drawn = change.coordinate == "randomness" and _is_drawn(change, one, two)
                 moved = moved or (change.kind == "moved" and not drawn)
@@ -327,9 +329,11 @@ class _Inside:
         for pair in self._pairs.values():
             if pair.first is None or pair.second is None or pair.first.run == pair.second.run:
                 continue
+            rows = rows_of(pair.second.record, "outputs")
+            data = {row["path"] for row in rows if row.get("role") not in _NO_DATA}
             for result in self._found.results:
                 path = result.change.name
-                if result.stage == pair.stage and result.change.before and result.change.after:
+                if result.stage == pair.stage and path in data and result.change.before:
                     looked = self._examiner.look(pair.first.record, pair.second.record, path)
                     self.made += [(pair.stage, table) for table in looked.tables]
                     fresh = [harm for harm in looked.harms if (harm.kind, harm.about) not in known]

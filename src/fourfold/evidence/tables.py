@@ -13,7 +13,7 @@ from itertools import compress, islice
 from operator import ne
 from typing import NamedTuple
 
-from fourfold.evidence.columns import Drift, drift_of, kind_of, nulls_of, tells
+from fourfold.evidence.columns import SAMPLE, Drift, drift_of, kind_of, nulls_of, tells, thin
 from fourfold.evidence.rows import Rows, read_rows
 from fourfold.evidence.statistics import chi_squared, holm
 
@@ -403,10 +403,7 @@ def _leaks(a: Rows, b: Rows, label: str, new: Sequence[str]) -> tuple[Leak, ...]
     return tuple(found)
 
 
-def _thinned(rows: Rows, most: int = 4000) -> dict[str, Sequence[str]]:
-    """Some columns of evenly spaced rows."""
-    step = -(-len(rows.texts) // most) or 1
-    return {
-        name: column[::step]
-        for name, column in islice(zip(rows.names, rows.columns, strict=True), _MOST_COLUMNS)
-    }
+def _thinned(rows: Rows) -> dict[str, Sequence[str]]:
+    """Some columns of some rows, the same rows of each."""
+    columns = islice(zip(rows.names, rows.columns, strict=True), _MOST_COLUMNS)
+    return {name: thin(column, SAMPLE) for name, column in columns}
