@@ -8,9 +8,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 
 from fourfold.base.errors import FourfoldError, InvalidFileError, from_os_error
-from fourfold.evidence import statements
+from fourfold.evidence import statements, wrapping
 from fourfold.evidence.audited import Audited, Finding, in_order
 from fourfold.evidence.export import unarchive
+from fourfold.evidence.export.archive import MANIFEST
 from fourfold.evidence.ledger import SHORT, about
 from fourfold.evidence.signing import PublicKey
 from fourfold.formats.attest import dsse, intoto
@@ -19,6 +20,8 @@ from fourfold.formats.native.canonical import MOST, digest
 from fourfold.formats.native.record import RunId, RunRecord, parse_record, parts_of, render
 from fourfold.runs.export import read
 
+#: Stands in each export.
+_MARK = b"fourfold.run-export/"
 _RECORDS = "runs/records/"
 _STATEMENTS = "runs/statements/"
 
@@ -51,12 +54,16 @@ def audit_file(path: str, keys: Mapping[str, PublicKey], shown: str = "") -> Aud
             data = file.read(MOST + 1)
     except OSError as error:
         raise from_os_error(error, f"reading {name}") from error
-    if data.startswith(b"PK"):
-        found = [Finding("broken", "archive-damaged", name, "it begins as an archive does, and is none")]
+    if data[:1] != b"{" and MANIFEST.encode() in data:
+        found = [
+            Finding(
+                "broken", "archive-damaged", name, "it begins as an archive does, and is none that is whole"
+            )
+        ]
         return Audited(tuple(found), counts)
     if b'"payloadType"' in data[: 1 << 16] and b'"record"' not in data[:1000]:
         return Audited(in_order(list(_envelope(data, name, keys, counts))), counts)
-    if data.lstrip()[:1] != b"{":
+    if data[:1] != b"{" and _MARK not in data:
         raise NothingToAuditError(f"'{name}' is no export, archive or statement")
     return Audited(in_order(list(_export(data, name, keys, counts))), counts)
 
@@ -133,6 +140,9 @@ def _archive(
         yield Finding("broken", "archive-damaged", name, message)
     if damaged:
         return
+    for what in wrapping.changes(path):
+        said = f"what it holds is proven, and {what} is not as it was written: something changed it"
+        yield Finding("broken", "archive-changed", name, said, "export the run again where it was made")
     known: dict[str, tuple[RunRecord, bytes]] = {}
     stated: list[tuple[str, bytes]] = []
     with zipfile.ZipFile(path) as archive:
