@@ -44,9 +44,11 @@ class Reader(NamedTuple):
 
 #: By name of a format.
 READERS: Mapping[str, Reader] = {
+    "arrow": Reader("columns", "read_arrow"),
     "bzip2": Reader("archives", "read_bzip2"),
     "csv": Reader("rows", "read_csv"),
     "gzip": Reader("archives", "read_gzip"),
+    "hdf5": Reader("hdf5", "read_hdf5"),
     "html": Reader("pages", "read_html"),
     "ini": Reader("documents", "read_ini"),
     "jpeg": Reader("images", "read_jpeg"),
@@ -55,6 +57,8 @@ READERS: Mapping[str, Reader] = {
     "notebook": Reader("notebooks", "read_notebook"),
     "npy": Reader("numpy_files", "read_npy"),
     "npz": Reader("numpy_files", "read_npz"),
+    "orc": Reader("columns", "read_orc"),
+    "parquet": Reader("columns", "read_parquet"),
     "pdf": Reader("markup", "read_pdf"),
     "pickle": Reader("pickles", "read_pickle"),
     "png": Reader("images", "read_png"),
@@ -91,6 +95,9 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),
     (0, b"\x80\x04\x95", "pickle"),
     (0, b"\x80\x05\x95", "pickle"),
+    (0, b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (0, b"PAR1", "parquet"),
+    (0, b"ARROW1\0\0", "arrow"),
 )
 
 #: What is packed or lies in an archive, by the end of its name, where that says more than its first bytes.
@@ -106,16 +113,23 @@ WITHIN: Mapping[tuple[str, str], str] = {
 
 #: By the end of a name.
 SUFFIXES: Mapping[str, str] = {
+    ".arrow": "arrow",
+    ".arrows": "arrow",
     ".bat": "text",
     ".cfg": "ini",
     ".ckpt": "torch",
     ".csv": "csv",
     ".dill": "pickle",
+    ".feather": "arrow",
     ".geojson": "json",
     ".graphml": "xml",
+    ".h5": "hdf5",
+    ".hdf": "hdf5",
+    ".hdf5": "hdf5",
     ".htm": "html",
     ".html": "html",
     ".ini": "ini",
+    ".ipc": "arrow",
     ".ipynb": "notebook",
     ".joblib": "pickle",
     ".json": "json",
@@ -125,10 +139,13 @@ SUFFIXES: Mapping[str, str] = {
     ".ndjson": "json lines",
     ".npy": "npy",
     ".npz": "npz",
+    ".orc": "orc",
     ".p": "pickle",
+    ".parquet": "parquet",
     ".pck": "pickle",
     ".pickle": "pickle",
     ".pkl": "pickle",
+    ".pq": "parquet",
     ".pt": "torch",
     ".pth": "torch",
     ".py": "text",
