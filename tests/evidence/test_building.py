@@ -122,6 +122,25 @@ def test_locks_of_other_tools_are_built_with_their_hashes(
     assert (found.how, found.differences) == ("lock", ())
 
 
+@pytest.mark.parametrize("folder", ["vendored wheels", "../elsewhere"])
+def test_a_wheel_that_the_lock_names_by_its_path_is_taken_from_there(world: World, folder: str) -> None:
+    wheel = Path("beta-1.1-py3-none-any.whl")
+    for top in (world.root, world.box) if folder.startswith("v") else (world.root,):
+        (top / folder).mkdir()
+        shutil.copy(world.made / "wheels" / wheel, top / folder / wheel)
+    project = (world.root / "pyproject.toml").read_text().replace('["alpha"]', '["alpha", "beta"]')
+    (world.root / "pyproject.toml").write_text(
+        f'{project}\n[tool.uv.sources]\nbeta = {{ path = "{folder}/{wheel}" }}\n'
+    )
+    world.uv("lock")
+    world.uv("sync", "--frozen", "--group", "dev", UV_PROJECT_ENVIRONMENT=str(world.venv.path))
+    world.lock("uv.lock", (world.root / "uv.lock").read_text())
+    records, record = world.record()
+    world.install("beta==1.0")
+    found = world.choose(records, record)
+    assert (found.how, found.differences) == ("lock", ())
+
+
 def test_a_wheel_of_other_bytes_under_the_same_name_is_not_installed(world: World, tmp_path: Path) -> None:
     records, record = world.record()
     wheels = tmp_path / "forged"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import (
@@ -135,7 +136,7 @@ def build(
         UvMissingError: there is no uv.
         BuildFailedError: uv fails.
     """
-    plan = _plan(before, lock, folder)
+    plan = _plan(before, lock, folder, place.root)
     uv = find_uv(place.environ)
     name = digest(canonical({"environment": before.digest, "lock": lock.get("digest"), "format": 1}))[:32]
     top = place.make(FOLDER)
@@ -173,7 +174,7 @@ def bare(environ: Mapping[str, str]) -> dict[str, str]:
 # --- what is installed ---
 
 
-def _plan(before: Recorded, lock: Mapping[str, Any], folder: str) -> Plan:
+def _plan(before: Recorded, lock: Mapping[str, Any], folder: str, root: str) -> Plan:
     name = str(lock.get("file", ""))
     if not name or os.path.isabs(name) or is_unsafe_path(name):
         raise LockUnbuildableError(f"the lock of the run, {name[:200] or '?'}, is not a file of the project")
@@ -192,10 +193,13 @@ def _plan(before: Recorded, lock: Mapping[str, Any], folder: str) -> Plan:
         raise LockUnbuildableError(f"{name} fixes no versions")
     if not before.listing:
         raise LockUnbuildableError("the list of the recorded distributions is not here")
-    return _planned(before, means.allowed, locked, os.path.dirname(os.path.join(folder, name)))
+    places = [os.path.dirname(os.path.join(top, name)) for top in (folder, root)]
+    return _planned(before, means.allowed, locked, places)
 
 
-def _planned(before: Recorded, allowed: Mapping[str, Sequence[Package]], locked: Locked, folder: str) -> Plan:
+def _planned(
+    before: Recorded, allowed: Mapping[str, Sequence[Package]], locked: Locked, places: Sequence[str]
+) -> Plan:
     hashed: list[str] = []
     plain: list[str] = []
     seeds: list[str] = []
@@ -210,24 +214,36 @@ def _planned(before: Recorded, allowed: Mapping[str, Sequence[Package]], locked:
             continue
         if package is None and name in SEEDS:
             seeds.append(f"{name}=={version}")
-        elif package is None or not _ADDRESS.fullmatch(f"-{package.url}{package.revision}"):
+        elif package is None or not _is_sound(package):
             missing.append(f"{name} {version} is not in {locked.kind}")
         else:
-            line, proofs = _requirement(package, version, folder)
+            line, proofs = _requirement(package, version, places)
             (hashed if proofs else plain).append(" ".join([line, *(f"--hash={one}" for one in proofs)]))
     return Plan(tuple(hashed), tuple(plain), tuple(seeds), tuple(missing))
 
 
-def _requirement(package: Package, version: str, folder: str) -> tuple[str, list[str]]:
-    """A line for uv, and the hashes that go with it."""
+def _is_sound(package: Package) -> bool:
+    """Whether the address of a package can stand on a line; that of a file is written as a URL."""
+    return package.source == "path" or _ADDRESS.fullmatch(f"-{package.url}{package.revision}") is not None
+
+
+def _requirement(package: Package, version: str, places: Sequence[str]) -> tuple[str, list[str]]:
+    """A line for uv, and the hashes that go with it.
+
+    Args:
+        package: What is wanted.
+        version: Its version.
+        places: The folder of the lock, in the box and in the workspace: what is no code is only there.
+    """
     proofs = sorted(one for one in package.hashes if one.startswith("sha"))
     if package.source == "vcs":
         return f"{package.name} @ git+{package.url}@{package.revision}", []
     if package.source == "url":
         return f"{package.name} @ {package.url}", proofs
     if package.source == "path":
-        path = os.path.normpath(os.path.join(folder, package.url))
-        return f"{package.name} @ file://{path}", proofs
+        paths = [os.path.normpath(os.path.join(folder, package.url)) for folder in places]
+        path = next((path for path in paths if os.path.exists(path)), paths[0])
+        return f"{package.name} @ {Path(path).as_uri()}", proofs
     return f"{package.name}=={version}", proofs
 
 
