@@ -8,7 +8,7 @@ table from afar has to do, and is told as that. Rows of a file are `rows`, one c
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, islice
 from operator import ne
 from typing import NamedTuple
@@ -217,9 +217,7 @@ def compare_rows(
     found = _by_column(found, parted)
     chosen = label if label is not None and label in b.names else None
     if chosen is not None:
-        found = found._replace(
-            label=_label(parted, chosen, found), leaks=_leaks(a, b, chosen, found.new_columns)
-        )
+        found = found._replace(label=_label(parted, chosen, found), leaks=_leaks(a, b, chosen, found))
     return found
 
 
@@ -235,15 +233,18 @@ class _Parted:
         self.sizes = (sum(self._first), sum(self._second))
         self.is_same = not any(self.sizes)
         self._common = [not lacks for lacks in self._first]
+        self._known: dict[str, list[Sequence[str]]] = {}
 
     def of(self, name: str) -> list[Sequence[str]]:
         """One column: of what both have, of what the first has, of what the second has."""
-        first, second = self._a.column(name), self._b.column(name)
-        return [
-            list(compress(first, self._common)) if self.sizes[0] else first,
-            list(compress(first, self._first)) if self.sizes[0] else (),
-            list(compress(second, self._second)) if self.sizes[1] else (),
-        ]
+        if name not in self._known:
+            first, second = self._a.column(name), self._b.column(name)
+            self._known[name] = [
+                list(compress(first, self._common)) if self.sizes[0] else first,
+                list(compress(first, self._first)) if self.sizes[0] else (),
+                list(compress(second, self._second)) if self.sizes[1] else (),
+            ]
+        return self._known[name]
 
 
 def _lacking(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
@@ -385,22 +386,29 @@ def shares_of(counts: Counter[str]) -> dict[str, float]:
     return {value: round(count / total, 4) for value, count in order}
 
 
-def _leaks(a: Rows, b: Rows, label: str, new: Sequence[str]) -> tuple[Leak, ...]:
+def _leaks(a: Rows, b: Rows, label: str, change: TableChange) -> tuple[Leak, ...]:
     """Columns that tell the label in the second table and did not in the first."""
     found = []
     after = _thinned(b)
-    truth = after[label]
     before = _thinned(a) if label in a.names else {}
-    for name, column in after.items():
-        if name == label:
-            continue
-        now = tells(column, truth)
+    for name in _written_anew(after, label, change):
+        now = tells(after[name], after[label])
         if now < LEAK:
             continue
-        then = tells(before[name], before[label]) if name in before and name not in new else None
+        known = name in before and name not in change.new_columns
+        then = tells(before[name], before[label]) if known else None
         if then is None or then < now - (1 - LEAK):
             found.append(Leak(name, None if then is None else round(then, 4), round(now, 4)))
     return tuple(found)
+
+
+def _written_anew(names: Iterable[str], label: str, change: TableChange) -> list[str]:
+    """Columns that may tell more than they did: all but those whose cells stayed as they were."""
+    cells = {column.name for column in change.columns if column.changed}
+    rows = max(change.added or 0, change.removed or 0)
+    stayed = bool(change.key) and label not in cells and rows <= max(change.rows[1] or 0, 1) / 2
+    others = [name for name in names if name != label]
+    return [name for name in others if name in cells or name in change.new_columns] if stayed else others
 
 
 def _thinned(rows: Rows) -> dict[str, Sequence[str]]:
