@@ -519,3 +519,41 @@ def test_a_run_outside_of_git_is_refused_with_the_reason(tmp_path: Path, ff: Too
     assert ran.code == 255
     assert "code: replay-without-code" in ran.stderr
     assert "no Git repository" in ran.stderr
+
+
+def test_a_revision_of_several_stages_means_the_one_that_stands_on_all_others(
+    tmp_path: Path, ff: Tool
+) -> None:
+    repo = start(
+        tmp_path / "repo",
+        ff,
+        **{
+            "copy.py": "import sys\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read())\n",
+            "raw.txt": "raw",
+            "dvc.yaml": "stages:\n"
+            + stage("one", "copy.py raw.txt a.txt", deps="raw.txt", outs="a.txt")
+            + stage("two", "copy.py a.txt b.txt", deps="a.txt", outs="b.txt"),
+            "sub/dvc.yaml": "stages:\n"
+            + stage("side", "../copy.py ../raw.txt c.txt", deps="../raw.txt", outs="c.txt"),
+        },
+    )
+    repo.run("repro", "-q")
+    repo.commit("two")
+    two = repo.run("runs", "show", "two", "--json").json()["id"]
+    assert repo.run("replay", "HEAD", "--json").json()["of"] == two
+    assert repo.run("replay", "HEAD:one", "--json").json()["of"] != two
+    assert repo.run("replay", "HEAD", "--pipeline", "--json").json()["equal"] is True
+    assert repo.run("replay", "HEAD", "--pipeline", "--into", "x", check=False).code == 255
+    repo.run("repro", "-q", "sub/dvc.yaml")
+    repo.commit("side")
+    side = repo.run("runs", "show", "sub/dvc.yaml:side", "--json").json()["id"]
+    assert repo.run("replay", "HEAD:sub/dvc.yaml:side", "--json").json()["of"] == side
+    ran = repo.run("replay", "HEAD", check=False)
+    assert ran.code == 255
+    assert "code: stage-not-named" in ran.stderr
+    assert "HEAD:sub/dvc.yaml:side" in ran.stderr
+    shutil.rmtree(repo.path / ".dvc/fourfold/runs/records")
+    ran = repo.run("replay", "HEAD:one", check=False)
+    assert ran.code == 255
+    assert "is not here" in ran.stderr
+    assert "ff pull" in ran.stderr

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fourfold.base.clock import SYSTEM
+from fourfold.base.events import Event, Warned
 from fourfold.evidence.recipe import CommandHiddenError, NothingToReplayError
 from fourfold.evidence.replay import (
     Changes,
@@ -368,3 +369,40 @@ def test_submodules_and_large_files_are_those_of_the_clone_or_named(tmp_path: Pa
         assert [line.split(" (")[0] for line in replayed.left_out] == ["lib", "big.bin"]
         assert Path(replayed.box.root, "big.bin").read_text() == pointer
         assert not replayed.equal
+
+
+def test_an_output_that_a_stage_keeps_between_runs_is_told(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen(
+        {
+            "go.py": "open('log.txt', 'a').write('x')\n",
+            "dvc.yaml": f"stages:\n  go:\n    cmd: {sys.executable} go.py\n    deps: [go.py]\n"
+            "    outs: [log.txt: {persist: true}]\n",
+        }
+    )
+    repo.commit("one")
+    repo.run("repro", "-q")
+    repo.run("repro", "-q", "-f")
+    world, heard = World(repo), list[Event]()
+    with world.replay(world.run("go"), events=heard.append) as replayed:
+        assert not replayed.equal
+    assert "replay-of-persistent" in [event.code for event in heard if isinstance(event, Warned)]
+
+
+def test_line_ends_are_those_that_the_repository_asks_for(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.git("config", "core.autocrlf", "true")
+    repo.gen(
+        {"in.txt": b"a\r\nb\r\n", "go.py": b"open('out.txt', 'wb').write(open('in.txt', 'rb').read())\r\n"}
+    )
+    repo.commit("one")
+    repo.run("run", "-q", "--", sys.executable, "go.py")
+    world = World(repo)
+    with world.replay(world.run("@"), policy="running") as replayed:
+        assert replayed.equal
+        assert value_of(replayed.record.code, "tree") == value_of(replayed.original.code, "tree")
+        assert value_of(replayed.record.code, "dirty") == value_of(replayed.original.code, "dirty")

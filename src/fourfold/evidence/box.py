@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 REPLAYS = "replays"
 #: Characters that mean something in a pattern of ``.gitignore``.
 _SPECIAL = re.compile(r"[\\*?\[\]!# ]")
+_SETTINGS = ("autocrlf", "eol", "safecrlf", "symlinks", "ignorecase", "precomposeunicode")
+_SHAPING = re.compile(rb"autocrlf|\beol\b|symlinks|ignorecase|precomposeunicode", re.IGNORECASE)
 #: In the folder of a replay whose worktree is to stay.
 _KEPT = "kept"
 
@@ -494,8 +496,29 @@ def _make_repository(git: Git, environ: Mapping[str, str], commit: str | None, r
                 file.write(commit.encode("ascii") + b"\n")
     except OSError as error:
         raise from_os_error(error, f"writing {own}") from error
+    _take_over(git, env, root)
     if commit is not None:
         _git(root, env, ["read-tree", commit])
+
+
+def _take_over(git: Git, env: Mapping[str, str], root: str) -> None:
+    """Settings of the user's repository that decide what its files look like: line ends, modes, links."""
+    try:
+        with open(os.path.join(git.common_dir, "config"), "rb") as file:
+            if not _SHAPING.search(file.read(1 << 20)):
+                return
+    except OSError:
+        return
+    pattern = f"^core\\.({'|'.join(_SETTINGS)})$"
+    done = run_git(
+        ("-C", root),
+        ["config", "--file", os.path.join(git.common_dir, "config"), "--get-regexp", pattern],
+        env,
+    )
+    for line in done.out.decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(" ")
+        if value.isalnum():
+            _git(root, env, ["config", name, value])
 
 
 def _rows(code: RunRecord, name: str, records: "Records") -> list[str]:

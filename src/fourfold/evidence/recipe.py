@@ -24,6 +24,7 @@ from fourfold.storage.redact import HIDDEN
 if TYPE_CHECKING:
     from fourfold.evidence.box import Box
     from fourfold.evidence.surroundings import Surroundings
+    from fourfold.project.outs import Owner
     from fourfold.runs.store import Records
 
 _HASHSEED = "PYTHONHASHSEED"
@@ -33,6 +34,8 @@ _LOCALE = re.compile(r"LANG|LANGUAGE|TZ|LC_[A-Z_]+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 #: A value of a switch, a language or a time zone is no longer, in characters.
 _LONGEST = 200
+#: So much of a pipeline file is searched for a word.
+_PIPELINE = 1 << 20
 
 
 class CommandHiddenError(ConflictError):
@@ -136,22 +139,46 @@ def commands_of(plan: Plan, box: "Box") -> tuple[str, ...]:
 
 def _written(code: RunRecord, box: "Box") -> tuple[str, ...]:
     """The lines of the stage in the ``dvc.yaml`` of the box; none where it has no such stage."""
+    owner = _owner(code, box)
+    command = (owner.cmd or "") if owner is not None else ""
+    found = command.splitlines() if isinstance(command, str) else list(command)
+    return tuple(str(line) for line in found)
+
+
+def persistent(code: RunRecord, box: "Box") -> tuple[str, ...]:
+    """The outputs of the stage that it finds as it left them, as the record names them."""
+    path = box.inside(code.stage.rpartition(":")[0] or "dvc.yaml")
+    if path is None or not os.path.isfile(path):
+        return ()
+    try:
+        with open(path, "rb") as file:
+            if b"persist" not in file.read(_PIPELINE):
+                return ()
+    except OSError:
+        return ()
+    owner = _owner(code, box)
+    if owner is None:
+        return ()
+    kept = {os.path.normpath(os.path.join(owner.wdir, out.path)) for out in owner.outs if out.persist}
+    return tuple(row["path"] for row in rows_of(code, "outputs") if box.inside(row["path"]) in kept)
+
+
+def _owner(code: RunRecord, box: "Box") -> "Owner | None":
+    """The stage of a run, as the restored code has it; None where it has none that can be read."""
     project = box.place.project
     if project is None or not code.stage:
-        return ()
-    from fourfold.project.files import load_tracked  # noqa: PLC0415 - few command lines hold secrets
+        return None
+    from fourfold.project.files import load_tracked  # noqa: PLC0415 - few replays ask
 
     try:
         owners = load_tracked(project).owners
     except FourfoldError:
-        return ()
+        return None
     for owner in owners:
         name = owner.name or ""
-        if code.stage == (name if owner.relpath == "dvc.yaml" else f"{owner.relpath}:{name}") and name:
-            command = owner.cmd or ""
-            found = command.splitlines() if isinstance(command, str) else list(command)
-            return tuple(str(line) for line in found)
-    return ()
+        if name and code.stage == (name if owner.relpath == "dvc.yaml" else f"{owner.relpath}:{name}"):
+            return owner
+    return None
 
 
 def _fits(struck: str, whole: str) -> bool:
@@ -240,6 +267,8 @@ def task_of(
         else:
             environ[name] = value
     declared, params = _declared(plan.randomness), params_of(plan.data, part)
+    if surroundings.image:  # what is started there is no child of ours, and its paths are none of here
+        declared = declared._replace(trace="off", image=surroundings.image)
     if changes.seed is not None:
         declared = declared._replace(seed=changes.seed, seed_from="replay")
     if declared.seed is not None and (changes.seed is not None or plan.randomness is not plan.data):

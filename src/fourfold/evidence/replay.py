@@ -22,6 +22,7 @@ from fourfold.evidence.recipe import (
     Sources,
     commands_of,
     inputs_of,
+    persistent,
     plan_of,
     seen_of,
     task_of,
@@ -29,6 +30,7 @@ from fourfold.evidence.recipe import (
 from fourfold.formats.native.record import Outcome, RunId, RunRecord
 from fourfold.pipeline.crew import Verdict, Work, run_here
 from fourfold.runs.changes import mapping, rows_of, value_of
+from fourfold.runs.declared import TRACE
 from fourfold.runs.session import Capture, begin
 
 if TYPE_CHECKING:
@@ -243,6 +245,10 @@ def replay(
         FourfoldError: what else can go wrong before its commands start.
     """
     plan = plan_of(records, run, sources)
+    if place.environ.get(TRACE, "auto") in {"auto", "seccomp"}:
+        from fourfold.runs.tracer.nursery import NURSERY  # noqa: PLC0415 - where nothing runs, nobody asks
+
+        NURSERY.get_ready()  # while the box is made
     box = open_box(place, records, plan.code, folder, name=changes.cwd_name or "tree")
     try:
         if keep:
@@ -379,6 +385,14 @@ def replay_in(
     )
     task = task_of(run, plan, box, part, commands, surroundings, changes)
     box.clear(rows_of(plan.code, "outputs"))
+    for shown in persistent(plan.code, box):
+        events(
+            Warned(
+                "replay-of-persistent",
+                f"output '{shown}' is kept between runs (persist): the replay begins without it",
+                "what it held before the run is in no record",
+            )
+        )
     told = Prepared(run, original, plan, box, surroundings, missing, task.declared.seed, commands)
     streams.prepared(told)
     capture = begin(box.place, records, task, events=events)
