@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from fourfold.base.clock import SYSTEM
 from fourfold.evidence.containers import ImageNotRecordedError, NoContainerProgramError, compose
+from fourfold.evidence.replay import replay
 from fourfold.formats.native.fact import observed
+from fourfold.runs.store import records_of
+from fourfold.wiring import find_place
+from tests.conftest import find_ff
 from tests.evidence.envworld import World, stock
+from tests.fixtures.sandbox import Sandbox, Tool
 
 MANIFEST, INDEX, CONFIG = (f"sha256:{letter * 64}" for letter in "abc")
 IMAGE = {"reference": "python:3.12", "manifest": MANIFEST, "index": INDEX, "config": CONFIG}
@@ -21,13 +27,15 @@ shift
 while test $# -gt 0; do
     case "$1" in
         --workdir=*) cd "${1#--workdir=}" ;;
-        --volume | --env) shift ;;
+        --volume) shift ;;
+        --env) shift; case "$1" in *=*) export "$1" ;; esac ;;
         --*) ;;
         *) break ;;
     esac
     shift
 done
 image="$1"; shift
+test "$FOURFOLD_RUN_DIR" != /tmp || export FOURFOLD_RUN_DIR="$(dirname "$PODMAN_HEARD")"  # a /tmp of its own
 IMAGE="$image" exec "$@"
 """
 
@@ -66,7 +74,7 @@ def test_another_environment_is_had_from_the_recorded_image_by_a_stand_in_for_po
     assert said.split() == [str(world.box), f"docker.io/library/python@{MANIFEST}"]
 
 
-def test_the_container_sees_the_box_and_what_observes_and_is_the_same_user(world: World) -> None:
+def test_the_container_sees_the_box_and_what_seeds_and_is_the_same_user(world: World) -> None:
     program(world, "docker")
     world.environ |= {"CUSTOMER": "a secret value", "TZ": "UTC"}
     found = compose(world.place(), IMAGE, str(world.box))
@@ -74,11 +82,9 @@ def test_the_container_sees_the_box_and_what_observes_and_is_the_same_user(world
     assert (found.program, words[0], words[1]) == ("docker", str(world.root.parent / "bin" / "docker"), "run")
     volumes = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
     scratch = world.box.parent
-    assert volumes[:2] == [
-        f"{scratch}:{scratch}",
-        *(f"{path}:{path}" for path in [world.root / ".fourfold" / "runs" / "live"]),
-    ]
-    assert volumes[2].endswith("/runs/inject:ro")
+    assert volumes[0] == f"{scratch}:{scratch}"
+    assert volumes[1].endswith("/runs/inject:ro")
+    assert len(volumes) == 2
     assert f"--user={os.getuid()}:{os.getgid()}" in words
     assert f"--workdir={world.box}" in words
     variables = {words[at + 1] for at, word in enumerate(words) if word == "--env"}
@@ -87,7 +93,7 @@ def test_the_container_sees_the_box_and_what_observes_and_is_the_same_user(world
         "TZ",
         "PYTHONPATH",
         "FOURFOLD_SEED",
-        "FOURFOLD_RUN_DIR",
+        "FOURFOLD_RUN_DIR=/tmp",
         "PYTHONHASHSEED",
     } <= variables
     assert not {"PATH", "HOME", "TMPDIR"} & variables
@@ -122,3 +128,37 @@ def test_without_podman_and_docker_it_is_said_which_image_is_wanted(world: World
     world.environ["PATH"] = str(world.root)
     with pytest.raises(NoContainerProgramError, match=f"library/python@{MANIFEST}"):
         compose(world.place(), IMAGE, str(world.box))
+
+
+def test_a_run_is_replayed_in_its_image_by_a_stand_in_for_podman_and_the_record_names_it(
+    tmp_path: Path,
+) -> None:
+    repo = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    code = 'import os, random; open("out", "w").write(f"{random.random()} {os.getcwd() != 1}")'
+    pipeline = """\
+stages:
+  make: {cmd: python3 make.py, deps: [make.py], outs: [out], meta: {fourfold: {seed: 1, image: IMAGE}}}
+"""
+    repo.gen({"make.py": code, "dvc.yaml": pipeline.replace("IMAGE", f"python@{MANIFEST}")})
+    repo.commit()
+    repo.run("repro", "-q")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "podman").write_text(PODMAN)
+    (folder / "podman").chmod(0o755)
+    repo.tool.env |= {
+        "PATH": f"{folder}:{repo.tool.env['PATH']}",
+        "PODMAN_HEARD": str(tmp_path / "heard"),
+    }
+    place = find_place(str(repo.path), environ=repo.tool.env, clock=SYSTEM)
+    records = records_of(place)
+    with replay(place, records, records.resolve("make"), policy="image") as found:
+        assert found.equal
+        assert found.surroundings.image == f"docker.io/library/python@{MANIFEST}"
+        assert found.record.environment["image"].grade == "declared"
+        assert found.record.environment["digest"].grade == "absent"
+        assert found.record.trace["coverage"].value["method"] == "none"
+    heard = (tmp_path / "heard").read_text()
+    assert f"--volume {repo.path}/.git/objects:{repo.path}/.git/objects:ro" in heard

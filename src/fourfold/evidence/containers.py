@@ -1,7 +1,7 @@
 """A command in the image that a run recorded, by its digest, with podman or docker.
 
 Only what goes before a command is composed here. The box lies in the container where it lies outside, and so
-does what observes from inside Python; nothing else of the machine is to be seen.
+does what seeds processes of Python; nothing else of the machine is to be seen.
 """
 
 import os
@@ -44,7 +44,7 @@ _OF_HOST = frozenset(
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 #: Of what may be set for a run later: seeds and profiles are named by `fourfold.runs.randomness`.
-_LATER = ("FOURFOLD_AUDIT", "FOURFOLD_RUN_DIR", "FOURFOLD_WORKER", "LANG", "PYTHONPATH")
+_LATER = ("FOURFOLD_WORKER", "LANG", "PYTHONPATH")
 
 
 class ImageNotRecordedError(UnsupportedError):
@@ -68,13 +68,11 @@ class Container(NamedTuple):
         program: ``podman`` or ``docker``.
         reference: The image: ``docker.io/library/python@sha256:...``.
         words: What goes before the shell of a command.
-        environ: What the environment of the program gets besides.
     """
 
     program: str
     reference: str
     words: tuple[str, ...]
-    environ: Mapping[str, str]
 
 
 def compose(
@@ -110,7 +108,9 @@ def compose(
         words += ["--volume", f"{mounted}:{mounted}{how}"]
     for variable in _variables(place.environ):
         words += ["--env", variable]
-    return Container(name, reference, (*words, "--entrypoint=", reference), {})
+    # What its processes tell of themselves stays there: their paths are none of this machine.
+    words += ["--env", f"{injection.RUN_DIR}=/tmp"]
+    return Container(name, reference, (*words, "--entrypoint=", reference))
 
 
 def _reference(image: Mapping[str, Any]) -> str:
@@ -135,8 +135,7 @@ def _mounts(place: "Place", folder: str) -> list[tuple[str, str]]:
     box = find_root(folder) or folder
     if os.path.normpath(folder).startswith(own + os.sep):
         box = os.path.join(own, os.path.relpath(folder, own).split(os.sep)[0])
-    live = os.path.join(place.own, "runs", "live")
-    found = [(box, ""), (live, ""), (injection.FOLDER, ":ro")]
+    found = [(box, ""), (injection.FOLDER, ":ro")]
     if place.git is not None:  # the box's repository reads the objects of the user's
         found.append((os.path.join(place.git.common_dir, "objects"), ":ro"))
     return found
@@ -150,5 +149,5 @@ def _variables(environ: Mapping[str, str]) -> list[str]:
         numerics=Numerics(1, "Haswell", "x86-64-v3", False, ":4096:8", True),  # noqa: FBT003 - a full profile
     )
     later = randomness.plan(Task("stage", "", (), "", "", {}, everything), lambda: 0).environ
-    names = {*environ, *later, *_LATER} - _OF_HOST
+    names = {*environ, *later, *_LATER} - _OF_HOST - {injection.RUN_DIR}
     return sorted(name for name in names if _NAME.fullmatch(name))

@@ -67,6 +67,7 @@ class Surroundings(NamedTuple):
         differences: What is otherwise than recorded, in words.
         executable: The interpreter; "" where none is known.
         notes: What differs and does not matter, and what could not be compared, in words.
+        image: The image that its commands run in, by its digest; "" outside of containers.
     """
 
     how: How
@@ -75,6 +76,7 @@ class Surroundings(NamedTuple):
     differences: tuple[str, ...]
     executable: str = ""
     notes: tuple[str, ...] = ()
+    image: str = ""
 
 
 def choose(
@@ -325,4 +327,4 @@ def _imaged(place: "Place", record: RunRecord, _before: Recorded, folder: str, e
     cwd = os.path.normpath(os.path.join(folder, str(value_of(record.code, "cwd") or ".")))
     container = compose(place, image, folder, cwd=cwd, events=events)
     note = f"in the image {container.reference}, by {container.program}; what is in it is not looked at"
-    return Surroundings("image", container.environ, container.words, (), notes=(note,))
+    return Surroundings("image", {}, container.words, (), notes=(note,), image=container.reference)
