@@ -15,7 +15,7 @@ from fourfold.base.fs.walk import scan_directory
 from fourfold.evidence.tolerance import Tolerance, calibrate, nearest
 from fourfold.evidence.verdict import First, Measured, OutputLevel, OutputVerdict
 from fourfold.formats.likeness.model import Content, Difference, Leaf, compare
-from fourfold.formats.likeness.reading import read, with_line
+from fourfold.formats.likeness.reading import compare_paths, read, with_line
 from fourfold.formats.likeness.tensors import Distance, distance
 
 if TYPE_CHECKING:
@@ -34,14 +34,10 @@ class Matched(NamedTuple):
 
     Attributes:
         verdict: By bytes and by meaning; what differs in numbers is measured, without a tolerance.
-        before: What it meant then; None where nobody could or needed to read it.
-        after: What it means now; likewise.
-        differences: Between these.
+        differences: In what it means; none where it means the same, or was not read.
     """
 
     verdict: OutputVerdict
-    before: Content | None = None
-    after: Content | None = None
     differences: tuple[Difference, ...] = ()
 
 
@@ -82,33 +78,45 @@ def match(pair: "Pair", record: "RunRecord", originals: "Originals", *, unsafe: 
 def _read(plain: OutputVerdict, original: str, file: str, *, unsafe: bool) -> Matched:
     where = first_byte(original, file)
     try:
-        before = read(original, plain.path, unsafe=unsafe)
-        after = read(file, plain.path, unsafe=unsafe)
+        differences, reader, meaning = _differences(plain.path, original, file, unsafe=unsafe)
     except FourfoldError as error:
         why = f"other bytes{_at(where)}, and what they mean is not known: {error.message}"
         return Matched(plain._replace(level="inconclusive", reason=why, first=where))
-    differences = tuple(with_line(each, original, file) for each in compare(before, after))
-    reader = "" if before.kind == "bytes" else before.canonicalizer
     if not differences:
-        why = f"other bytes{_at(where)}, the same meaning ({before.kind}{_aside(before)})"
-        same = plain._replace(level="canonical", reason=why, first=where, reader=reader)
-        return Matched(same, before, after)
-    if before.kind == after.kind == "bytes":
+        why = f"other bytes{_at(where)}, the same meaning ({meaning})"
+        return Matched(plain._replace(level="canonical", reason=why, first=where, reader=reader))
+    if not reader:
         why = f"other bytes{_at(where)}, in a format that is not read"
-        other = plain._replace(level="different", reason=why, first=where)
-        return Matched(other, before, after, differences)
+        return Matched(plain._replace(level="different", reason=why, first=where))
     measured = {each.name: found for each in differences if (found := _distance(each)) is not None}
     first = first_of(differences[0], measured.get(differences[0].name))
     leaves = sorted((_measured(name, found) for name, found in measured.items()), key=_size, reverse=True)
     told = plain._replace(
         level="different",
         reason=described(first, len(differences)),
-        first=first._replace(offset=where.offset if where is not None else None),
+        first=first._replace(offset=where.offset if where is not None and not where.name else None),
         leaves=tuple(leaves),
         differing=len(differences),
         reader=reader,
     )
-    return Matched(told, before, after, differences)
+    return Matched(told, differences)
+
+
+def _differences(
+    name: str, original: str, file: str, *, unsafe: bool
+) -> tuple[tuple[Difference, ...], str, str]:
+    """Where two outputs mean something else; what read them, "" for nobody; what is left out, in words."""
+    if os.path.isdir(original) and os.path.isdir(file):
+        # Only the files that are not the same are read: of a folder of images, one.
+        return (
+            compare_paths(original, file, name=name, unsafe=unsafe),
+            "folder/1",
+            "of each file of the folder",
+        )
+    before, after = (read(path, name, unsafe=unsafe) for path in (original, file))
+    found = tuple(with_line(each, original, file) for each in compare(before, after))
+    reader = "" if before.kind == after.kind == "bytes" else before.canonicalizer
+    return found, reader, before.kind + _aside(before)
 
 
 class _Judged(NamedTuple):
@@ -137,23 +145,20 @@ def match_numbers(found: Sequence[Matched]) -> OutputVerdict:
         found: The output of each repeat beside the original, two or more.
     """
     base = weakest([each.verdict for each in found])
-    before = next((each.before for each in found if each.before is not None), None)
-    if base.level != "different" or before is None:
+    if any(each.verdict.level == "different" and not each.differences for each in found):
         return base
-    # A repeat that had the same bytes was not read: it means what the original means.
-    repeats = [before if each.verdict.level == "bitwise" else each.after for each in found]
-    contents = [each for each in repeats if each is not None]
-    if len(contents) < len(repeats) or before.kind == "bytes":
+    if base.level != "different":
         return base
-    differing = {difference.name: difference for one in found for difference in one.differences}
+    repeats = [{difference.name: difference for difference in one.differences} for one in found]
     judged: list[_Judged] = []
-    for difference in differing.values():
-        then = before.leaves.get(difference.name)
-        now = [content.leaves.get(difference.name) for content in contents]
+    for difference in {name: each for one in repeats for name, each in one.items()}.values():
+        then = difference.leaves[0]
+        # Where a repeat has no difference, it has what was there then.
+        now = [one[difference.name].leaves[1] if difference.name in one else then for one in repeats]
         there = [leaf for leaf in now if leaf is not None]
         known = calibrate(there) if len(there) == len(now) else None
         judged.append(_judge(difference, then, there, known))
-    return _summed(base, judged, len(contents))
+    return _summed(base, judged, len(found))
 
 
 def _judge(

@@ -29,6 +29,8 @@ _STDERR = 2
 _POLICIES = ("auto", "running", "lock", "image")
 #: So many outputs, leaves of one, and differences of the environment are named.
 _OUTPUTS, _LEAVES, _NAMED = 20, 3, 5
+#: Beyond so many floats between two values, their number says nothing to people.
+_ULPS = 1_000_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -207,7 +209,7 @@ def _output(output: OutputVerdict, style: Style) -> Iterator[str]:
     reason = f"  {output.reason}" if output.reason else ""
     yield f"  {word}{' ' * (14 - len(output.level))}  {output.path}{reason}"
     for leaf in output.leaves[:_LEAVES]:
-        ulp = f", {leaf.ulp:g} ULP" if leaf.ulp is not None else ""
+        ulp = f", {leaf.ulp:g} ULP" if leaf.ulp is not None and leaf.ulp <= _ULPS else ""
         noise = f"; noise up to {leaf.tolerance[0]:.3g}" if leaf.tolerance is not None else ""
         yield style.dim(
             f"    {leaf.name or 'value'}: {leaf.differing} of {leaf.values} differ, "
