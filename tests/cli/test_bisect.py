@@ -141,3 +141,42 @@ def test_what_means_no_metric_or_no_change_is_refused_in_a_line(project: Sandbox
         refused = project.run("bisect", *options, check=False)
         assert refused.code, options
         assert words in refused.stderr, refused
+
+
+FOLDED = """\
+stages:
+  score:
+    cmd: python score.py
+    deps: [score.py, months]
+    metrics: [{metrics.json: {cache: false}}]
+    meta: {fourfold: {seed: 1}}
+"""
+SUM = """\
+import json, os
+rows = [float(line) for name in sorted(os.listdir("months")) for line in open(f"months/{name}")]
+json.dump({"mean": sum(rows) / len(rows)}, open("metrics.json", "w"))
+"""
+
+
+def test_inside_a_delivery_of_many_files_the_bad_ones_are_named(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    months = {f"months/{at:02}.txt": f"{10 + at}\n" for at in range(8)}
+    repo.gen({"score.py": SUM, "dvc.yaml": FOLDED, **months})
+    repo.run("add", "-q", "months")
+    repo.run("repro", "-q")
+    repo.commit("eight months")
+    repo.gen({f"months/{at:02}.txt": f"{10.001 + at}\n" for at in range(8)})
+    repo.gen({"months/05.txt": "-900\n", "score.py": "# a remark\n" + SUM})
+    repo.run("add", "-q", "months")
+    repo.run("repro", "-q")
+    repo.commit("corrections")
+    options = ("bisect", "--metric", "mean", "--good", "HEAD~1", "--inside")
+    found = repo.run(*options, "--json").json()
+    assert found["moved"] == ["code", "data"]
+    inside = found["inside"]
+    assert inside["blamed"] == ["data"], inside
+    assert not inside["problems"], inside
+    assert (inside["input"], inside["files"], inside["changed"]) == ("months", ["05.txt"], 8)
+    assert "months" in repo.run(*options).stdout

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fourfold.runs.store import Records
 
 _QUIET = Streams()
+_AS_THEY_ARE: Mapping[str, Mapping[str, Any]] = {}
 #: Which of two results something is taken from.
 Side = Literal["a", "b"]
 
@@ -183,7 +184,9 @@ class Laboratory:
         self._memo: dict[str, _Done] = {}
         self._files: dict[RunId, Mapping[str, str | None]] = {}
         self._trees: dict[str, str] = {}
-        self._contents = Contents(place)
+        # Of folders of ours, which rules of the project hide.
+        self._contents = Contents(place._replace(project=None))
+        self._rooms = 0
         self._reads: dict[RunId, Reads] = {}
         self._known: dict[str, list[tuple[RunId, RunRecord]]] | None = None
 
@@ -206,7 +209,12 @@ class Laboratory:
         )
 
     def measure(
-        self, choice: Choice, *, repeat: int = 0, seed: int | None = None, free_only: bool = False
+        self,
+        choice: Choice,
+        *,
+        repeat: int = 0,
+        seed: int | None = None,
+        inputs: Mapping[str, Row] = _AS_THEY_ARE,
     ) -> Measured:
         """The metrics of a hybrid.
 
@@ -214,14 +222,14 @@ class Laboratory:
             choice: What is taken from where.
             repeat: Above 0: another run of the same, so many after the newest that is recorded.
             seed: Another seed for all steps; None for that of the choice.
-            free_only: Run nothing: what no record answers is not known.
+            inputs: Data that is neither result's: rows from `put`, by path.
         """
         made: dict[str, Row] = {}
         metrics: dict[str, float] = {}
         executed = free = 0
         for step in self._sides[choice.code].steps:
             try:
-                done = self._step(self._spec(step, choice, made, seed), repeat, free_only=free_only)
+                done = self._step(self._spec(step, choice, {**inputs, **made}, seed), repeat)
             except FourfoldError as error:
                 return Measured({}, executed, free, f"{choice.told()}: {error.message}")
             made |= done.outputs
@@ -229,6 +237,43 @@ class Laboratory:
             executed += done.executed
             free += not done.executed
         return Measured(metrics, executed, free)
+
+    # -- data that is neither's -----------------------------------------------------------------------------
+
+    def moved_data(self) -> list[str]:
+        """Declared data that no run made and that both results have, but not the same; sorted."""
+        first, second = (self._sides[side].raw_inputs() for side in ("a", "b"))
+        code = {path for step in self._sides["b"].steps for path in self._read(step).data}
+        return sorted(
+            path for path in first.keys() & second.keys() & code if not _same(first[path], second[path])
+        )
+
+    def bytes_of(self, path: str, side: Side) -> str | None:
+        """A file or folder with the bytes of data of one result, to be read and never written."""
+        for step in reversed(self._sides[side].steps):
+            row = self._read(step).data.get(path)
+            if row is not None:
+                return self._in_tree(step, path, row) or self._originals.path(step.record, row)
+        return None
+
+    def room(self) -> str:
+        """An empty folder for data; it goes with the laboratory."""
+        self._rooms += 1
+        path = os.path.join(self._scratch, "rooms", str(self._rooms))
+        os.makedirs(path)
+        return path
+
+    def put(self, path: str, source: str) -> Row:
+        """Have data that is neither result's; the folder or file is taken away."""
+        content = self._contents.read(source)
+        row = {"path": path, "role": "dep", "md5": content.md5, "blake3": content.blake3}
+        target = self._store(identity(row))
+        if os.path.lexists(target):
+            remove(source)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.rename(source, target)
+        return row
 
     # -- what a step is -----------------------------------------------------------------------------------
 
@@ -296,13 +341,10 @@ class Laboratory:
 
     # -- what is known -------------------------------------------------------------------------------------
 
-    def _step(self, spec: _Spec, repeat: int, *, free_only: bool) -> _Done:
+    def _step(self, spec: _Spec, repeat: int) -> _Done:
         key = spec.key(repeat)
         if key not in self._memo:
-            known = self._recorded(spec, repeat)
-            if known is None and free_only:
-                raise HybridError(f"no record ran '{spec.step.record.stage}' so")
-            self._memo[key] = known or self._execute(spec)
+            self._memo[key] = self._recorded(spec, repeat) or self._execute(spec)
             return self._memo[key]
         return self._memo[key]._replace(executed=False)
 

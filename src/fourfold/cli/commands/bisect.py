@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fourfold.base.errors import UsageError
 from fourfold.cli import runs
@@ -14,10 +15,17 @@ from fourfold.evidence.bisect import Found, bisect, scatter
 from fourfold.evidence.explanation import number
 from fourfold.evidence.history import states_of
 from fourfold.evidence.replay import Streams
-from fourfold.evidence.states import State
+from fourfold.evidence.states import History, State
 from fourfold.runs.words import short
 
+if TYPE_CHECKING:
+    from fourfold.evidence.subsets import Narrowed
+    from fourfold.runs.place import Place
+    from fourfold.runs.store import Records
+
 _TITLE = 60
+#: So many files are named.
+_FILES = 8
 _POLICIES = ("auto", "running", "lock", "image")
 
 
@@ -52,6 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help="which environments may be taken for what is run",
         )
     )
+    inside = "go on inside the first bad version: each thing that moved alone, then the files of its data"
+    ours(parser.add_argument("--inside", action="store_true", help=inside))
     parser.epilog = "Example: ff bisect --metric auc --good v1.0 --bad HEAD"
 
 
@@ -60,19 +70,56 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     place, records = runs.opened(session)
     threshold = _threshold(args.threshold)
     history = states_of(place, records, args.good, args.bad or "HEAD", metric=args.metric, stage=args.stage)
-    if args.dry or place.git is None or all(state.metric is not None for state in history.states):
-        found = bisect(history, threshold=threshold)
-    else:
-        from fourfold.evidence.trials import Trials  # noqa: PLC0415 - records mostly answer
+    with open(os.devnull, "wb") as silence:
+        streams = Streams(output=silence.fileno())
+        found = _search(args, session, place, records, history, threshold, streams)
+        inside = None
+        if args.inside and not found.is_noise and found.last_good.run and found.first_bad.run:
+            inside = _narrow(args, session, place, records, found, streams)
+    session.sink.rest()
+    data = found.document()
+    if inside is not None:
+        data["inside"] = inside.document()
+    return Outcome(data=data, text=_lines(found, inside, session.style))
 
-        with open(os.devnull, "wb") as silence:
-            streams = Streams(output=silence.fileno())
-            trials = Trials(
-                place, records, history, policy=args.environment, streams=streams, events=session.sink
-            )
-            found = bisect(history, trials, threshold=threshold, spread=scatter(history)[0] or 0.0)
-        session.sink.rest()
-    return Outcome(data=found.document(), text=_lines(found, session.style))
+
+def _search(
+    args: argparse.Namespace,
+    session: Session,
+    place: "Place",
+    records: "Records",
+    history: History,
+    threshold: float | None,
+    streams: Streams,
+) -> Found:
+    if args.dry or place.git is None or all(state.metric is not None for state in history.states):
+        return bisect(history, threshold=threshold)
+    from fourfold.evidence.trials import Trials  # noqa: PLC0415 - records mostly answer
+
+    policy = args.environment
+    trials = Trials(place, records, history, policy=policy, streams=streams, events=session.sink)
+    return bisect(history, trials, threshold=threshold, spread=scatter(history)[0] or 0.0)
+
+
+def _narrow(
+    args: argparse.Namespace,
+    session: Session,
+    place: "Place",
+    records: "Records",
+    found: Found,
+    streams: Streams,
+) -> "Narrowed":
+    from fourfold.evidence.hybrids import Laboratory  # noqa: PLC0415 - as above
+    from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - as above
+    from fourfold.evidence.subsets import narrow  # noqa: PLC0415 - as above
+
+    makers = Makers(records)
+    a, b = (makers.lineage(state.run) for state in (found.last_good, found.first_bad) if state.run)
+    laboratory = Laboratory(
+        place, records, a, b, policy=args.environment, streams=streams, events=session.sink
+    )
+    with laboratory:
+        return narrow(laboratory, found.history.metric, found.side, found.moved)
 
 
 def _threshold(text: str | None) -> float | None:
@@ -86,7 +133,7 @@ def _threshold(text: str | None) -> float | None:
         ) from None
 
 
-def _lines(found: Found, style: Style) -> Iterator[str]:
+def _lines(found: Found, inside: "Narrowed | None", style: Style) -> Iterator[str]:
     states = found.history.states
     worse = "below" if found.side.falls else "above"
     yield (
@@ -109,8 +156,27 @@ def _lines(found: Found, style: Style) -> Iterator[str]:
         yield f"confidence  {found.confidence:.0%}"
     if found.moved:
         yield f"moved       {', '.join(found.moved)}"
+    if inside is not None:
+        yield from _inside(inside, style)
     if found.last_good.run and found.first_bad.run:
         yield style.dim(f"see why: ff explain {found.last_good.run[:12]} {found.first_bad.run[:12]}")
+
+
+def _inside(inside: "Narrowed", style: Style) -> Iterator[str]:
+    for name, value in inside.alone.items():
+        told = "could not be run" if value is None else number(value)
+        blamed = style.red("  bad") if name in inside.blamed else ""
+        yield f"alone       {name}: {told}{blamed}"
+    if inside.files:
+        names = ", ".join(inside.files[:_FILES])
+        more = f" and {len(inside.files) - _FILES} more" if len(inside.files) > _FILES else ""
+        of = f"{len(inside.files)} of {inside.changed} that changed in {inside.input}"
+        yield f"files       {names}{more}  ({of})"
+        if not inside.whole:
+            yield style.yellow("the search was ended early: perhaps not all of these files are needed")
+    for problem in inside.problems:
+        yield style.yellow(f"not run: {problem}")
+    yield style.dim(f"inside: {_count(inside.executed)}, {inside.free} answered by records")
 
 
 def _count(executed: int) -> str:
