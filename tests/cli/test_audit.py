@@ -1,6 +1,7 @@
 """``ff audit``: what was forged, edited or swapped is named; what is merely not proven is told apart."""
 
 import base64
+import io
 import json
 import os
 import random
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fourfold.cli.main import Invocation
 from fourfold.evidence import signing, statements
 from fourfold.evidence.documents import audit_file
 from fourfold.formats.native.canonical import canonical, digest
@@ -60,9 +62,12 @@ class Repo(Sandbox):
     """A copy of the template."""
 
     def audit(self, *args: str, code: int = 0) -> dict[str, Any]:
-        ran = self.run("audit", "verify", "--json", *args, check=False)
-        assert ran.code == code, ran.stdout + ran.stderr
-        found: dict[str, Any] = ran.json()
+        out, err = io.StringIO(), io.StringIO()
+        argv = ["audit", "verify", "--json", "--cd", str(self.path), *args]
+        environ = {**os.environ, "HOME": str(self.path.parent / "home")}
+        ended = Invocation(argv, environ=environ, stdin=io.StringIO(), stdout=out, stderr=err).run()
+        assert ended == code, out.getvalue() + err.getvalue()
+        found: dict[str, Any] = json.loads(out.getvalue())
         return found
 
     def kinds(self, *args: str, code: int = 1, weight: str = "broken") -> dict[str, list[str]]:
@@ -166,6 +171,15 @@ def test_an_entry_of_a_run_that_nobody_recorded_is_open_and_not_forged(repo: Rep
     repo.audit("--strict", code=1)
 
 
+def test_lock_files_that_disagree_since_somebody_ran_without_recording_are_no_forgery(repo: Repo) -> None:
+    ours = (repo.path / "fourfold.lock").read_text()
+    repo.gen({"raw.txt": "other\n"})
+    repo.run("add", "-q", "raw.txt")
+    repo.run("repro", "-q", env={"FOURFOLD_CAPTURE": "off"})
+    (repo.path / "fourfold.lock").write_text(ours)
+    assert repo.kinds() == {"lock-files-disagree": ["dvc.lock: prepare", "dvc.lock: train"]}
+
+
 def test_a_dependency_that_was_declared_afterwards_is_no_forgery(repo: Repo) -> None:
     assert repo.run("deps", "fix", "--yes", check=False).code in {0, 254}
     repo.run("deps", "fix")
@@ -257,7 +271,11 @@ def test_records_from_elsewhere_are_told_and_break_nothing(repo: Repo, tmp_path:
     repo.run("push", "-q")
     clone = Repo(tmp_path / "clone", ff)
     subprocess.run(["git", "clone", "-q", str(repo.path), str(clone.path)], check=True, capture_output=True)
-    assert set(clone.kinds()) == {"run-missing"}
+    (missing,) = clone.audit(code=1)["broken"]
+    assert (missing["kind"], missing["details"]) == (
+        "records-missing",
+        ["fourfold.lock: prepare", "fourfold.lock: train"],
+    )
     clone.run("pull", "-q")
     assert clone.audit()["checked"]["statements"] == 1
     assert clone.kinds(code=0, weight="open") == {"statement-unsigned": [clone_statement(clone)]}

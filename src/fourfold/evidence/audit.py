@@ -71,7 +71,25 @@ def audit(
             for run in dict.fromkeys(locks.current):
                 found += bytes_.of(ledger, run)
             counts["files"] = bytes_.files
+    if not ledger.counts["records"]:
+        found = _unknown(found)
     return Audited(in_order(found), counts)
+
+
+def _unknown(found: list[Finding]) -> list[Finding]:
+    """The same where there is no record at all, as in a clone before it is pulled into: one finding."""
+    about = [one for one in found if one.kind in {"run-missing", "entry-unrecorded"}]
+    runs = [one for one in about if one.kind == "run-missing"]
+    if not about:
+        return found
+    said = f"there is no record here, and {len(runs)} entries of fourfold.lock name one"
+    if not runs:
+        said = f"there is no record here: nothing is known of {len(about)} entries of dvc.lock"
+    lines = tuple(one.subject for one in runs or about)
+    whole = Finding(
+        "broken" if runs else "open", "records-missing", "records", said, "bring them: ff pull", lines
+    )
+    return [*(one for one in found if one not in about), whole]
 
 
 class _Found(NamedTuple):

@@ -1,8 +1,9 @@
 """Lock files against records: entries of ``dvc.lock`` that no run made, false words in ``fourfold.lock``.
 
 *Forged* is an entry that a record speaks against: a run read the same, did the same, and wrote something
-else; or the run that ``fourfold.lock`` names for it made another one. Where nothing is known of an entry
-(plain DVC ran the stage, or it ran before recording began) it is *unrecorded*, and nothing worse.
+else; or the run that ``fourfold.lock`` names for it wrote that, and read something else. Where the two lock
+files merely disagree, plain DVC may have run the stage since. Where nothing is known of an entry it is
+*unrecorded*, and nothing worse.
 """
 
 import os
@@ -209,9 +210,9 @@ class LockAudit:
                     record,
                 )
         if named is not None and named in ledger.known:
-            record = ledger.known[named]
-            said = f"fourfold.lock says that run {named[:SHORT]} made it, which made another"
-            return _forged(subject, said, entry, record)
+            said = f"fourfold.lock names run {named[:SHORT]} for it, which read, did and wrote something else"
+            hint = f"if plain DVC ran it since, run it here: ff repro -f {stage}"
+            return Finding("broken", "lock-files-disagree", subject, said, hint)
         said = "no run that is recorded here made it"
         hint = f"bring records: ff pull; or record a run: ff repro -f {stage}"
         return Finding("open", "entry-unrecorded", subject, said, hint)
