@@ -29,6 +29,7 @@ from fourfold.evidence.statistics import (
     tost_welch,
 )
 from fourfold.evidence.verdict import MetricVerdict
+from fourfold.runs.changes import mapping, value_of
 
 if TYPE_CHECKING:
     from fourfold.formats.native.record import RunId, RunRecord
@@ -92,7 +93,9 @@ def comparable_runs(
 
 def _key(run: "RunId", record: "RunRecord", records: "Records") -> tuple[str, ...]:
     """What decides a result besides its seed."""
-    return key_of(Lineage((Step(run, record, {}),)), records.part)._replace(randomness="")
+    asked = mapping(mapping(value_of(record.randomness, "numerics")).get("asked"))
+    drawn = (str(value_of(record.randomness, "determinism")), *map(repr, sorted(asked.items())))
+    return (*key_of(Lineage((Step(run, record, {}),)), records.part)._replace(randomness=""), *drawn)
 
 
 def judge(

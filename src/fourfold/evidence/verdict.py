@@ -220,7 +220,8 @@ class Verdict(NamedTuple):
         outputs: What was found of each.
         tried: The levels that were looked at.
         replays: The runs that repeated it, the first of them first.
-        environment: ``how`` it was had (``running``, ``lock``, ``image``), and what ``differs``.
+        environment: ``how`` it was had (``running``, ``lock``, ``image``), what ``differs``, and why the
+            ``recorded`` one cannot be had, where it was wanted beside it.
         missing: What the run read then and could not read now, in words.
         left_out: What the run may have used of its code and no record keeps.
         noise: How a tolerance was had; None where none was needed.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.base.errors import ConflictError, FourfoldError, UsageError
+from fourfold.base.errors import ConflictError, UsageError
 from fourfold.base.events import Noticed, Sink, silent
 from fourfold.evidence import equivalence
 from fourfold.evidence.lineage import metrics_of
@@ -22,6 +22,7 @@ from fourfold.evidence.recipe import Changes
 from fourfold.evidence.replay import Replayed, Streams, replay
 from fourfold.evidence.reseeding import seeds_of
 from fourfold.evidence.statistics import FEWEST_PAIRS
+from fourfold.evidence.surroundings import EnvironmentDiffersError
 from fourfold.evidence.tolerance import RISK, factor
 from fourfold.evidence.verdict import (
     LEVELS,
@@ -162,6 +163,7 @@ class _Bench:
         )
         self._replays: list[Replayed] = []
         self._made: list[RunId] = []
+        self._not_had = ""
         self._tried: list[Asked] = ["bitwise", "canonical"]
 
     def verdict(self, folder: str | None) -> Verdict:
@@ -266,8 +268,8 @@ class _Bench:
                 return "recorded environment", [
                     self._probe(seeds[at] if seeds else None, "auto") for at in range(count)
                 ]
-            except FourfoldError as error:
-                self._events(Noticed(f"the recorded environment cannot be had: {error.message}"))
+            except EnvironmentDiffersError as error:
+                self._not_had = error.message
         known = equivalence.comparable_runs(self._records, self._run, self._record, metric)
         if len(known) >= FEWEST_PAIRS:
             return "recorded runs", list(known.values())
@@ -299,6 +301,8 @@ class _Bench:
             "how": first.surroundings.how,
             "differs": list(first.surroundings.differences),
         }
+        if self._not_had:
+            environment["recorded"] = self._not_had
         count = len(self._replays)
         noise = Noise(count, factor(count), RISK) if "numeric" in self._tried else None
         return Verdict(
