@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from blake3 import blake3
 
 from fourfold.formats.likeness.dtypes import DTYPES, DType
-from fourfold.formats.likeness.known import Classed, Objects, Storage, qualified, resolved
+from fourfold.formats.likeness.frames import Parts, understood
+from fourfold.formats.likeness.known import Classed, Objects, Storage, qualified
 from fourfold.formats.likeness.model import Leaf, LeafKind
 from fourfold.formats.likeness.opcodes import Global, Made, Many, Pairs
 from fourfold.formats.likeness.source import Budget, ContentTooLargeError
@@ -27,6 +28,8 @@ MAX_DEPTH = 48
 MAX_WORK = 4_000_000
 #: A longer list of texts alone is one leaf.
 _LONG = 256
+#: Attributes of pandas that tell what was asked for before, or who shares the memory: no part of an object.
+_REMEMBERED = frozenset({"_cache", "_readonly"})
 #: What a value counts, whose leaves are too many, for what holds it.
 _WEIGHT = 1000
 #: Values with an identity: they may be referred to again.
@@ -126,7 +129,7 @@ class _Tree:
         return self._fresh(value)
 
     def _fresh(self, value: Any) -> View:
-        value = resolved(value)
+        value = understood(value)
         if isinstance(value, Made):
             return self._made(value)
         if isinstance(value, Pairs):
@@ -167,21 +170,26 @@ class _Tree:
         args = made.args if isinstance(made.args, tuple) else (made.args,)
         children += [(f"({i})", b"(%d" % i, arg) for i, arg in enumerate(args)]
         for state in made.states:
-            children += self._attributes(resolved(state))
+            children += self._attributes(understood(state), name)
         children += [(str(i), b"[%d" % i, item) for i, item in enumerate(made.items)]
         children += self._by_key(made.pairs)
         tag = f"{made.how}:{name}" if made.how == "persistent" else name or "call"
         whole = bool(args) and len(children) == len(args) and all(map(_is_plain, args))
         return View(tag, children, [], whole=whole)
 
-    def _attributes(self, state: Any) -> list[tuple[str, bytes, Any]]:
+    def _attributes(self, state: Any, owner: str) -> list[tuple[str, bytes, Any]]:
         """What an object was given: attributes, those of slots too, or a state that only it understands."""
         if isinstance(state, Pairs):
-            return [(name, b"." + mark, value) for name, mark, value in self._by_key(state.pairs)]
+            found = [(name, b"." + mark, value) for name, mark, value in self._by_key(state.pairs)]
+            if not owner.startswith("pandas."):
+                return found
+            kept = (row for row in found if row[0] not in _REMEMBERED)
+            return [("" if name == "_mgr" else name, mark, value) for name, mark, value in kept]
         if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], Pairs):
             first, slots = state
             if first is None or isinstance(first, Pairs):
-                return (self._attributes(first) if first is not None else []) + self._attributes(slots)
+                both = (state[1],) if first is None else (first, slots)
+                return [row for one in both for row in self._attributes(one, owner)]
         return [("state", b"state", state)]
 
     def _survey(self, root: Any) -> _Seen:
@@ -270,16 +278,18 @@ class _Tree:
         view = self._view(value)
         for name, found in view.leaves:
             self._put(joined_name(path, name), found)
-        if not view.tag:
+        if not view.tag and not view.children:
             return
         seen = self._survey(value)
         if (depth and seen.whole) or view.whole or depth >= MAX_DEPTH or id(value) in self._told:
-            self._put(path, Leaf("value", view.tag, view.shape, seen.digest.hex()))
+            self._put(path, Leaf("value", view.tag or "parts", view.shape, seen.digest.hex()))
             return
         if seen.circular:
             self._told.add(id(value))
         keys = b"".join(sorted(_framed(mark) for _, mark, _ in view.children if mark[:1] == b"k"))
-        self._put(f"{path}:type", Leaf("value", view.tag, (), blake3(view.tag.encode() + keys).hexdigest()))
+        if view.tag:
+            kind = blake3(view.tag.encode("utf-8", "surrogatepass") + keys)
+            self._put(f"{path}:type", Leaf("value", view.tag, (), kind.hexdigest()))
         for name, _, child in view.children:
             self._emit(joined_name(path, name[:_MAX_NAME]), child, depth + 1)
 
@@ -395,6 +405,10 @@ def _digest(data: "bytes | bytearray | memoryview") -> str:
 _VIEWS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], View]], ...]] = (
     (Tensor, _of_tensor),
     (Objects, _of_objects),
+    (
+        Parts,
+        lambda value: View("", [(name, b"%d" % i, one) for i, (name, one) in enumerate(value.items)], []),
+    ),
     (Classed, lambda value: View(value.name, [("", b"", value.value)], [])),
     ((Global, DType, Storage), lambda value: View("", [], [("", _named(value))])),
     ((Many, tuple), _several),
