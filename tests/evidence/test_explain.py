@@ -46,7 +46,8 @@ def explained(repo: Sandbox, a: str = "evaluate~1", b: str = "evaluate", **said:
     """The last two runs explained, in this process."""
     place = find_place(str(repo.path), environ=dict(repo.tool.env))
     records = records_of(place)
-    makers = Makers(records)
+    holdings = Holdings(place, records)
+    makers = Makers(records, holdings.inside)
     git = place.git
     assert git is not None
     return explain(
@@ -55,7 +56,7 @@ def explained(repo: Sandbox, a: str = "evaluate~1", b: str = "evaluate", **said:
         records.part,
         lambda record: code_files(record, git, place.environ, records.part),
         codes=Codes(git, place.environ, records.part),
-        examiner=Examiner(Holdings(place, records), place, records.part),
+        examiner=Examiner(holdings, place, records.part),
         **said,
     )
 
@@ -163,6 +164,16 @@ def test_a_seed_that_moved_is_told_once_whatever_gives_it_and_drawn_ones_are_noi
     assert found.causes[0].stages == ("train",)
     assert found.unread == ()
     assert found.verdict == "the metrics are the same, but model.json differs; most likely: seed (1 -> 2)"
+
+
+def test_what_a_stage_read_out_of_a_folder_that_another_one_wrote_is_no_cause(repo: Sandbox) -> None:
+    finer = PIPELINE.replace("model.py, split]", "model.py, split/train.csv]").replace(
+        "model.json, split]", "model.json, split/test.csv]"
+    )
+    change(repo, {"dvc.yaml": finer})
+    found = change(repo, {"data/people.csv": table(people()[:500])})
+    assert suspects(found) == [("data", "data/people.csv")]
+    assert found.causes[0].stages == ("split",)
 
 
 def test_a_parameter_is_told_with_its_values(repo: Sandbox) -> None:

@@ -58,3 +58,28 @@ def test_each_input_leads_to_the_newest_run_before_that_wrote_its_bytes(tmp_path
     assert sorted(lineage.raw_inputs()) == ["raw", "settings"]
     assert lineage.of_stage("train").run == train  # type: ignore[union-attr]
     assert old not in {step.run for step in lineage.steps} != {late}
+
+
+def test_a_file_of_a_folder_leads_to_the_run_that_wrote_the_folder_where_its_content_is_known(
+    tmp_path: Path,
+) -> None:
+    records = records_in(tmp_path)
+    folder = {"path": "split", "role": "out", "md5": "b" * 32 + ".dir", "nfiles": 2}
+    split = run(records, 1, "split", {"raw": "a"}, {})
+    record = records.get(split)
+    split = records.append(
+        lambda before: record._replace(
+            data={**record.data, "outputs": observed([folder])},
+            previous=before,
+            times=record.times._replace(started="2026-01-01T00:00:02.000000Z"),
+        )
+    )
+    train = run(records, 3, "train", {"split/deep/train.csv": "c", "split/other.csv": "d"}, {"model": "e"})
+
+    def inside(tree: str, path: str) -> str | None:
+        return {(folder["md5"], "deep/train.csv"): "c" * 32, (folder["md5"], "other.csv"): "9" * 32}.get(
+            (tree, path)
+        )
+
+    assert Makers(records, inside).lineage(train).last.made_by == {"split/deep/train.csv": split}
+    assert Makers(records).lineage(train).last.made_by == {}

@@ -63,6 +63,19 @@ class Holdings:
         name = str(row.get("md5") or row.get("blake3") or "")
         return {"": Held(name, lambda most: self._read(record, row, oid, most))} if name else {}
 
+    def inside(self, folder: str, path: str) -> str | None:
+        """The MD5 of a file or folder in a folder of the cache; None where it has none there, or is not here.
+
+        Args:
+            folder: The MD5 of the folder.
+            path: In it.
+        """
+        oid = _oid({"md5": folder})
+        tree = self._tree(oid) if oid is not None and is_tree(oid) else None
+        if tree is None:
+            return None
+        return tree.get(path) or (tree.subtree(path).oid if tree.span(path) else None)
+
     def _tree(self, oid: Oid) -> "Tree | None":
         project = self._place.project
         if oid not in self._trees:

@@ -4,7 +4,7 @@ A stage's input was made by the run that has the same path and the same content 
 behind a result are known from records alone, without a pipeline file, a revision or a workspace.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.formats.native.record import RunId, RunRecord
@@ -12,6 +12,10 @@ from fourfold.runs.changes import Part, mapping, opened, reference, rows_of, val
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
+
+
+#: What lies at a path in a folder: MD5 of the folder, path in it; its MD5, or None where that is not known.
+Inside = Callable[[str, str], str | None]
 
 
 class Step(NamedTuple):
@@ -61,10 +65,14 @@ class Makers:
 
     Args:
         records: Where the runs are.
+        inside: Gives the MD5 of what lies at a path in a folder, by the folder's own MD5; None where that is
+            not known. With it, files of a folder that a run wrote have a maker, too.
     """
 
-    def __init__(self, records: "Records") -> None:
+    def __init__(self, records: "Records", inside: Inside | None = None) -> None:
         self._records = records
+        self._inside = inside
+        self._folders: dict[str, list[tuple[RunId, str]]] = {}
         self._known: dict[RunId, RunRecord] = {}
         self._makers: dict[tuple[str, str], list[RunId]] = {}
         self._order: dict[RunId, int] = {}
@@ -76,6 +84,8 @@ class Makers:
             for row in rows_of(record, "outputs"):
                 if name := identity(row):
                     self._makers.setdefault((row["path"], name), []).append(summary.id)
+                if row.get("nfiles") is not None and row.get("md5"):
+                    self._folders.setdefault(row["path"], []).append((summary.id, str(row["md5"])))
 
     def record(self, run: RunId) -> RunRecord:
         """A record, read once.
@@ -94,7 +104,18 @@ class Makers:
         made = self._makers.get((row["path"], name), ()) if name else ()
         limit = self._order.get(before, len(self._order))
         earlier = [run for run in made if self._order[run] < limit]
-        return earlier[-1] if earlier else None
+        return earlier[-1] if earlier else self._maker_of_folder(row, limit)
+
+    def _maker_of_folder(self, row: Mapping[str, Any], limit: int) -> RunId | None:
+        """The newest run that wrote a folder in which the bytes of an input lie."""
+        folder, _, name = row["path"].rpartition("/")
+        while folder and self._inside is not None and row.get("md5"):
+            for run, tree in reversed(self._folders.get(folder, ())):
+                if self._order[run] < limit and self._inside(tree, name) == row["md5"]:
+                    return run
+            folder, _, last = folder.rpartition("/")
+            name = f"{last}/{name}"
+        return None
 
     def lineage(self, run: RunId) -> Lineage:
         """A run and all runs that it stands on.

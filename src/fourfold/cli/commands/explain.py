@@ -67,10 +67,11 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Explain."""
     place, records = runs.opened(session)
     part = lru_cache(maxsize=_PARTS)(records.part)
-    makers = Makers(records)
+    holdings = Holdings(place, records)
+    makers = Makers(records, holdings.inside)
     known = Runs(records, makers, part)
     goals = _goals(place)
-    first, second, metric = _chosen(args, place, records, known, goals)
+    first, second, metric = _chosen(args, place, records, makers, known, goals)
     a, b = makers.lineage(first), makers.lineage(second)
     if metric is None and args.metric is not None:
         metric = known.metric((a, b), args.metric)
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         _files(place, part),
         codes=Codes(place.git, place.environ, part),
         examiner=Examiner(
-            Holdings(place, records),
+            holdings,
             place,
             part,
             key=args.key,
@@ -105,7 +106,12 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 
 def _chosen(
-    args: argparse.Namespace, place: "Place", records: Records, known: Runs, goals: Mapping[str, str]
+    args: argparse.Namespace,
+    place: "Place",
+    records: Records,
+    makers: Makers,
+    known: Runs,
+    goals: Mapping[str, str],
 ) -> tuple[RunId, RunId, str | None]:
     """The two runs, and the full name of the metric where it chose one of them."""
     limits = [_number(args, name) for name in ("good_above", "good_below")]
@@ -117,7 +123,7 @@ def _chosen(
         return *_last_two(place, records, args.a), None
     if args.a is not None:
         later = resolve(place, records, args.a)
-        full = known.metric([Makers(records).lineage(later)], args.metric)
+        full = known.metric([makers.lineage(later)], args.metric)
     else:
         later, full = known.newest(args.metric, None)
     goal = goals.get(full) or goals.get(full.partition(":")[2]) or ""
