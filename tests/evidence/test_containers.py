@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from fourfold.base.clock import SYSTEM
-from fourfold.evidence.containers import ImageNotRecordedError, NoContainerProgramError, compose
+from fourfold.evidence.containers import (
+    ImageNotRecordedError,
+    ImageUnavailableError,
+    NoContainerProgramError,
+    compose,
+)
 from fourfold.evidence.replay import replay
 from fourfold.formats.native.fact import observed
 from fourfold.runs.store import records_of
@@ -21,7 +26,12 @@ IMAGE = {"reference": "python:3.12", "manifest": MANIFEST, "index": INDEX, "conf
 #: Understands what podman would, as far as it is given, and runs the command on this machine.
 PODMAN = """\
 #!/bin/sh
-test "$1" = run || exit 125
+case "$1 $2" in
+    "image inspect") test -z "$PODMAN_LACKS"; exit ;;
+    "pull --quiet") echo "one line"; echo "Cannot connect to the daemon" >&2; exit 125 ;;
+    "run --rm") ;;
+    *) exit 125 ;;
+esac
 echo "$@" > "$PODMAN_HEARD"
 shift
 while test $# -gt 0; do
@@ -127,6 +137,13 @@ def test_an_image_without_a_digest_is_refused(world: World, image: dict[str, str
 def test_without_podman_and_docker_it_is_said_which_image_is_wanted(world: World) -> None:
     world.environ["PATH"] = str(world.root)
     with pytest.raises(NoContainerProgramError, match=f"library/python@{MANIFEST}"):
+        compose(world.place(), IMAGE, str(world.box))
+
+
+def test_an_image_that_cannot_be_had_is_told_before_anything_runs(world: World) -> None:
+    program(world, "docker")
+    world.environ["PODMAN_LACKS"] = "1"
+    with pytest.raises(ImageUnavailableError, match=r"docker has no image .*: Cannot connect to the daemon"):
         compose(world.place(), IMAGE, str(world.box))
 
 

@@ -1,5 +1,6 @@
 """Which environment a replay gets: a uv project whose run was recorded; its environment moves on."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from fourfold.base.errors import FourfoldError
 from fourfold.evidence.surroundings import EnvironmentDiffersError, choose
 from fourfold.formats.native.fact import absent, observed
 from fourfold.runs.environment.now import now
@@ -200,3 +202,25 @@ def test_a_link_in_strange_code_leads_no_link_of_ours_out_of_the_box(world: Worl
     found = world.choose(records, record)
     assert list(outside.iterdir()) == []
     assert found.notes == ("commands look for their Python in tools/venv, outside of the box",)
+
+
+ODD = [None, 7, "x", "../../..", ["x"], {"x": 1}, {"part": "0" * 64, "size": 1}, "\0", "{prefix}/" * 40]
+
+
+KEYS = ("executable", "prefix", "version", "platform", "file", "digest", "reference", "manifest", "alpha")
+
+
+@pytest.mark.parametrize("name", ["digest", "interpreter", "distributions", "lock", "image", "executables"])
+def test_facts_of_any_shape_are_refused_or_told_and_never_a_mistake_of_ours(world: World, name: str) -> None:
+    records, record = world.record()
+    odd = [*ODD, *(dict.fromkeys(KEYS, one) for one in ODD)]
+    facts = {**record.environment, "digest": observed("0" * 64)}
+    world.environ["PATH"] = f"{world.root}:/usr/bin:/bin"
+    for value in odd:
+        strange = record._replace(environment={**facts, name: observed(value)})
+        for policy in ("lock", "image"):
+            with contextlib.suppress(FourfoldError):
+                world.choose(records, strange, policy)
+    strange = record._replace(environment={**facts, name: observed(odd[-3])})
+    with contextlib.suppress(FourfoldError):
+        world.choose(records, strange)

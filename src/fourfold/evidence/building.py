@@ -261,6 +261,8 @@ def _make(
 ) -> None:
     version = str(before.interpreter.get("version", ""))
     implementation = str(before.interpreter.get("implementation", "") or "cpython").lower()
+    if not pythons and not (_VERSION.fullmatch(version) and _VERSION.fullmatch(implementation)):
+        raise LockUnbuildableError("the record does not say which Python its environment was of")
     python = pythons[0] if pythons else f"{implementation}@{version}"
 
     def run(*words: str) -> None:

@@ -6,10 +6,11 @@ does what seeds processes of Python; nothing else of the machine is to be seen.
 
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.base.errors import NotFoundError, UnsupportedError
+from fourfold.base.errors import NotFoundError, UnavailableError, UnsupportedError, from_os_error
 from fourfold.base.events import Noticed, Sink, silent
 from fourfold.evidence.box import REPLAYS
 from fourfold.formats.oci import is_digest
@@ -61,6 +62,13 @@ class NoContainerProgramError(NotFoundError):
     default_hint = "install podman or docker, or replay in the running environment: --environment running"
 
 
+class ImageUnavailableError(UnavailableError):
+    """podman or docker has not the image, and cannot get it."""
+
+    code = "image-unavailable"
+    default_hint = "see what the program says; log in to the registry, or start its service"
+
+
 class Container(NamedTuple):
     """How commands are started in an image.
 
@@ -85,11 +93,12 @@ def compose(
         image: The fact ``image`` of a record.
         folder: The root of the project in the box; all of the box is mounted, at the same path.
         cwd: Where commands run; the root of the project when it is not said.
-        events: Hears which program is taken.
+        events: Hears of a pull.
 
     Raises:
         ImageNotRecordedError: the fact names no image by a digest.
         NoContainerProgramError: there is none.
+        ImageUnavailableError: the program does not work, or has not the image and cannot get it.
     """
     reference = _reference(image)
     found = next(((name, path) for name in PROGRAMS if (path := sites.which(name, place.environ))), None)
@@ -98,7 +107,7 @@ def compose(
             f"neither podman nor docker is on PATH, to run in the recorded image {reference}"
         )
     name, program = found
-    events(Noticed(f"running in {reference} by {name}"))
+    _have(program, reference, place.environ, events)
     words = [program, "run", "--rm", "--interactive", "--network=host", f"--workdir={cwd or folder}"]
     # Files that it makes belong to who replays; without privileges, podman maps that user only when asked.
     words += ["--userns=keep-id"] if name == "podman" and os.getuid() != 0 else []
@@ -111,6 +120,34 @@ def compose(
     # What its processes tell of themselves stays there: their paths are none of this machine.
     words += ["--env", f"{injection.RUN_DIR}=/tmp"]
     return Container(name, reference, (*words, "--entrypoint=", reference))
+
+
+def _have(program: str, reference: str, environ: Mapping[str, str], events: Sink) -> None:
+    """Have the image here, so that what fails later is the command and not its container."""
+    if _said(program, ("image", "inspect", reference), environ) is None:
+        return
+    events(Noticed(f"pulling {reference}"))
+    said = _said(program, ("pull", "--quiet", reference), environ)
+    if said is not None:
+        raise ImageUnavailableError(f"{os.path.basename(program)} has no image {reference}: {said}")
+
+
+def _said(program: str, words: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """The last line of what a program said that failed; None when it did well."""
+    try:
+        done = subprocess.run(
+            [program, *words],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise from_os_error(error, f"starting {program}") from error
+    if not done.returncode:
+        return None
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:200] if lines else f"exit code {done.returncode}"
 
 
 def _reference(image: Mapping[str, Any]) -> str:

@@ -103,7 +103,8 @@ def choose(
     Raises:
         EnvironmentDiffersError: what the policy allows is not the recorded environment.
         LockUnbuildableError, UvMissingError, BuildFailedError: by policy ``lock``: it cannot be built.
-        NoContainerProgramError, ImageNotRecordedError: by policy ``image``: it cannot be had.
+        NoContainerProgramError, ImageNotRecordedError, ImageUnavailableError: by policy ``image``: it cannot
+            be had.
     """
     before = recorded(record, records.part)
     told: list[str] = []
