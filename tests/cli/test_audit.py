@@ -462,6 +462,15 @@ def test_what_is_nothing_of_ours_is_refused(repo: Repo, tmp_path: Path) -> None:
     assert "code: usage" in repo.run("audit", "verify", "--data", str(tmp_path / "x"), check=False).stderr
 
 
+def test_revisions_where_there_is_no_history_are_refused(tmp_path: Path, ff: Tool) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    plain = Sandbox(folder, ff)
+    assert "nothing is broken" in plain.run("audit", "verify").stdout
+    for option in (["--rev", "HEAD"], ["--all-commits"]):
+        assert "code: no-history" in plain.run("audit", "verify", *option, check=False).stderr
+
+
 # --- keys -------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement as TheirStatement
+from securesystemslib import dsse as their_dsse
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Warned
@@ -108,6 +112,15 @@ def test_a_verdict_is_about_the_record_and_every_output_by_sha256(project: Proje
     manifest = project.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     assert subjects["parts"]["sha256"] == sha256(manifest.read_bytes())
     assert set(subjects["parts"]) == {"sha256", statements.FOLDER_DIGEST}
+
+
+def test_the_libraries_of_in_toto_and_dsse_read_what_lies_on_disk(project: Project) -> None:
+    name = project.state()
+    data = envelopes.read(project.records, project.run, name)
+    read = their_dsse.Envelope.from_dict(json.loads(data))
+    theirs = ParseDict(json.loads(read.payload), statement_pb2.Statement())
+    TheirStatement.copy_from_pb(theirs).validate()
+    assert theirs.subject[0].name == statements.RECORD
 
 
 def test_outputs_whose_bytes_are_gone_keep_the_digests_of_the_record(project: Project) -> None:

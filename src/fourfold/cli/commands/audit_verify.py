@@ -13,6 +13,7 @@ from fourfold.cli.session import Session
 from fourfold.evidence.audited import WEIGHTS, Audited, Finding
 from fourfold.evidence.signing import PublicKey, trusted_keys
 from fourfold.evidence.statements import keys_of
+from fourfold.project.scope import NoHistoryError
 
 #: So many further lines of a finding are printed.
 _MOST = 12
@@ -69,9 +70,11 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         from fourfold.evidence.audit import audit  # noqa: PLC0415 - likewise
 
         place, records = runs.opened(session)
-        revs: list[str | None] = [None, *args.rev]
-        if args.all_commits and place.git is not None:
-            revs += place.git.commits()
+        revs: list[str | None] = [None]
+        if args.rev or args.all_commits:
+            if place.project is None or place.git is None:
+                raise NoHistoryError("there is no history here: revisions need a project in a Git repository")
+            revs += [*args.rev, *(place.git.commits() if args.all_commits else [])]
         found = audit(place, records, revs=revs, keys=keys, data=args.data, events=session.sink)
     bad = found.of("broken") or (args.strict and found.of("open"))
     return Outcome(
