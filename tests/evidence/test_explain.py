@@ -288,6 +288,34 @@ def with_outputs(record: RunRecord, *rows: dict[str, Any]) -> RunRecord:
     return record._replace(data={**record.data, "outputs": observed(list(rows))})
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "suspect", "told"),
+    [
+        ({"packages": {"numpy": "1.26.4"}}, {"packages": {"numpy": "2.0.1"}}, "numpy", "1.26.4 -> 2.0.1"),
+        ({"threads": 2}, {"threads": 1}, "threads", "2 -> 1"),
+        ({"seed": 1}, {"seed": 2}, "seed", "1 -> 2"),
+        ({"lr": 0.1}, {"lr": 0.2}, "params.yaml:lr", "0.1 -> 0.2"),
+        ({"rows": 100, "data": "a"}, {"rows": 90, "data": "b"}, "data.csv", "lost 10 rows (10 %)"),
+        (
+            {"command": ("python a.py",)},
+            {"command": ("python b.py",)},
+            "command",
+            "python a.py -> python b.py",
+        ),
+    ],
+)
+def test_each_coordinate_is_named_from_records_alone(
+    first: dict[str, Any], second: dict[str, Any], suspect: str, told: str
+) -> None:
+    parts = Parts()
+    a, b = single(parts, "a", model="1", **first), single(parts, "b", model="2", **second)
+    place = find_place("/", environ={})
+    examiner = Examiner(Holdings(place, records_of(place)), None, parts.read)
+    found = explain(a, b, parts.read, examiner=examiner)
+    assert [cause.change.name for cause in found.suspects] == [suspect]
+    assert told in found.verdict
+
+
 def test_what_came_out_the_same_cannot_be_why() -> None:
     parts = Parts()
     found = explain(single(parts, "a", lr=0.1), single(parts, "b", lr=0.2), parts.read)

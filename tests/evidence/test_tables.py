@@ -151,6 +151,18 @@ def test_cells_of_examples_are_cut() -> None:
     assert all(len(cell) <= 40 for example in found.examples for cell in example.before.values())
 
 
+def test_secrets_are_struck_out_of_what_is_shown() -> None:
+    token = "ghp_" + "a1B2" * 9
+    rows = [
+        {"id": at, "api_key": f"k{at}", "url": f"https://u:pass{at}word@example.org", "t": token}
+        for at in range(3)
+    ]
+    found = change(rows, rows[:2])
+    text = json.dumps(document(found))
+    assert "example.org" in text
+    assert not any(secret in text for secret in ("k2", "pass2word", "a1B2a1B2"))
+
+
 def test_a_hundred_thousand_rows_take_less_than_two_seconds_of_work() -> None:
     draw = random.Random(1)
     rows = [

@@ -179,7 +179,9 @@ def _verdict(found: Explanation) -> str:
     moved = next(iter(found.metrics), None)
     result = told_of(moved, asked=found.asked) if moved is not None else ""
     if moved is not None and moved.is_noise and moved.by:
-        return f"{result}, no farther than it moves by itself ({_repeats(moved)}): nothing is to blame"
+        harm = next((f"; but {suspect(cause)}" for cause in found.suspects if cause.harm), "")
+        said = f"no farther than it moves by itself ({_repeats(moved)}): nothing is to blame"
+        return f"{result}, {said}{harm}"
     suspects = found.suspects
     if found.results and not result:
         result = f"{listed(_differing(found))} {'differs' if len(_differing(found)) == 1 else 'differ'}"

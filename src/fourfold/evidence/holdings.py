@@ -60,7 +60,7 @@ class Holdings:
         if oid is not None and is_tree(oid):
             tree = self._tree(oid)
             return {} if tree is None else {path: self._object(each) for path, each in tree.items()}
-        name = str(row.get("md5") or row.get("blake3") or "")
+        name = str(row.get("blake3") or row.get("md5") or "")
         return {"": Held(name, lambda most: self._read(record, row, oid, most))} if name else {}
 
     def inside(self, folder: str, path: str) -> str | None:

@@ -176,8 +176,12 @@ _USED = {
 
 
 def _read(kind: str, change: Change, where: str) -> str:
-    if kind == "code" and change.note:
+    if kind == "code" and change.name.startswith("stage "):
+        return "a stage that the other result does not stand on"
+    if kind == "code" and change.note in {"now read", "no longer read"}:
         return f"{change.note} by {where}"
+    if kind == "code" and change.note:
+        return f"{where}: {change.note}"
     if change.coordinate == "randomness" and change.name.startswith(("unseeded", "entropy")):
         return f"randomness of {where} that no seed reaches"
     return _USED.get(kind, "of the run of {where}").format(where=where)

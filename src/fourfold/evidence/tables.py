@@ -16,6 +16,8 @@ from typing import NamedTuple
 from fourfold.evidence.columns import SAMPLE, Drift, drift_of, kind_of, nulls_of, tells, thin
 from fourfold.evidence.rows import Rows, read_rows
 from fourfold.evidence.statistics import chi_squared, holm
+from fourfold.storage.redact import HIDDEN
+from fourfold.storage.secrets import is_secret_value, strike
 
 #: Tables of more bytes are not read for a comparison, unless more is asked for.
 BUDGET = 24 << 20
@@ -27,6 +29,8 @@ LEAK = 0.9
 _MOST_COLUMNS = 300
 #: Of each kind, so many rows are examples; so much of a cell, and so many cells, are shown.
 _EXAMPLES, _CELL, _CELLS = 3, 40, 12
+#: So much of a cell is searched for secrets.
+_STRUCK = 400
 #: Names of columns that may name rows.
 KEY = re.compile(r"(?:.*[_ -])?(?:id|key|uuid|guid|index|no)|.*Id", re.IGNORECASE)
 
@@ -321,9 +325,19 @@ def _example(columns: _Columns, key: str | None, first: int, second: int) -> Exa
 
 
 def _shown(columns: _Columns, side: int, at: int) -> dict[str, str]:
-    """Cells of a row for people, cut."""
+    """Cells of a row for people."""
     cells = ((name, both[side][at]) for name, both in islice(columns.items(), _CELLS))
-    return {name[:_CELL]: cell if len(cell) <= _CELL else cell[: _CELL - 3] + "..." for name, cell in cells}
+    return {cut(name): shown(name, cell) for name, cell in cells}
+
+
+def shown(name: str, cell: str) -> str:
+    """A cell for people: cut, and without what is or looks like a secret."""
+    return HIDDEN if is_secret_value(name, cell) else cut(strike(cell[:_STRUCK]))
+
+
+def cut(text: str) -> str:
+    """A text that is no longer than a cell is shown."""
+    return text if len(text) <= _CELL else text[: _CELL - 3] + "..."
 
 
 # --- columns ----------------------------------------------------------------------------------------------
@@ -351,7 +365,7 @@ def _by_column(found: TableChange, parted: _Parted) -> TableChange:
     for column in columns:
         drift = column.drift
         if drift is not None:
-            drift = drift._replace(p=next(corrected))
+            drift = _fit_to_be_shown(column.name, drift)._replace(p=next(corrected))
             column = column._replace(  # noqa: PLW2901 - the same column, corrected
                 drift=drift, drifted=drift.p < CERTAIN and drift.effect >= WIDE
             )
@@ -359,6 +373,15 @@ def _by_column(found: TableChange, parted: _Parted) -> TableChange:
             told.append(column)
     told.sort(key=lambda each: (-(each.drift.effect if each.drifted and each.drift else 0.0), each.name))
     return found._replace(columns=tuple(told), retyped=tuple(retyped))
+
+
+def _fit_to_be_shown(name: str, drift: Drift) -> Drift:
+    """The same, its values as cells are shown."""
+    return drift._replace(
+        new=tuple(shown(name, value) for value in drift.new),
+        gone=tuple(shown(name, value) for value in drift.gone),
+        shares=tuple((shown(name, value), before, after) for value, before, after in drift.shares),
+    )
 
 
 def _unseen(drift: Drift | None) -> bool:
