@@ -238,6 +238,16 @@ def test_that_what_the_code_of_the_run_declares_is_what_is_asked_and_not_what_st
     assert (document["metric"]["margin"], document["metric"]["declared"]) == (0.02, "code of the run")
 
 
+def test_that_an_archive_of_a_run_is_verified_by_whoever_has_nothing_but_it(
+    project: Sandbox, tmp_path: Path
+) -> None:
+    project.run("export", "plain", "-o", str(tmp_path / "plain.zip"))
+    (tmp_path / "elsewhere").mkdir()
+    ran = project.tool("verify", str(tmp_path / "plain.zip"), cwd=tmp_path / "elsewhere")
+    assert ran.stdout.startswith("bitwise: plain ")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_that_no_margin_no_metric_and_no_run_are_refused_before_anything_runs(project: Sandbox) -> None:
     missing = project.run("verify", "metric", "--level", "statistical", check=False)
     assert missing.code == 255

@@ -45,6 +45,24 @@ def pack_commits(git: "Git", environ: Mapping[str, str], commits: Sequence[str])
     return packed.out
 
 
+def make_repository(folder: str, environ: Mapping[str, str], *, long: bool = False) -> None:
+    """Make a repository without a commit in a folder that is there.
+
+    Args:
+        folder: Absolute.
+        environ: The caller's environment.
+        long: Whether its ids are SHA-256.
+
+    Raises:
+        GitFailedError: Git refuses.
+    """
+    form = ["--object-format=sha256"] if long else []
+    words = ["init", "--quiet", "--template=", *form, folder]
+    made = run_git(("-C", folder), words, child_environment(environ))
+    if made.code:
+        raise failed(made, "making a repository", folder)
+
+
 def plant(folder: str, environ: Mapping[str, str], pack: bytes, commits: Sequence[str], head: str) -> None:
     """Make a repository of a pack in a folder that is there; no file is checked out.
 
@@ -62,10 +80,7 @@ def plant(folder: str, environ: Mapping[str, str], pack: bytes, commits: Sequenc
     if not all(map(is_full_id, [*commits, head])):
         raise BadPackError("a commit of the archive has no proper id")
     env = child_environment(environ)
-    form = ["--object-format=sha256"] if len(head) > 40 else []
-    made = run_git(("-C", folder), ["init", "--quiet", "--template=", *form, folder], env)
-    if made.code:
-        raise failed(made, "making a repository", folder)
+    make_repository(folder, environ, long=len(head) > 40)
     git_dir = os.path.join(folder, ".git")
     try:
         with open(os.path.join(git_dir, "shallow"), "w", encoding="ascii") as file:

@@ -22,7 +22,7 @@ from fourfold.formats.native.record import RunId, is_id, parse_record
 from fourfold.runs import envelopes
 from fourfold.runs.store import FOLDER as RUNS
 from fourfold.runs.store import Records
-from fourfold.scm.packing import plant
+from fourfold.scm.packing import make_repository, plant
 from fourfold.scm.refs import is_full_id
 
 #: No archive has more members.
@@ -111,6 +111,8 @@ def unpack(path: str, folder: str, environ: Mapping[str, str]) -> Unpacked:
         if about["commit"]:
             pack = _proven(archive, PACK, about["files"].get(PACK))
             plant(folder, environ, pack, about["commits"], about["commit"])
+        else:  # all of the code is in the record: it was made before the first commit
+            make_repository(folder, environ)
         try:
             dvc_dir = os.path.join(project_root, ".dvc")
             own = os.path.join(dvc_dir, "fourfold")
