@@ -32,6 +32,7 @@ class Subject(NamedTuple):
         run: Which.
         folder: Where a replay of it goes; None for the usual place.
         left_out: What an archive says that it lacks.
+        fleeting: Whether its records go when the command ends.
     """
 
     place: "Place"
@@ -39,6 +40,7 @@ class Subject(NamedTuple):
     run: "RunId"
     folder: str | None = None
     left_out: tuple[str, ...] = ()
+    fleeting: bool = False
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def subject(session: Session, text: str, into: str | None = None) -> Iterator[Su
         found = unpack(file, os.path.join(folder, _PROJECT), session.environ)
         place = find_place(found.project_root, environ=session.environ, clock=session.clock)
         worktree = os.path.join(folder, _WORKTREE) if target else None
-        yield Subject(place, records_of(place), found.run, worktree, found.left_out)
+        yield Subject(place, records_of(place), found.run, worktree, found.left_out, target is None)
     finally:
         if target is None:
             shutil.rmtree(folder, ignore_errors=True)

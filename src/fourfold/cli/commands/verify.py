@@ -114,13 +114,16 @@ def _verified(args: argparse.Namespace, session: Session, about: Subject) -> Out
         found = found._replace(more={"shaken": shaken.document()})
     session.sink.rest()
     document = found.document()
-    statement = record_verdict(place, records, name, document, events=session.sink)
-    noted = note_in_lock(place, records, name, statement)
+    statement = noted = None
+    if not about.fleeting:
+        statement = record_verdict(place, records, name, document, events=session.sink)
+        noted = note_in_lock(place, records, name, statement)
     data = {**document, "statement": statement, "folder": teller.folder}
     title = f"{runs.title(records.get(name))} {name[:SHORT]}"
     lines = [*_lines(found, title, session.style), *_shake_lines(shaken)]
     lines += [session.style.yellow(f"  not in the archive: {one}") for one in about.left_out]
-    lines.append(session.style.dim(f"statement {statement[:SHORT]}" + _where(session, noted)))
+    if statement is not None:
+        lines.append(session.style.dim(f"statement {statement[:SHORT]}" + _where(session, noted)))
     if teller.folder:
         lines.append(f"the first replay stays in {teller.folder}")
     return Outcome(data=data, text=lines, exit_code=0 if found.holds else 1)
