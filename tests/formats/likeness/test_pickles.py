@@ -298,6 +298,7 @@ def test_a_nesting_without_an_end_ends(opening: bytes) -> None:
         b"cnumpy\ndtype\n(Vf99\ntR.",
         b"ccopyreg\n__newobj__\n)R.",
         b"\x80\xff.",
+        b"cnumpy\ndtype\n(VV8\nI0\nI1\ntR(I3\nV|\nN(Va\ntI5\nI8\nI1\nI0\ntb.",
     ],
 )
 def test_what_is_no_pickle_is_an_error_with_a_name(data: bytes) -> None:
@@ -317,6 +318,16 @@ def test_every_cut_and_many_flips_of_a_pickle_are_read_or_refused() -> None:
         flipped[at] ^= 1 << (at % 8)
         with contextlib.suppress(UnreadableContentError, ContentTooLargeError):
             read(bytes(flipped))
+
+
+def test_a_key_that_holds_what_it_is_a_key_of_ends() -> None:
+    turned = b"\x80\x02}q\x00(cthe\nclass\n)\x81}q\x02(Vup\nh\x00Vme\nh\x02ubI1\nu."
+    with contextlib.suppress(ContentTooLargeError):
+        assert read(turned).leaves
+
+
+def test_a_name_with_an_escape_that_is_none_is_a_name() -> None:
+    assert read(b"cos\\C\nname\n.").leaves[""].dtype == "name"
 
 
 def test_a_memo_with_a_huge_number_takes_no_memory() -> None:

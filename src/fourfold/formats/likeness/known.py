@@ -83,7 +83,7 @@ def resolved(node: Any) -> Any:
         return node
     try:
         return known(node, args)
-    except (IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise UnreadableContentError(f"{name} with what it cannot take: {str(error)[:100]}") from None
 
 

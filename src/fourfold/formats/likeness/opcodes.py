@@ -6,6 +6,7 @@ Format: the comments of ``pickletools`` in the standard library.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -136,6 +137,13 @@ class Machine:
             ContentTooLargeError: it has too many opcodes.
         """
         try:
+            return self._run()
+        except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+            raise UnreadableContentError(f"no pickle: {_one_line(error)}") from None
+
+    def _run(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in names that are none
             for opcode, arg, _ in pickletools.genops(self._cursor):  # type: ignore[arg-type]
                 self.opcodes += 1
                 if self.opcodes > self._left:
@@ -144,8 +152,6 @@ class Machine:
                 if name == "STOP":
                     return self.pop()
                 self._step(name, arg)
-        except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-            raise UnreadableContentError(f"no pickle: {str(error)[:120]}") from None
         raise UnreadableContentError("a pickle without an end")
 
     def _step(self, name: str, arg: Any) -> None:
@@ -225,6 +231,10 @@ class Machine:
     def persist(self, key: Any) -> None:
         """Lay on top what a persistent id stands for."""
         self.push(Made("persistent", key, ()) if self._persistent is None else self._persistent(key))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
 
 
 def _popped(machine: Machine, count: int) -> tuple[Any, ...]:

@@ -201,6 +201,8 @@ class _Tree:
         known = self._seen.get(id(root)) if isinstance(root, _NODES) else None
         if known is not None:
             return known
+        if isinstance(root, _NODES) and id(root) in self._open:  # a key that holds what it is a key of
+            return _Seen(b"open", 1, circular=True)
         frames = [self._opened(root)]
         while True:
             frame = frames[-1]
@@ -269,8 +271,8 @@ class _Tree:
             place = blake3(done.digest + b"%d" % (order - frame.order)).digest()
             self._seen[key] = inner._replace(digest=place)
             done = done._replace(circular=True)
-            del self._open[key]
-        del self._open[frame.key]
+            self._open.pop(key, None)
+        self._open.pop(frame.key, None)
         self._seen[frame.key] = done
         return done
 
