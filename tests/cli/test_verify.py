@@ -395,3 +395,14 @@ def test_that_another_environment_is_held_against_the_recorded_one_built_again_s
     code, same = verified(repo, *ask, "--metric", "f1")
     assert (code, same["level"]) == (0, "statistical"), same["reason"]
     assert same["metric"]["spread"] < 0.001
+
+
+def test_that_shaking_stands_in_the_verdict_and_the_first_replay_is_kept_where_it_was(alone: Sandbox) -> None:
+    code, document = verified(alone, "folder", "--shake", "--keep")
+    assert (code, document["level"]) == (1, "different")
+    assert {factor["name"] for factor in document["shaken"]["factors"]} >= {
+        "time-zone",
+        "hash-seed",
+        "locale",
+    }
+    assert (Path(document["folder"]) / "parts" / "a.json").is_file()
