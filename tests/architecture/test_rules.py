@@ -32,7 +32,8 @@ SUPERVISOR = ("supervisor", "watch", "events", "guard", "kernel", "walls", "abi"
 
 def engine() -> list[Source]:
     """What runs in our own process: neither what is sent into stages, nor the program that watches them."""
-    others = ("fourfold.runs.inject.", *(f"fourfold.runs.tracer.{name}" for name in SUPERVISOR))
+    sent = ("fourfold.runs.inject.", "fourfold.evidence.shaking.")
+    others = (*sent, *(f"fourfold.runs.tracer.{name}" for name in SUPERVISOR))
     return [source for source in sources() if not source.module.startswith(others)]
 
 
