@@ -208,21 +208,23 @@ class Examiner:
     # -- train and test ------------------------------------------------------------------------------
 
     def overlaps(self, a: Lineage, b: Lineage) -> dict[str, list[Harm]]:
-        """Harms of rows that stand in train and test now, by the input or output that the test is in."""
+        """Harms of rows that stand in train and test now, by the input or output that changed so."""
         sides = [self._every_table(lineage) for lineage in (a, b)]
         found: dict[str, list[Harm]] = {}
-        for train, test in pairs(sides[1]):
-            measured = []
-            for side in sides:
-                here = [side.get(path) for path in (train, test)]
-                measured.append(
-                    self._overlap((train, test), here[0][1], here[1][1]) if here[0] and here[1] else None
-                )
-            if all(sides[0].get(path, ("", None))[1:] == sides[1][path][1:] for path in (train, test)):
+        for names in pairs(sides[1]):
+            here = [[side.get(path) for path in names] for side in sides]
+            changed = [
+                path
+                for path, before, after in zip(names, *here, strict=True)
+                if after is not None and (before is None or before[1].name != after[1].name)
+            ]
+            if not changed:
                 continue
-            harm = overlap_harm(measured[0], measured[1]) if measured[1] is not None else None
+            before, after = (self._overlap(names, *tables) for tables in here)
+            harm = overlap_harm(before, after) if after is not None else None
             if harm is not None:
-                found.setdefault(sides[1][test][0], []).append(harm)
+                # Of two that changed it is the test that is not one any more.
+                found.setdefault(sides[1][changed[-1]][0], []).append(harm)
         return found
 
     def _every_table(self, lineage: Lineage) -> dict[str, tuple[str, Held]]:
@@ -243,8 +245,12 @@ class Examiner:
                     found[path] = (row["path"], held)
         return found
 
-    def _overlap(self, names: tuple[str, str], train: Held, test: Held) -> Overlap | None:
-        one, two = self._read(train, names[0]), self._read(test, names[1])
+    def _overlap(
+        self, names: tuple[str, str], train: tuple[str, Held] | None, test: tuple[str, Held] | None
+    ) -> Overlap | None:
+        if train is None or test is None:
+            return None
+        one, two = self._read(train[1], names[0]), self._read(test[1], names[1])
         if one is None or two is None:
             return None
         return overlap(one, two, names, self._key or key_of(one, two))
@@ -273,8 +279,9 @@ class Examiner:
             with suppress(OSError, FourfoldError):
                 folder = self._place.make("runs", "facts")
                 found = document(change)
-                data = canonical({"check": digest(canonical({"found": found})), "found": found})
-                write_atomic(file, data, durable=False)
+                # Columns of examples stay in their order.
+                kept = {"check": digest(canonical({"found": found})), "found": found}
+                write_atomic(file, json.dumps(kept).encode(), durable=False)
                 forget(folder, "change-")
         return change
 
