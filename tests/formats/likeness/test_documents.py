@@ -116,6 +116,17 @@ def test_yaml_that_says_something_else_is_told_by_its_leaf(
     assert differing(YAML, YAML.replace(old, new), "a.yaml") == found
 
 
+def test_several_documents_of_yaml_in_a_file_are_a_list_of_them() -> None:
+    two = "---\na: 1\n---\nb: 2\n"
+    assert list(of(two, "a.yaml").leaves) == ["[0].a", "[1].b"]
+    assert differing(two, "# note\n--- {a: 1}\n...\n---\n{b: 2}\n", "a.yaml") == []
+    assert differing(two, two.replace("2", "3"), "a.yaml") == [("[1].b", "values")]
+    assert differing("a: 1\n", "--- # note\na: 1\n", "a.yaml") == []
+    for bad in ("---\na: [\n---\nb: 1\n", "---\na: 1\n---\nb: [\n"):
+        with pytest.raises(UnreadableContentError):
+            of(bad, "a.yaml")
+
+
 def test_toml_and_ini_mean_the_same_in_another_order_and_something_else_in_other_values() -> None:
     toml = 'x = 1\n[a]\nb = 2.5\nd = 2020-01-01T00:00:00Z\n[[c]]\ne = "f"\n'
     turned = '# note\nx=1\n[[c]]\ne = "f"\n[a]\nd = 2020-01-01T00:00:00+00:00\nb = 2.50\n'

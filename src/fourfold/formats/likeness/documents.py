@@ -7,6 +7,7 @@ leaf a field, as rows of JSON lines are.
 
 import configparser
 import json
+import re
 import tomllib
 from array import array
 from collections.abc import Callable, Iterator
@@ -34,13 +35,33 @@ def read_json(source: Source) -> Content:
 
 
 def read_yaml(source: Source) -> Content:
-    """YAML 1.2, one document. 1 and 1.0 are of two types there; anchors and styles are spelling."""
+    """YAML 1.2. 1 and 1.0 are of two types, anchors and styles are spelling; several documents are a list."""
+    text = text_of(source)
     try:
-        value = yamlio.load(text_of(source).encode("utf-8", "surrogatepass"), source.name)
+        value = _yaml(source, text)
     except yamlio.BadYamlError as error:
-        raise source.damaged(f"not YAML that we read: {error}") from None
+        parts = [part for part in _DOCUMENTS.split(text) if _says(part)]
+        if len(parts) < 2:
+            raise source.damaged(f"not YAML that we read: {error}") from None
+        try:
+            value = [_yaml(source, part) for part in parts]
+        except yamlio.BadYamlError as inner:
+            raise source.damaged(f"not YAML that we read: {inner}") from None
     leaves = leaves_of(value, source, typed_scalar)
     return Content("yaml", leaves, "yaml/1", {**_SPELLING, "comments": True})
+
+
+#: Where a document of several starts or ends.
+_DOCUMENTS = re.compile(r"^(?:---(?=\s)|\.\.\.\s*$)", re.MULTILINE)
+
+
+def _says(part: str) -> bool:
+    """Whether there is more in it than comments and directives."""
+    return any(line.lstrip() and line.lstrip()[0] not in "#%" for line in part.split("\n"))
+
+
+def _yaml(source: Source, text: str) -> Any:
+    return yamlio.load(text.encode("utf-8", "surrogatepass"), source.name)
 
 
 def read_toml(source: Source) -> Content:
