@@ -2,6 +2,7 @@ import datetime as dt
 import decimal
 import io
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pyarrow import parquet as pq
 
 from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import Content, compare
-from fourfold.formats.likeness.source import ContentTooLargeError, UnreadableContentError
+from fourfold.formats.likeness.source import ContentTooLargeError, MissingReaderError, UnreadableContentError
 from fourfold.formats.likeness.tensors import distance
 
 #: Types that every one of the formats holds.
@@ -219,3 +220,11 @@ def test_damage_is_an_error_with_the_name_of_the_file(name: str) -> None:
             read(data[:end], name)
     with pytest.raises(UnreadableContentError):
         read(b"PAR1 hello", name)
+
+
+def test_without_pyarrow_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = parquet(TABLE)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingReaderError) as caught:
+        read(data)
+    assert caught.value.hint == "install it: pip install 'fourfold[tables]'"

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import Content, compare
-from fourfold.formats.likeness.source import ContentTooLargeError, UnreadableContentError
+from fourfold.formats.likeness.source import ContentTooLargeError, MissingReaderError, UnreadableContentError
 
 RECORD = np.array([(1, [1.5, 2.5]), (2, [3.5, 4.5])], [("a", ">i4"), ("b", "<f8", (2,))])
 
@@ -144,3 +145,13 @@ def test_what_is_cut_is_an_error_with_its_name(tmp_path: Path) -> None:
     for end in (9, 100, len(data) // 2, len(data) - 1):
         with pytest.raises(UnreadableContentError, match=r"^a\.h5: "):
             reading.read_bytes(data[:end], "a.h5")
+
+
+def test_without_h5py_the_error_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path / "a.h5")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingReaderError) as caught:
+        reading.read(path)
+    assert caught.value.hint == "install it: pip install 'fourfold[hdf5]'"

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import pickletools
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -376,3 +377,11 @@ def test_a_packed_pickle_that_is_cut_is_an_error(tmp_path: Path) -> None:
     for end in (5, len(data) // 2, len(data) - 1):
         with pytest.raises(UnreadableContentError):
             reading.read_bytes(data[:end], "a.joblib")
+
+
+def test_without_numpy_everything_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [pickle.dumps(value) for value in VALUES.values()]
+    before = [read(data) for data in files]
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    for content, data in zip(before, files, strict=True):
+        assert compare(content, read(data)) == ()

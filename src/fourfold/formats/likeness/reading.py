@@ -285,6 +285,8 @@ def format_of(name: str, head: bytes) -> str:
     """The format of a file: ``bytes`` where neither its first bytes nor its name tell one."""
     suffix = os.path.splitext(name)[1].lower()
     told = SUFFIXES.get(suffix, "bytes")
+    if suffix == ".pth" and not _BINARY.search(head):
+        return "text"  # where Python looks for modules, not PyTorch's
     if told in _PLAIN and not _BINARY.search(head):
         return told  # that a table begins with the word PAR1 does not make it Parquet
     for start, magic, kind in MAGIC:

@@ -384,7 +384,7 @@ def distance(a: Leaf, b: Leaf, *, fast: bool = True) -> Distance:
         if len(x) != len(y):
             raise NotComparableError(f"leaves of {a.shape} that give more numbers, and fewer")
         size = len(x) // max(1, dtype.unit if dtype.code else 1)
-        if x == y:
+        if bytes(x) == bytes(y):  # views compare item by item
             total = total._replace(values=total.values + size)
         else:
             found = _apart(dtype, bits, x, y) if np is None else _apart_fast(np, dtype, bits, x, y)
