@@ -74,6 +74,7 @@ def test_the_commit_is_found_from_records_and_nothing_is_run(project: Sandbox) -
     assert found["last_good"]["title"] == "another rate"
     assert (found["stage"], found["metric"], found["moved"]) == ("score", "metrics.json:auc", ["data"])
     assert (found["versions"], found["free"], found["executed"]) == (6, 6, 0)
+    assert found["explanation"]["causes"][0]["name"] == "raw.csv"
     assert project.run("runs", "list", "--json").json() == before
     text = project.run("bisect", "--metric", "auc", "--good", "HEAD~5").stdout
     assert "nothing was run" in text

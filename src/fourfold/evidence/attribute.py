@@ -17,7 +17,7 @@ from fourfold.evidence.explanation import Cause, Explanation
 from fourfold.evidence.hybrids import Choice, Laboratory, Measured
 from fourfold.evidence.lineage import Lineage
 from fourfold.evidence.parting import FACTORS, seed_parameter
-from fourfold.evidence.ranking import HARMLESS, kind_of
+from fourfold.evidence.ranking import kind_of
 from fourfold.evidence.statistics import variance
 from fourfold.formats.native.canonical import digest
 
@@ -183,7 +183,7 @@ def factors_of(explained: Explanation, a: Lineage, b: Lineage) -> dict[str, tupl
     names = {f"{seed[0]}:{seed[1]}" for seed in seeds if seed is not None}
     found: dict[str, list[Cause]] = {}
     for cause in explained.causes:
-        if cause.score > HARMLESS:
+        if cause.is_suspect:
             found.setdefault(_factor(cause, names), []).append(cause)
     return {name: tuple(found[name]) for name in FACTORS if name in found}
 

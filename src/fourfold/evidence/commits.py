@@ -285,7 +285,7 @@ class Commits:
                 path: seen.runs[maker]
                 for dep in owner.deps
                 for path in [os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root)]
-                if (maker := seen.makers.get(path)) in seen.runs and maker is not None
+                if (maker := seen.maker(path)) in seen.runs and maker is not None
             }
             steps.append(Step(run, record, made))
         return Lineage(tuple(steps)) if steps else None
@@ -299,7 +299,7 @@ class Commits:
         for owner in upstream:
             for dep in owner.deps:
                 path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root)
-                if path not in seen.makers:
+                if seen.maker(path) is None:
                     (data if path in seen.outputs else sums)[path] = str(dep.oid)
         return Key(_digest([code, sums]), _digest(data), _digest(params), "", "")
 
@@ -328,6 +328,14 @@ class Seen:
         self.makers = {
             out.relpath: out.owner.addressing for out in moment.tracking.outs if out.owner.is_stage
         }
+
+    def maker(self, path: str) -> str | None:
+        """The stage that makes a path, or the folder that it lies in."""
+        while path:
+            if path in self.makers:
+                return self.makers[path]
+            path = path.rpartition("/")[0]
+        return None
 
     def upstream(self, owner: Owner) -> list[Owner]:
         """A stage after all that it needs."""

@@ -116,7 +116,6 @@ class _Spec(NamedTuple):
         reads: What the step read in its own result.
         inputs: Rows of data, declared: by path.
         undeclared: Rows of other data that it would read.
-        made: Inputs that earlier steps of the hybrid made.
         parameters: Values but for the seed.
         seed: The seed.
     """
@@ -128,7 +127,6 @@ class _Spec(NamedTuple):
     reads: Reads
     inputs: Mapping[str, Row]
     undeclared: Mapping[str, Row]
-    made: frozenset[str]
     parameters: Mapping[str, Mapping[str, Any]]
     seed: Any
 
@@ -287,7 +285,7 @@ class Laboratory:
         reads = self._read(step)
         raw = self._sides[choice.data].raw_inputs()
         inputs = {
-            path: made[path] if path in made else self._raw(path, row, raw, choice.data)
+            path: made.get(path) or self._within(step, made, path) or self._raw(path, row, raw, choice.data)
             for path, row in reads.data.items()
         }
         other = self._read(taken["data"]).undeclared
@@ -306,7 +304,6 @@ class Laboratory:
             reads,
             inputs,
             undeclared,
-            frozenset(path for path in inputs if path in made),
             self._read(taken["parameters"]).parameters,
             own if seed is None else seed,
         )
@@ -321,6 +318,23 @@ class Laboratory:
                 if there is not None:
                     return {**row, **there}
         return row
+
+    def _within(self, step: Step, made: Mapping[str, Row], path: str) -> Row | None:
+        """A file of a folder that an earlier step of the hybrid made; None where it is in none."""
+        folder, inner = path, ""
+        while "/" in folder:
+            folder, _, name = folder.rpartition("/")
+            inner = os.path.join(name, inner) if inner else name
+            if folder not in made:
+                continue
+            whole = self._stored(made[folder]) or self._originals.path(step.record, made[folder])
+            file = os.path.join(whole, inner) if whole is not None else ""
+            if not os.path.lexists(file):
+                raise HybridError(f"nobody has the bytes of '{path}'")
+            copy = os.path.join(self.room(), name)
+            (shutil.copytree if os.path.isdir(file) else shutil.copyfile)(file, copy)
+            return self.put(path, copy)
+        return None
 
     def _read(self, step: Step) -> Reads:
         if step.run not in self._reads:

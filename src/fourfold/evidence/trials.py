@@ -130,7 +130,7 @@ class Trials:
             made = {
                 path: runs[maker]
                 for path in self._paths(each)
-                if (maker := seen.makers.get(path)) is not None and maker in runs
+                if (maker := seen.maker(path)) is not None and maker in runs
             }
             steps.append(Step(run, record, made))
         return Lineage(tuple(steps))
@@ -191,7 +191,7 @@ class Trials:
         rows: list[dict[str, Any]] = []
         for path in self._paths(owner):
             row = {"path": path, "role": "dep"}
-            if path in seen.outputs and path not in seen.makers:
+            if path in seen.outputs and seen.maker(path) is None:
                 row["md5"] = seen.outputs[path]
             rows.append(row)
         params: dict[str, dict[str, Any]] = {}

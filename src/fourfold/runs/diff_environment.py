@@ -54,6 +54,9 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
             change = change._replace(kind="aside", note=(fact.why if fact else "") or "not recorded")
         elif each.fact in _ASIDE:
             change = change._replace(kind="aside")
+        elif each.fact == "executables" and (each.before is None or each.after is None):
+            # What a run starts follows from its code, and from caches: that program is not another one.
+            change = change._replace(kind="aside", note="ran in one of them only")
         elif brought and (
             each.fact in _BROUGHT or (each.fact == "libraries" and known.brings(each.before, each.name))
         ):

@@ -12,20 +12,24 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.evidence.bisect import Found, bisect, scatter
-from fourfold.evidence.explanation import number
+from fourfold.evidence.explanation import number, sides
 from fourfold.evidence.history import states_of
 from fourfold.evidence.replay import Streams
 from fourfold.evidence.states import History, State
 from fourfold.runs.words import short
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fourfold.evidence.explanation import Explanation
     from fourfold.evidence.subsets import Narrowed
+    from fourfold.formats.native.record import RunRecord
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
 _TITLE = 60
-#: So many files are named.
-_FILES = 8
+#: So many files are named, and so many causes.
+_FILES, _CAUSES = 8, 3
 _POLICIES = ("auto", "running", "lock", "image")
 
 
@@ -77,10 +81,43 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         if args.inside and not found.is_noise and found.last_good.run and found.first_bad.run:
             inside = _narrow(args, session, place, records, found, streams)
     session.sink.rest()
+    explained = None if found.is_noise else _explained(place, records, found)
     data = found.document()
+    if explained is not None:
+        causes = [cause.document() for cause in explained.suspects[:_CAUSES]]
+        data["explanation"] = {"verdict": explained.verdict, "causes": causes}
     if inside is not None:
         data["inside"] = inside.document()
-    return Outcome(data=data, text=_lines(found, inside, session.style))
+    return Outcome(data=data, text=_lines(found, explained, inside, session.style))
+
+
+def _explained(place: "Place", records: "Records", found: Found) -> "Explanation | None":
+    """Why the first bad version is otherwise than the last good one, where both were recorded."""
+    from fourfold.evidence.codechanges import Codes  # noqa: PLC0415 - not for what is noise
+    from fourfold.evidence.examine import Examiner  # noqa: PLC0415 - likewise
+    from fourfold.evidence.explain import explain  # noqa: PLC0415 - likewise
+    from fourfold.evidence.holdings import Holdings  # noqa: PLC0415 - likewise
+    from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - likewise
+    from fourfold.runs.code_files import code_files  # noqa: PLC0415 - likewise
+
+    first, second = found.last_good.run, found.first_bad.run
+    if first is None or second is None:
+        return None
+    git, holdings = place.git, Holdings(place, records)
+    makers = Makers(records, holdings.inside)
+
+    def files(record: "RunRecord") -> "Mapping[str, str]":
+        return code_files(record, git, place.environ, records.part) if git is not None else {}
+
+    return explain(
+        makers.lineage(first),
+        makers.lineage(second),
+        records.part,
+        files if git is not None else None,
+        codes=Codes(git, place.environ, records.part),
+        examiner=Examiner(holdings, place, records.part),
+        metric=found.history.metric,
+    )
 
 
 def _search(
@@ -133,7 +170,9 @@ def _threshold(text: str | None) -> float | None:
         ) from None
 
 
-def _lines(found: Found, inside: "Narrowed | None", style: Style) -> Iterator[str]:
+def _lines(
+    found: Found, explained: "Explanation | None", inside: "Narrowed | None", style: Style
+) -> Iterator[str]:
     states = found.history.states
     worse = "below" if found.side.falls else "above"
     yield (
@@ -156,6 +195,9 @@ def _lines(found: Found, inside: "Narrowed | None", style: Style) -> Iterator[st
         yield f"confidence  {found.confidence:.0%}"
     if found.moved:
         yield f"moved       {', '.join(found.moved)}"
+    for at, cause in enumerate(explained.suspects[:_CAUSES] if explained is not None else (), 1):
+        told = f"  {cause.told}" if cause.told else ""
+        yield f"{at:>2}. {style.bold(cause.coordinate)}: {cause.change.name}  {sides(cause.change)}{told}"
     if inside is not None:
         yield from _inside(inside, style)
     if found.last_good.run and found.first_bad.run:
