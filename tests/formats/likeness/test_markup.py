@@ -1,6 +1,7 @@
 """XML, SVG and PDF as programs write them twice: the same page in other bytes, and another page."""
 
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,9 @@ def test_pages_are_known_by_their_first_bytes_too(tmp_path: Path) -> None:
     (tmp_path / "figure").write_bytes(drawn("svg"))
     kinds = [reading.read(str(tmp_path / name)).kind for name in ("page", "tree", "figure")]
     assert kinds == ["html", "xml", "svg"]
+
+
+def test_a_pdf_of_streams_without_end_is_read_once() -> None:
+    start = time.process_time()
+    reading.read_bytes(b"%PDF-1.4\n" + b"stream\n/ID [" * 200_000, "a.pdf")
+    assert time.process_time() - start < 10

@@ -212,6 +212,7 @@ def test_first_bytes_go_before_the_name_and_words_that_look_like_them_do_not() -
         ("a.txt", b"%PDF- is how a PDF begins\n"): "text",
         ("a.yaml", b'{"a": 1}'): "yaml",
         ("A.JSON", b"{}"): "json",
+        ("site.pth", b"../src\n"): "text",
         ("noname", bz2.compress(b"x")): "bytes",
     }
     for (name, data), kind in kinds.items():

@@ -11,7 +11,7 @@ import binascii
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.parsers import expat
 
@@ -211,12 +211,21 @@ _PDF_ASIDE = re.compile(
     rb"/(?:CreationDate|ModDate)\s*\((?:[^()\\]|\\.){0,200}\)|/ID\s*\[\s*(?:<[0-9A-Fa-f\s]{0,200}>\s*){2}\]",
     re.DOTALL,
 )
-_STREAM = re.compile(rb"(stream\r?\n.*?endstream)", re.DOTALL)
+_STREAM = re.compile(rb"stream\r?\n")
 
 
 def read_pdf(source: Source) -> Content:
     """PDF: its bytes without /CreationDate, /ModDate and /ID. One that is packed otherwise is another."""
-    pieces = _STREAM.split(source.data())
-    pieces[::2] = [_PDF_ASIDE.sub(b"", piece) for piece in pieces[::2]]
     aside = {"dates": True, "identifier": True}
-    return Content("pdf", {"": bytes_leaf(pieces)}, "pdf/1", aside)
+    return Content("pdf", {"": bytes_leaf(_pdf_pieces(source.data()))}, "pdf/1", aside)
+
+
+def _pdf_pieces(data: bytes) -> Iterator[bytes]:
+    """Streams as they are, and what lies between them without what does not count."""
+    at = 0
+    while found := _STREAM.search(data, at):
+        yield _PDF_ASIDE.sub(b"", data[at : found.start()])
+        end = data.find(b"endstream", found.end())
+        at = len(data) if end < 0 else end + len(b"endstream")
+        yield data[found.start() : at]
+    yield _PDF_ASIDE.sub(b"", data[at:])
