@@ -1,5 +1,7 @@
 """What changed in files of code: lines, functions, and whether it means anything."""
 
+import time
+
 import pytest
 
 from fourfold.evidence.codechanges import compare_code
@@ -56,3 +58,24 @@ def test_a_file_that_is_new_or_gone_is_all_lines_and_one_that_is_not_had_none() 
     assert not compare_code(BEFORE, b"", "m.py").cosmetic
     assert compare_code(None, BEFORE, "m.py").told == ""
     assert compare_code(b"\0" * 10, BEFORE, "m.py").lines is None
+
+
+def test_files_of_which_nothing_stayed_are_compared_in_no_time() -> None:
+    sides = ["\n".join(f"x{at * step} = {at % 7}" for at in range(8000)) for step in (1, 3)]
+    began = time.process_time()
+    found = compare_code(sides[0].encode(), sides[1].encode(), "m.py")
+    assert time.process_time() - began < 2
+    assert found.lines is not None
+    assert found.lines > 5000
+
+
+def test_lines_that_only_stand_elsewhere_are_few() -> None:
+    lines = [f"f{at}()\n" for at in range(50)]
+    moved = [*lines[1:], lines[0]]
+    assert compare_code("".join(lines).encode(), "".join(moved).encode(), "m.py").lines == 1
+
+
+def test_code_that_is_nested_beyond_reason_breaks_nothing() -> None:
+    deep = ("x = " + "-" * 900 + "1\n" + "y = " + "+".join(["1"] * 3000) + "\n").encode()
+    assert compare_code(deep, deep + b"z = 1\n", "m.py").lines == 1
+    assert compare_code(b"(" * 10_000, b"(" * 10_001, "m.py").lines == 1

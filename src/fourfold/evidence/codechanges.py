@@ -7,6 +7,7 @@ contents are those of the code trees of two runs, from Git or from what their re
 
 import ast
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,8 +23,10 @@ from fourfold.scm.refs import is_full_id
 if TYPE_CHECKING:
     from fourfold.scm.git import Git
 
-#: Larger files are not looked into, in bytes; nor longer ones, in lines.
-_LARGEST, _LONGEST = 512 << 10, 8000
+#: Larger files are not looked into, in bytes.
+_LARGEST = 512 << 10
+#: Where more lines lie between the first that differs and the last, they are counted and not aligned.
+_ALIGNED = 1500
 #: So many functions are named.
 _NAMED = 3
 
@@ -152,28 +155,36 @@ def compare_code(a: bytes | None, b: bytes | None, path: str) -> CodeChange:
     if a is None or b is None or max(len(a), len(b)) > _LARGEST or b"\0" in a + b:
         return CodeChange()
     first, second = (text.decode("utf-8", "replace").splitlines() for text in (a, b))
-    if max(len(first), len(second)) > _LONGEST:
-        return CodeChange()
-    spans = [
-        span
-        for span in SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
-        if span[0] != "equal"
-    ]
-    gone, new = sum(span[2] - span[1] for span in spans), sum(span[4] - span[3] for span in spans)
-    lines = max(gone, new)
+    spans = _spans(first, second)
+    gone, new = sum(span[1] - span[0] for span in spans), sum(span[3] - span[2] for span in spans)
+    if len(spans) == 1:  # perhaps not aligned: lines that only moved are not others
+        gone, new = ((Counter(x) - Counter(y)).total() for x, y in ((first, second), (second, first)))
+    lines = max(gone, new, 1)
     share = lines / max(len(first), len(second), 1)
     if not path.endswith(".py"):
         return CodeChange(lines, share)
     trees = _parsed(a), _parsed(b)
     if trees[0] is None or trees[1] is None:
         return CodeChange(lines, share)
-    if a and b and _meaning(trees[0]) == _meaning(trees[1]):
+    if a and b and _means_the_same(*trees):
         return CodeChange(lines, share, cosmetic=True)
     places = [
-        *_places(trees[0], [(s[1], s[2]) for s in spans]),
-        *_places(trees[1], [(s[3], s[4]) for s in spans]),
+        *_places(trees[0], [(span[0], span[1]) for span in spans]),
+        *_places(trees[1], [(span[2], span[3]) for span in spans]),
     ]
     return CodeChange(lines, share, tuple(dict.fromkeys(places)))
+
+
+def _spans(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """Where lines differ: from and to in the one, from and to in the other."""
+    least = min(len(first), len(second))
+    start = next((at for at in range(least) if first[at] != second[at]), least)
+    end = next((at for at in range(least - start) if first[-1 - at] != second[-1 - at]), least - start)
+    inner = first[start : len(first) - end], second[start : len(second) - end]
+    if max(map(len, inner)) > _ALIGNED:  # to align them takes the square of their number
+        return [(start, len(first) - end, start, len(second) - end)]
+    codes = SequenceMatcher(None, *inner, autojunk=False).get_opcodes()
+    return [(i + start, j + start, k + start, m + start) for kind, i, j, k, m in codes if kind != "equal"]
 
 
 def _parsed(code: bytes) -> ast.Module | None:
@@ -183,6 +194,13 @@ def _parsed(code: bytes) -> ast.Module | None:
             return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _means_the_same(a: ast.Module, b: ast.Module) -> bool:
+    try:
+        return _meaning(a) == _meaning(b)
+    except RecursionError:  # deep enough to be parsed, and not to be walked
+        return False
 
 
 def _meaning(tree: ast.Module) -> str:
