@@ -166,7 +166,7 @@ def compare_code(a: bytes | None, b: bytes | None, path: str) -> CodeChange:
     trees = _parsed(a), _parsed(b)
     if trees[0] is None or trees[1] is None:
         return CodeChange(lines, share)
-    if a and b and _means_the_same(*trees):
+    if a and b and _means_the_same(trees[0], trees[1]):
         return CodeChange(lines, share, cosmetic=True)
     places = [
         *_places(trees[0], [(span[0], span[1]) for span in spans]),

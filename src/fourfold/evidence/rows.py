@@ -15,6 +15,8 @@ from fourfold.formats.tabular import MAX_COLUMNS, delimiter_of, format_of, is_nu
 
 #: Stands between cells where a row has no text of its own.
 _BETWEEN = "\x1f"
+#: Parquet that is larger unpacked, in bytes, or has more cells, is not read.
+_UNPACKED, _CELLS = 512 << 20, 20_000_000
 Column = Sequence[str]
 
 
@@ -195,9 +197,14 @@ def _parquet(data: bytes) -> Rows | None:
     except ImportError:
         return None
     try:
-        table = parquet.read_table(
+        file = parquet.ParquetFile(
             io.BytesIO(data), thrift_string_size_limit=1 << 24, thrift_container_size_limit=1 << 20
         )
+        about = file.metadata
+        size = sum(about.row_group(at).total_byte_size for at in range(about.num_row_groups))
+        if size > _UNPACKED or about.num_rows * about.num_columns > _CELLS:
+            return None
+        table = file.read()
         columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     except (pa.ArrowException, OSError, ValueError, OverflowError):
         return None
