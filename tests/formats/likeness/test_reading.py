@@ -237,3 +237,10 @@ def test_memory_does_not_grow_with_what_streams_by(tmp_path: Path, name: str, li
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0] + (1 << 20)
+
+
+def test_every_format_and_every_name_that_tells_one_is_in_the_page_about_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "concepts" / "likeness.md").read_text()
+    first = " ".join(row.split("|")[1] for row in page.splitlines() if row.startswith("| "))
+    assert {kind for kind in reading.READERS if kind not in first} == set()
+    assert {end for end in reading.SUFFIXES if f"`{end}`" not in page} == set()
