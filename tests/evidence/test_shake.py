@@ -2,19 +2,31 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fourfold.base.clock import SYSTEM
 from fourfold.base.events import silent
-from fourfold.evidence.factors import FACTORS, UnknownFactorError
+from fourfold.evidence.factors import (
+    FACTORS,
+    Ground,
+    UnknownFactorError,
+    Untried,
+    Variation,
+    prefix,
+    variation,
+)
 from fourfold.evidence.shake import ShakeBaselineError, shake
 from fourfold.evidence.shaken import Shaken, lines
+from fourfold.runs.place import Place
 from fourfold.runs.store import records_of
 from fourfold.wiring import find_place
 from tests.conftest import find_ff
 from tests.fixtures.sandbox import Sandbox, Tool
+from tests.runs.recordmaking import Parts, make
 
 PIPELINE = """\
 stages:
@@ -184,3 +196,48 @@ def test_a_factor_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Pa
     with pytest.raises(UnknownFactorError, match="there is no factor 'moon'") as caught:
         bench.shake("moon")
     assert "hash-seed, time-zone" in caught.value.hint
+
+
+def ground(folder: Path, **environ: str) -> Ground:
+    place = Place(str(folder), str(folder / ".fourfold"), str(folder), environ, SYSTEM, None, None)
+    return Ground(place, make(Parts()), environ, contained=False, folder=str(folder / "own"))
+
+
+def test_the_clock_is_shifted_by_faketime_where_that_is_installed(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "faketime"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    found = variation("clock", ground(tmp_path, PATH=str(program.parent)))
+    assert isinstance(found, Variation)
+    assert (found.words, found.python) == ((str(program), "-f", "+34578000"), "")
+    without = variation("clock", ground(tmp_path, PATH=str(tmp_path)))
+    assert isinstance(without, Variation)
+    assert "there is no faketime" in without.how
+
+
+def test_a_factor_is_varied_away_from_what_it_is(tmp_path: Path) -> None:
+    def how(name: str, **environ: str) -> str:
+        found = variation(name, ground(tmp_path, PATH="/usr/bin:/bin", **environ))
+        assert isinstance(found, Variation)
+        return found.how
+
+    assert how("threads", OMP_NUM_THREADS="1").endswith("2, not 1")
+    assert how("threads", OMP_NUM_THREADS="8").endswith("1, not 8")
+    assert how("time-zone", TZ="Pacific/Kiritimati") == "TZ is UTC, not Pacific/Kiritimati"
+    assert "not C.utf8" in how("locale", LC_ALL="C.utf8")
+    assert not how("locale", LC_ALL="C.utf8").startswith("LC_ALL is C.UTF-8")
+
+
+def test_without_unshare_the_network_is_not_tried(tmp_path: Path) -> None:
+    assert variation("network", ground(tmp_path, PATH=str(tmp_path))) == Untried("there is no unshare")
+
+
+def test_what_stands_before_a_command_sets_and_unsets_whatever_the_values_hold(tmp_path: Path) -> None:
+    odd = "a 'b' $HOME\n;"
+    varied = Variation("", {"ODD": odd, "GONE": None}, first="umask 027", words=("env", "MORE=1"))
+    words = prefix(Variation("", {"BASE": "1"}), varied, str(tmp_path / "log"))
+    code = 'import os; print([os.environ.get(n) for n in ("ODD", "GONE", "MORE", "BASE")], os.umask(0))'
+    environ = {"PATH": os.environ["PATH"], "GONE": "here"}
+    subprocess.run([*words, sys.executable, "-c", code], env=environ, check=True)
+    assert (tmp_path / "log").read_text() == f"{[odd, None, '1', '1']} 23\n"
