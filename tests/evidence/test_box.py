@@ -10,7 +10,7 @@ import pytest
 
 from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import FourfoldError
-from fourfold.evidence.box import Box, CodeUnknownError, RecordPathError, open_box
+from fourfold.evidence.box import Box, CodeUnknownError, CommitGoneError, RecordPathError, open_box
 from fourfold.evidence.originals import Originals
 from fourfold.formats.native.fact import absent, observed
 from fourfold.formats.native.record import RunRecord
@@ -189,7 +189,7 @@ def test_a_working_directory_that_git_does_not_keep_is_made(made: World) -> None
         ({"tree": observed("0" * 40)}, CodeTreeDiffersError),
         ({"tree": observed(7)}, FourfoldError),
         ({"commit": observed("--upload-pack=x")}, BadCodePartError),
-        ({"commit": observed("0" * 40)}, FourfoldError),
+        ({"commit": observed("0" * 40)}, CommitGoneError),
         ({"objects": observed({"part": "0" * 64, "size": 1})}, RunNotFoundError),
         ({"outputs": observed({"part": "0" * 64, "size": 1})}, FourfoldError),
     ],

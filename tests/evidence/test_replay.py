@@ -10,6 +10,7 @@ import pytest
 
 from fourfold.base.clock import SYSTEM
 from fourfold.base.events import Event, Warned
+from fourfold.evidence.chains import replay_chain
 from fourfold.evidence.recipe import CommandHiddenError, NothingToReplayError
 from fourfold.evidence.replay import (
     Changes,
@@ -19,7 +20,6 @@ from fourfold.evidence.replay import (
     Sources,
     Streams,
     replay,
-    replay_chain,
 )
 from fourfold.evidence.surroundings import EnvironmentDiffersError
 from fourfold.formats.native.fact import observed
@@ -307,6 +307,22 @@ def test_what_nobody_has_is_all_named_in_one_error(world: World) -> None:
     assert caught.value.message.endswith("(and 2 more)")
     assert len(caught.value.details) == 3
     assert world.left() == []
+
+
+def test_a_replay_can_be_replayed(world: World) -> None:
+    with world.replay(world.run()) as first:
+        pass
+    with world.replay(first.run) as second:
+        assert second.equal
+        assert value_of(second.record.trace, "replay") == {"of": first.run}
+
+
+@pytest.mark.parametrize("mode", ["off", "audit"])
+def test_a_replay_runs_however_it_is_watched(world: World, mode: str) -> None:
+    with world.replay(world.run(), place=world.with_environ(FOURFOLD_TRACE=mode)) as replayed:
+        assert replayed.equal
+        method = value_of(replayed.record.trace, "coverage")["method"]
+        assert method == {"off": "none"}.get(mode, mode)
 
 
 def test_two_replays_at_once_do_not_meet(world: World) -> None:

@@ -7,18 +7,18 @@ are read and never written, and nothing in a box is a link to anything of theirs
 """
 
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from fourfold.base.errors import FourfoldError, UnsupportedError, from_os_error
+from fourfold.base.errors import FourfoldError, NotFoundError, UnsupportedError, from_os_error
 from fourfold.base.fs.atomic import temp_token
 from fourfold.base.ids import UnsafePathError, is_unsafe_path
 from fourfold.content.statindex import StatIndex
 from fourfold.evidence.attached import attach
+from fourfold.evidence.boxgit import hide, make_repository
 from fourfold.formats.native.record import RunRecord
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import Project
@@ -26,8 +26,8 @@ from fourfold.runs import coderestore
 from fourfold.runs.changes import opened, value_of
 from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
-from fourfold.scm.git import Git
-from fourfold.scm.process import child_environment, failed, run_git
+from fourfold.scm.git import Git, UnknownRevisionError
+from fourfold.scm.refs import is_full_id
 from fourfold.scm.unpack import FolderNotEmptyError
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 #: Below the folder of ours: one folder a replay, named by its process.
 REPLAYS = "replays"
-#: Characters that mean something in a pattern of ``.gitignore``.
-_SPECIAL = re.compile(r"[\\*?\[\]!# ]")
-_SETTINGS = ("autocrlf", "eol", "safecrlf", "symlinks", "ignorecase", "precomposeunicode")
-_SHAPING = re.compile(rb"autocrlf|\beol\b|symlinks|ignorecase|precomposeunicode", re.IGNORECASE)
 #: In the folder of a replay whose worktree is to stay.
 _KEPT = "kept"
 
@@ -47,6 +43,12 @@ class CodeUnknownError(UnsupportedError):
     """A run was recorded outside of Git, or its code could not be: nobody can put it back."""
 
     code = "replay-without-code"
+
+
+class CommitGoneError(NotFoundError):
+    """The commit of a run is not in this repository: it was never fetched, or is rewritten and gone."""
+
+    code = "replay-commit-gone"
 
 
 class RecordPathError(UnsafePathError):
@@ -342,7 +344,8 @@ def open_box(
         name: What a worktree in a folder of ours is called.
 
     Raises:
-        CodeUnknownError: the run was made outside of Git, or this is no clone of its repository.
+        CodeUnknownError: the run was made outside of Git, or this folder is in none.
+        CommitGoneError: this repository has not the commit of the run.
         FolderNotEmptyError: the folder has files.
         RecordPathError: the record names an odd folder.
         FourfoldError: Git, or the file system, refuses; the record's parts are not whole. Nothing stays.
@@ -355,6 +358,7 @@ def open_box(
             f"the code of this run cannot be put back: {why}",
             hint="only runs that were recorded in a Git repository can be replayed",
         )
+    _refuse_without(git, value_of(code.code, "commit"))
     scratch = claim(place)
     root = folder if folder is not None else os.path.join(scratch, name)
     was_there = os.path.lexists(root)
@@ -362,8 +366,8 @@ def open_box(
         _refuse_full(root)
         try:
             restored = coderestore.restore(git, place.environ, code.code, records.part, root)
-            _make_repository(git, place.environ, value_of(code.code, "commit"), root)
-            _hide(_rows(code, "outputs", records), root)
+            make_repository(git, place.environ, value_of(code.code, "commit"), root)
+            hide(_rows(code, "outputs", records), root)
             more = attach(git, place.environ, code, records.part, root)
             restored = restored._replace(left_out=(*restored.left_out, *more))
             inner = _place_in(place, code, root, scratch)
@@ -377,6 +381,19 @@ def open_box(
     except BaseException:
         remove(scratch)
         raise
+
+
+def _refuse_without(git: Git, commit: object) -> None:
+    """The commit of a run must be in the repository; what is no commit at all, others refuse."""
+    if not isinstance(commit, str) or not is_full_id(commit):
+        return
+    try:
+        git.resolve(commit)
+    except UnknownRevisionError:
+        raise CommitGoneError(
+            f"commit {commit[:12]}, which the run was made at, is not in this repository",
+            hint="bring it with: git fetch; or replay where it was made, or from an archive (ff export)",
+        ) from None
 
 
 def claim(place: Place) -> str:
@@ -473,75 +490,7 @@ def _place_in(place: Place, code: RunRecord, root: str, scratch: str) -> Place:
     return BoxPlace(project_root, place.own, project_root, place.environ, place.clock, project, git)
 
 
-def _make_repository(git: Git, environ: Mapping[str, str], commit: str | None, root: str) -> None:
-    """A repository of its own for a worktree, whose objects are those of another one."""
-    env = child_environment(environ)
-    options = ["--object-format=sha256"] if commit is not None and len(commit) > 40 else []
-    _git(root, env, ["init", "--quiet", "--template=", *options])
-    own = os.path.join(root, ".git")
-    try:
-        os.makedirs(os.path.join(own, "objects", "info"), exist_ok=True)
-        os.makedirs(os.path.join(own, "info"), exist_ok=True)
-        for name in ("exclude", "attributes"):
-            source = os.path.join(git.common_dir, "info", name)
-            if os.path.isfile(source):
-                shutil.copyfile(source, os.path.join(own, "info", name))
-        with open(os.path.join(own, "objects", "info", "alternates"), "wb") as file:
-            file.write(os.fsencode(os.path.join(git.common_dir, "objects")) + b"\n")
-        shallow = os.path.join(git.common_dir, "shallow")
-        if os.path.isfile(shallow):
-            shutil.copyfile(shallow, os.path.join(own, "shallow"))
-        if commit is not None:
-            with open(os.path.join(own, "HEAD"), "wb") as file:
-                file.write(commit.encode("ascii") + b"\n")
-    except OSError as error:
-        raise from_os_error(error, f"writing {own}") from error
-    _take_over(git, env, root)
-    if commit is not None:
-        _git(root, env, ["read-tree", commit])
-
-
-def _take_over(git: Git, env: Mapping[str, str], root: str) -> None:
-    """Settings of the user's repository that decide what its files look like: line ends, modes, links."""
-    try:
-        with open(os.path.join(git.common_dir, "config"), "rb") as file:
-            if not _SHAPING.search(file.read(1 << 20)):
-                return
-    except OSError:
-        return
-    pattern = f"^core\\.({'|'.join(_SETTINGS)})$"
-    done = run_git(
-        ("-C", root),
-        ["config", "--file", os.path.join(git.common_dir, "config"), "--get-regexp", pattern],
-        env,
-    )
-    for line in done.out.decode("utf-8", "replace").splitlines():
-        name, _, value = line.partition(" ")
-        if value.isalnum():
-            _git(root, env, ["config", name, value])
-
-
 def _rows(code: RunRecord, name: str, records: "Records") -> list[str]:
     found = opened(value_of(code.code, name), records.part)
     rows = found.get("rows") if isinstance(found, Mapping) else found
     return [row for row in rows if isinstance(row, str)] if isinstance(rows, list) else []
-
-
-def _hide(paths: Iterable[str], root: str) -> None:
-    """Hide data from Git in the box: where it lay, ``.gitignore`` may have said so only after the run."""
-    lines = [f"/{_SPECIAL.sub(_escaped, path)}\n" for path in paths if path.isprintable()]
-    try:
-        with open(os.path.join(root, ".git", "info", "exclude"), "a", encoding="utf-8") as file:
-            file.writelines(lines)
-    except OSError as error:
-        raise from_os_error(error, f"writing {root}") from error
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return "\\" + found[0]
-
-
-def _git(root: str, env: Mapping[str, str], args: list[str]) -> None:
-    done = run_git(("-C", root), args, env)
-    if done.code:
-        raise failed(done, "making the repository of a replay", root)

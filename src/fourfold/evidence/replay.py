@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.evidence.box import Box, Missing, is_same, open_box
-from fourfold.evidence.lineage import Makers, Step, identity
+from fourfold.evidence.lineage import identity
 from fourfold.evidence.originals import Originals
 from fourfold.evidence.recipe import (
     Changes,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "QUIET",
-    "Chain",
     "Changes",
     "Pair",
     "Plan",
@@ -50,7 +49,6 @@ __all__ = [
     "Sources",
     "Streams",
     "replay",
-    "replay_chain",
     "replay_in",
 ]
 
@@ -155,32 +153,6 @@ class Replayed(NamedTuple):
         self.box.close()
 
 
-class Chain(NamedTuple):
-    """A run and all runs that it stands on, replayed in their order; a context manager as a `Replayed` is.
-
-    Attributes:
-        steps: Each fed with what the ones before it made; ends with the first one whose commands failed.
-        whole: Whether all of them ran.
-    """
-
-    steps: tuple[Replayed, ...]
-    whole: bool
-
-    @property
-    def equal(self) -> bool:
-        """Whether all ran, and all are equal."""
-        return self.whole and all(step.equal for step in self.steps)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for step in self.steps:
-            step.box.close()
-
-
 class Streams(NamedTuple):
     """Where a replay speaks.
 
@@ -279,65 +251,6 @@ def replay(
     return replayed
 
 
-def replay_chain(
-    place: "Place",
-    records: "Records",
-    run: RunId,
-    *,
-    policy: "Policy" = "auto",
-    sources: Callable[[Step], Sources] = lambda _step: _NONE_ELSE,
-    changes: Changes = _NOTHING,
-    streams: Streams = QUIET,
-    remote: bool = True,
-    events: Sink = silent,
-) -> Chain:
-    """Run again what a record is of and all that it stands on, each fed with what those before it made.
-
-    Args:
-        place: As in `replay`, like what is not named here.
-        records: Likewise.
-        run: The last one.
-        policy: Likewise.
-        sources: For each run, the runs to take coordinates from instead.
-        changes: Likewise, of all.
-        streams: Likewise.
-        remote: Likewise.
-        events: Likewise.
-
-    Raises:
-        As `replay`; nothing stays of those that ran before, but their records.
-    """
-    steps: list[Replayed] = []
-    made: dict[RunId, dict[str, str]] = {}
-    lineage = Makers(records).lineage(run)
-    try:
-        for step in lineage.steps:
-            given = {
-                path: made[maker][path] for path, maker in step.made_by.items() if path in made.get(maker, {})
-            }
-            replayed = replay(
-                place,
-                records,
-                step.run,
-                policy=policy,
-                sources=sources(step),
-                changes=changes,
-                given=given,
-                streams=streams,
-                remote=remote,
-                events=events,
-            )
-            steps.append(replayed)
-            made[step.run] = {pair.path: pair.file for pair in replayed.outputs if pair.file is not None}
-            if not replayed.verdict.is_good:
-                break
-    except BaseException:
-        for done in steps:
-            done.box.close()
-        raise
-    return Chain(tuple(steps), len(steps) == len(lineage.steps))
-
-
 def replay_in(
     box: Box,
     place: "Place",
@@ -410,7 +323,7 @@ def replay_in(
 def _bring_declared(box: Box, plan: Plan, rows: Iterable[Mapping[str, Any]], originals: Originals) -> None:
     """Have the declared inputs in the box; one that is nowhere to be had ends it."""
     gone = box.bring(rows, originals)
-    if plan.data.kind == "command":
+    if not plan.data.stage:
         # `ff run` takes for inputs what it saw: what lies elsewhere may change as it likes.
         gone = [one for one in gone if box.inside(one.path) is not None]
     if gone:
