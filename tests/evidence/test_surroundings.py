@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,16 @@ def test_facts_of_any_shape_are_refused_or_told_and_never_a_mistake_of_ours(worl
     strange = record._replace(environment={**facts, name: observed(odd[-3])})
     with contextlib.suppress(FourfoldError):
         world.choose(records, strange)
+
+
+def test_in_a_box_elsewhere_links_stay_in_its_repository(world: World) -> None:
+    elsewhere = world.root.parent / "elsewhere"
+    inner = elsewhere / "sub"
+    (inner / "deep").mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(elsewhere)], check=True)
+    world.box = inner
+    records, record = world.record("../venv/bin/python train.py && ../../x/venv/bin/python test.py")
+    found = world.choose(records, record)
+    assert found.notes == ("commands look for their Python in ../../x/venv, outside of the box",)
+    assert (elsewhere / "venv").is_symlink()
+    assert not (elsewhere.parent / "x").exists()

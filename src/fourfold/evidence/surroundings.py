@@ -293,10 +293,10 @@ def _link(
 
 
 def _scratch(place: "Place", folder: str) -> str:
-    """The folder of ours that a box lies in; the box where it lies elsewhere."""
+    """The folder of ours that a box lies in; its repository where it lies elsewhere."""
     own = os.path.join(place.own, REPLAYS)
     if not _is_below(folder, own):
-        return folder
+        return find_root(folder) or folder
     return os.path.join(own, os.path.relpath(folder, own).split(os.sep)[0])
 
 
