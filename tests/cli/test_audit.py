@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,32 @@ def test_lock_files_that_disagree_since_somebody_ran_without_recording_are_no_fo
     repo.run("repro", "-q", env={"FOURFOLD_CAPTURE": "off"})
     (repo.path / "fourfold.lock").write_text(ours)
     assert repo.kinds() == {"lock-files-disagree": ["dvc.lock: prepare", "dvc.lock: train"]}
+
+
+def test_another_result_of_a_run_that_is_not_here_is_no_forgery(repo: Repo) -> None:
+    repo.edit("dvc.lock", repo.locked("model.txt"), repo.cache(b"theirs\n"))
+    repo.edit("fourfold.lock", repo.run_id("train"), "ab" * 32)
+    assert repo.kinds() == {"run-missing": ["fourfold.lock: train"]}
+    assert repo.kinds(weight="open") == {"entry-unrecorded": ["dvc.lock: train"]}
+
+
+def test_what_was_committed_before_recording_began_is_unrecorded(tmp_path: Path, ff: Tool) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen({"dvc.yaml": "stages:\n  chance:\n    cmd: date +%s%N > out\n    outs: [out]\n"})
+    repo.run("repro", "-q", env={"FOURFOLD_CAPTURE": "off"})
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "one")
+    time.sleep(1.1)  # Git counts whole seconds
+    repo.run("repro", "-q", "-f")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "two")
+    assert repo.audit("--all-commits")["clean"]
+    old = repo.git("rev-parse", "HEAD~1").strip()
+    assert repo.kinds("-A", code=0, weight="open") == {
+        "entry-unrecorded": [f"dvc.lock: chance at {old[:12]}"]
+    }
 
 
 def test_a_dependency_that_was_declared_afterwards_is_no_forgery(repo: Repo) -> None:

@@ -7,11 +7,13 @@ files merely disagree, plain DVC may have run the stage since. Where nothing is 
 """
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
+from fourfold.base.ids import CommitId
 from fourfold.evidence.audited import Finding
 from fourfold.evidence.ledger import SHORT, Ledger
 from fourfold.formats.dvc import lock as dvc_lock
@@ -42,12 +44,14 @@ class Pair(NamedTuple):
         theirs: Bytes of ``dvc.lock``; None where there is none.
         ours: Bytes of ``fourfold.lock``, likewise.
         moments: Where it is so: "" for the workspace, else ids of commits.
+        until: When the last of these commits was made, UTC, ISO 8601; "" for the workspace.
     """
 
     folder: str
     theirs: bytes | None
     ours: bytes | None
     moments: tuple[str, ...]
+    until: str = ""
 
     @property
     def when(self) -> str:
@@ -84,7 +88,17 @@ def lock_files(project: "Project", revs: Sequence[str | None]) -> list[Pair]:
         for folder in sorted({os.path.dirname(path) for path in files}):
             pair = [files.get(os.path.join(folder, name)) for name in (LOCK_FILE, LOCK_NAME)]
             found.setdefault((folder, pair[0], pair[1]), []).append(moment)
-    return [Pair(*key, tuple(dict.fromkeys(moments))) for key, moments in found.items()]
+    times = dict(project.git.commit_times()) if project.git is not None and any(revs) else {}
+    return [
+        Pair(*key, tuple(dict.fromkeys(moments)), _until(moments, times)) for key, moments in found.items()
+    ]
+
+
+def _until(moments: Sequence[str], times: Mapping[CommitId, int]) -> str:
+    known = [times.get(CommitId(moment)) for moment in moments]
+    if None in known:  # the workspace, or a commit that nothing leads to
+        return ""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(each or 0 for each in known)))
 
 
 def _in_workspace(project: "Project") -> dict[str, bytes]:
@@ -119,6 +133,21 @@ def _in_commit(project: "Project", commit: str, contents: dict[str, bytes]) -> d
 
 
 # --- what is wrong with them ------------------------------------------------------------------------------
+
+
+class _Said(NamedTuple):
+    """An entry of ``dvc.lock``, and what ``fourfold.lock`` says of the same stage."""
+
+    subject: str
+    stage: str
+    entry: LockEntry
+    locked: LockStage | None
+    until: str
+
+    @property
+    def named(self) -> RunId | None:
+        """The run that is said to have made it."""
+        return RunId(self.locked.run) if self.locked is not None else None
 
 
 class LockAudit:
@@ -165,33 +194,31 @@ class LockAudit:
                 self.entries += 1
                 if not pair.when:
                     self.current += self._ledger.entries.get(found, ())[:1]
-                yield from self._entry(
-                    f"{pair.name(LOCK_FILE)}: {name}{pair.when}", stage, entry, found, locked
-                )
+                subject = f"{pair.name(LOCK_FILE)}: {name}{pair.when}"
+                yield from self._entry(_Said(subject, stage, entry, locked, pair.until), found)
 
     # -- dvc.lock -----------------------------------------------------------------------------------------
 
-    def _entry(
-        self, subject: str, stage: str, entry: LockEntry, name: str, locked: LockStage | None
-    ) -> Iterator[Finding]:
-        ledger = self._ledger
+    def _entry(self, one: _Said, name: str) -> Iterator[Finding]:
+        ledger, subject = self._ledger, one.subject
         makers = ledger.entries.get(name, [])
-        outs = _outs(entry)
+        outs = _outs(one.entry)
         for run in makers:
             wrong = _differing(outs, ledger.known[run])
             if wrong:
                 said = f"run {run[:SHORT]} says that it made this entry, and that it wrote another {wrong}"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
-        named = RunId(locked.run) if locked is not None else None
         if makers:
+            named = one.named
             if named is not None and named in ledger.known and named not in makers:
                 said = f"fourfold.lock names run {named[:SHORT]}, and run {makers[0][:SHORT]} made it"
-                yield Finding("open", "entry-of-another-run", subject, said, f"ff repro -f {stage}")
+                yield Finding("open", "entry-of-another-run", subject, said, f"ff repro -f {one.stage}")
             return
-        yield self._unmade(subject, stage, entry, named)
+        yield self._unmade(one)
 
-    def _unmade(self, subject: str, stage: str, entry: LockEntry, named: RunId | None) -> Finding:
+    def _unmade(self, one: _Said) -> Finding:
         """What is to be said of an entry that no record has."""
+        subject, stage, entry, named = one.subject, one.stage, one.entry, one.named
         ledger, outs = self._ledger, _outs(entry)
         runs = list(ledger.by_stage.get(stage, ()))
         if named is not None and named in runs:
@@ -202,13 +229,17 @@ class LockAudit:
                 return self._edited(subject, entry, run, record, named == run)
         for run in runs:
             record = ledger.known[run]
-            if self._same_inputs(entry, record):
-                return _forged(
-                    subject,
-                    f"run {run[:SHORT]} read and did the same, and wrote another {_differing(outs, record)}",
-                    entry,
-                    record,
+            # What was committed before recording began was not made by what was recorded later.
+            later = named is None and one.until and record.times.started > one.until
+            if not later and self._same_inputs(entry, record):
+                said = (
+                    f"run {run[:SHORT]} read and did the same, and wrote another {_differing(outs, record)}"
                 )
+                if named is None or named in ledger.known:
+                    return _forged(subject, said, entry, record)
+                # Without a seed two honest runs may differ; whoever made this one is not here to be asked.
+                said += f"; run {named[:SHORT]}, which fourfold.lock names, is not here"
+                return Finding("open", "entry-unrecorded", subject, said, "bring it: ff pull")
         if named is not None and named in ledger.known:
             said = f"fourfold.lock names run {named[:SHORT]} for it, which read, did and wrote something else"
             hint = f"if plain DVC ran it since, run it here: ff repro -f {stage}"
@@ -222,6 +253,9 @@ class LockAudit:
     ) -> Finding:
         """An entry with the outputs of a run, and with other inputs, parameters or commands."""
         more = _deps(entry) - _inputs(record)
+        if not more and self._same_inputs(entry, record):
+            said = f"run {run[:SHORT]} made it, and it has other sizes or modes than that run found"
+            return Finding("open", "entry-edited", subject, said, "ff commit, or an editor, wrote it")
         if self._same_inputs(entry, record, more) and not more - _read(record):
             said = f"run {run[:SHORT]} made it; what it read besides was declared afterwards"
             return Finding("note", "entry-declared-later", subject, said)
