@@ -116,3 +116,15 @@ def test_texts_that_arrow_holds_in_pieces_mean_the_same() -> None:
     pieces = pd.concat([whole[:2], whole[2:]], ignore_index=True)
     assert compare(read(whole), read(pieces)) == ()
     assert compare(read(whole), read(whole.where(whole != "d", "e")))
+
+
+def test_what_lies_beneath_a_gap_of_numbers_does_not_count() -> None:
+    one = pd.DataFrame(
+        {"a": pd.array([1, None, 3], dtype="Int64"), "b": pd.array([0.5, None, 1.5], dtype="Float64")}
+    )
+    other = one.copy()
+    other["a"].array._data[1] = 99
+    assert pickle.dumps(one) != pickle.dumps(other)
+    assert compare(read(one), read(other)) == ()
+    (found,) = compare(read(one), read(one.assign(a=pd.array([1, None, 4], dtype="Int64"))))
+    assert found.name == "column:a/data"

@@ -385,3 +385,14 @@ def test_without_numpy_everything_means_the_same(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "numpy", None)
     for content, data in zip(before, files, strict=True):
         assert compare(content, read(data)) == ()
+
+
+def test_copies_of_what_lies_within_a_circle_mean_what_one_of_them_means() -> None:
+    def circle(*, copied: bool) -> list[Any]:
+        shared = np.arange(3.0)
+        nodes: list[dict[str, Any]] = [{"data": shared.copy() if copied else shared} for _ in range(4)]
+        for i, node in enumerate(nodes):
+            node["next"], node["last"] = nodes[(i + 1) % 4], nodes[i - 1]
+        return [nodes[2], nodes[0]]
+
+    assert compare(read(pickle.dumps(circle(copied=True))), read(pickle.dumps(circle(copied=False), 2))) == ()

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from fourfold.formats.likeness.known import Classed, Objects, bytes_of_text, qualified, resolved
 from fourfold.formats.likeness.opcodes import Made, Many, Pairs
-from fourfold.formats.likeness.tensors import Tensor
+from fourfold.formats.likeness.tensors import Tensor, contiguous, packed
 
 #: Columns of one frame.
 _MAX_COLUMNS = 1_000_000
@@ -126,6 +126,20 @@ def _backed(made: Made) -> Any:
     return Classed(qualified(made.args[0]), Parts([("dtype", dtype), ("data", data)]))
 
 
+def _masked(made: Made) -> Any:
+    """An array of numbers of pandas that may have gaps: what lies beneath a gap is no value."""
+    state = dict(made.states[-1].pairs)
+    data, mask = understood(state["_data"]), understood(state["_mask"])
+    if mask.dtype.size != 1 or mask.shape != data.shape or len(data.shape) != 1:
+        raise ValueError("a mask of another shape")
+    size, values, gaps = data.dtype.size, bytearray(packed(data)), bytes(packed(mask))
+    for at in range(len(gaps)):
+        if gaps[at]:
+            values[at * size : (at + 1) * size] = bytes(size)
+    kept = contiguous(data.dtype._replace(big=False), data.shape, bytes(values))
+    return Classed(qualified(made.callee), Parts([("data", kept), ("mask", mask)]))
+
+
 def _arrow_texts(made: Made) -> Any:
     """An array of texts of pandas that Arrow holds, in whatever pieces."""
     state = dict(made.states[-1].pairs)
@@ -168,5 +182,11 @@ _KNOWN: Final[dict[str, Callable[[Made], Any]]] = {
     "pandas._libs.internals.BlockManager": _manager,
     "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked": _backed,
     "pandas.arrays.ArrowStringArray": _arrow_texts,
+    "pandas.arrays.IntegerArray": _masked,
+    "pandas.arrays.FloatingArray": _masked,
+    "pandas.arrays.BooleanArray": _masked,
+    "pandas.core.arrays.integer.IntegerArray": _masked,
+    "pandas.core.arrays.floating.FloatingArray": _masked,
+    "pandas.core.arrays.boolean.BooleanArray": _masked,
     "pandas.core.arrays.string_arrow.ArrowStringArray": _arrow_texts,
 }

@@ -107,7 +107,6 @@ class _Tree:
         self._open: dict[int, tuple[int, int]] = {}
         self._circle: list[tuple[int, int, _Seen]] = []
         self._told: set[int] = set()
-        self._order = 0
         self._work = 0
         self._keys = 0
         self._found: dict[str, Leaf] = {}
@@ -240,11 +239,11 @@ class _Tree:
         self._work += 1 + len(view.children)
         if self._work > MAX_WORK:
             raise ContentTooLargeError(f"more than {MAX_WORK} values to look at")
-        self._order += 1
+        order = len(self._open)  # among what is open, so that copies of what is closed do not count
         key = id(value) if isinstance(value, _NODES) else -1
         if key >= 0:
-            self._open[key] = (self._order, self._order)
-        return _Frame(key, view, self._order)
+            self._open[key] = (order, order)
+        return _Frame(key, view, order)
 
     def _closed(self, frame: _Frame) -> _Seen:
         """What is known of a value whose parts were all looked at."""
