@@ -108,11 +108,16 @@ def test_an_editable_install_of_the_project_imports_the_code_of_the_box(world: W
         json.dumps({"url": world.root.as_uri(), "dir_info": {"editable": True}})
     )
     (world.venv.site / "own.pth").write_text(f"{world.root}/src\n")
-    found = world.choose(*world.record())
+    records, record = world.record()
+    found = world.choose(records, record)
     assert (found.how, found.differences) == ("running", ())
     assert found.environ["PYTHONPATH"] == str(world.box / "src")
     found = found._replace(environ={**found.environ, "PATH": world.place().environ["PATH"]})
     assert world.run(found, "import own; print(own.WHERE)").strip() == "box"
+    world.install("beta==1.0")
+    built = world.choose(records, record)
+    assert (built.how, built.differences) == ("lock", ())
+    assert world.run(built, "import alpha, own; print(own.WHERE)").strip() == "box"
 
 
 def test_folders_of_the_workspace_on_pythonpath_become_those_of_the_box(world: World) -> None:

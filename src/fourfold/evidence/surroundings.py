@@ -8,7 +8,7 @@ like what was there before.
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
 from fourfold.base.events import Noticed, Sink, silent
@@ -146,7 +146,7 @@ def _running(
 ) -> tuple[Surroundings | None, tuple[str, ...]]:
     """The environment that is here; None, and what differs, when it is not the recorded one."""
     if not before.digest:
-        return _without_python(place, record, folder), ()
+        return _without_python(place, record, before, folder), ()
     taken: tuple[Standing, Compared] | None = None
     asked = policy == "running"
     for path in present(place, before, record.command) if asked else candidates(place, before):
@@ -163,7 +163,7 @@ def _running(
             taken = standing, compared
     if taken is None:
         why = ("there is no Python on PATH",)
-        environ = _code_paths(place, place.environ, None, folder)
+        environ = _code_paths(place, before, None, folder)
         return (Surroundings("running", environ, None, why) if policy == "running" else None), why
     standing, compared = taken
     if compared.counted and policy != "running":
@@ -187,13 +187,13 @@ def _standing_in(
     """What makes commands find an environment of this machine."""
     notes = _link(place, record, before, standing, folder)
     environ = _activated(place, standing)
-    environ |= _code_paths(place, place.environ, standing, folder)
+    environ |= _code_paths(place, before, standing, folder)
     return Surroundings(how, environ, None, compared.counted, standing.executable, (*compared.aside, *notes))
 
 
-def _without_python(place: "Place", record: RunRecord, folder: str) -> Surroundings:
+def _without_python(place: "Place", record: RunRecord, before: Recorded, folder: str) -> Surroundings:
     """The running environment of what is not Python: its programs are compared where they are known."""
-    environ = _code_paths(place, place.environ, None, folder)
+    environ = _code_paths(place, before, None, folder)
     programs = mapping(value_of(record.environment, "executables"))
     asked = Asked(remembered(place, "files"), place.clock.now_ns())
     home = place.environ.get("HOME", "")
@@ -225,36 +225,43 @@ def _activated(place: "Place", standing: Standing) -> dict[str, str]:
     return found
 
 
-def _code_paths(
-    place: "Place", environ: Mapping[str, str], standing: Standing | None, folder: str
-) -> dict[str, str]:
+def _code_paths(place: "Place", before: Recorded, standing: Standing | None, folder: str) -> dict[str, str]:
     """What makes Python import the code of the box where it would import that of the workspace.
 
     Editable installs and ``PYTHONPATH`` name folders of the workspace; the box has other code. What stands on
-    ``PYTHONPATH`` goes before them.
+    ``PYTHONPATH`` goes before them. An environment that was built has no editable install of the project; the
+    record says that there was one.
     """
     top = find_root(place.root) or place.root
     box = os.path.normpath(os.path.join(folder, os.path.relpath(top, place.root)))
-    given = [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    moved = [entry for entry in given if _is_below(entry, top)]
+    variable = place.environ.get("PYTHONPATH", "")
+    given = [entry for entry in variable.split(os.pathsep) if entry]
+    found = [entry for entry in given if _is_below(entry, top)]
+    rows = [*before.listing.values()]
     if standing is not None:
         own = [entry for entry in standing.path if _is_below(entry, top)]
-        moved += [entry for entry in own if not is_installed(os.path.relpath(entry, top) + "/")]
-        moved += _editables(place, standing, moved)
-    moved = [os.path.normpath(os.path.join(box, os.path.relpath(entry, top))) for entry in moved]
+        found += [entry for entry in own if not is_installed(os.path.relpath(entry, top) + "/")]
+        rows += standing.listing.values()
+    moved = [os.path.normpath(os.path.join(box, os.path.relpath(entry, top))) for entry in found]
+    moved += _editables(rows, moved, folder, box)
     if not moved:
         return {}
     rest = [entry for entry in given if not _is_below(entry, top)]
     return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*moved, *rest]))}
 
 
-def _editables(place: "Place", standing: Standing, known: Sequence[str]) -> Iterator[str]:
-    """Folders of the workspace that editable installs import by hooks of their own, and not by the path."""
-    for row in standing.listing.values():
-        if is_of_project(row):
-            source = os.path.normpath(os.path.join(place.root, str(row["source"])))
+def _editables(
+    rows: Sequence[Mapping[str, Any]], known: Sequence[str], folder: str, box: str
+) -> Iterator[str]:
+    """Folders of the box that editable installs of the project stand for, where no path of Python names them.
+
+    Their hooks know which folder has the modules; without them it is ``src``, else the project itself.
+    """
+    for row in rows:
+        source = os.path.normpath(os.path.join(folder, str(row.get("source", ""))))
+        if is_of_project(row) and row.get("direct") == "editable" and _is_below(source, box):
+            inner = os.path.join(source, "src")
             if not any(entry == source or _is_below(entry, source) for entry in known):
-                inner = os.path.join(source, "src")
                 yield inner if os.path.isdir(inner) else source
 
 
