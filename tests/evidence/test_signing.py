@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nacl.signing
@@ -195,3 +196,20 @@ def test_a_list_of_keys_that_is_wrong_names_the_line(line: str) -> None:
         signing.parse_keys(f"# keys\n\n{line}\n".encode())
     assert caught.value.code == "bad-keys-file"
     assert "line 3" in caught.value.message
+
+
+def test_without_the_library_signatures_are_unchecked_and_nothing_is_signed(
+    key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = signing.sign(ENVELOPE, key)
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "cryptography":
+            monkeypatch.setitem(sys.modules, name, None)
+    assert signing.check(signed, trusted(key)).state == "unchecked"
+    assert signing.check(ENVELOPE, trusted(key)).state == "unsigned"
+    for act in (lambda: signing.read_key(key.path), lambda: signing.make_key(str(tmp_path / "new.pem"))):
+        with pytest.raises(FourfoldError) as caught:
+            act()
+        assert caught.value.code == "signing-unavailable"
+        assert caught.value.hint == "pip install 'fourfold[sign]'"
+    assert not (tmp_path / "new.pem").exists()
