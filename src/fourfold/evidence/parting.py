@@ -110,9 +110,16 @@ def profile_of(record: RunRecord) -> tuple[Any, ...]:
 
 
 def switches_of(record: RunRecord) -> dict[str, str]:
-    """The environment variables that set numbers of threads, as the run saw them."""
+    """The environment variables that set numbers of threads, as the run found them.
+
+    Those that its profile of numerics set are randomness, and not among them.
+    """
     switches = mapping(mapping(value_of(record.environment, "threads")).get("switches"))
-    return {str(name): value for name, value in switches.items() if isinstance(value, str)}
+    put = mapping(value_of(record.randomness, "numerics")).get("set")
+    ours = set(put) if isinstance(put, list) else set()
+    return {
+        str(name): value for name, value in switches.items() if isinstance(value, str) and name not in ours
+    }
 
 
 def _undeclared(record: RunRecord, part: Part) -> dict[str, Row]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError
+from fourfold.evidence.parting import switches_of
 from fourfold.evidence.reseeding import reseeded
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, mapping, opened, params_of, rows_of, value_of
@@ -315,7 +316,7 @@ def _environ(plan: Plan, box: "Box", surroundings: "Surroundings") -> dict[str, 
     facts = plan.environment.environment
     threads = value_of(facts, "threads")
     if isinstance(threads, Mapping):
-        _put(environ, SWITCHES, mapping(threads.get("switches")))
+        _put(environ, SWITCHES, switches_of(plan.environment))
     locale = mapping(value_of(facts, "locale")).get("variables")
     if isinstance(locale, Mapping):
         _put(environ, [*filter(_LOCALE.fullmatch, environ), *filter(_LOCALE.fullmatch, locale)], locale)

@@ -243,7 +243,7 @@ class Churn(World):
     data = "data/raw"
     script = "src/train.py"
     threads = 40
-    repeats = 5
+    repeats = 4
     library_code: ClassVar[dict[str, bytes]] = {
         "1.0": b"def depth(asked):\n    return asked\n\n\ndef rate(asked):\n    return asked\n",
         "2.0": b"def depth(asked):\n    return 1\n\n\ndef rate(asked):\n    return asked / 1000\n",
@@ -307,8 +307,11 @@ class Churn(World):
         self.deliver("")
 
     def _more(self, venv: Venv) -> None:
-        """Scikit-learn, of the environment that the tests run in."""
-        (venv.site / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        """Scikit-learn and what it needs, of the environment that the tests run in; without ourselves."""
+        for entry in Path(sysconfig.get_path("purelib")).iterdir():
+            link = venv.site / entry.name
+            if "fourfold" not in entry.name and entry.suffix != ".pth" and not link.exists():
+                link.symlink_to(entry)
 
 
 WORLDS: dict[str, type[World]] = {"cancer": World, "wine": World, "churn": Churn}
