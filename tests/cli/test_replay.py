@@ -510,6 +510,23 @@ def test_a_name_that_means_nothing_is_told_with_what_there_is(
     assert said in ran.stderr
 
 
+def test_a_name_that_is_a_run_and_a_revision_is_ambiguous(project: Sandbox) -> None:
+    first = project.run("runs", "show", "train", "--json").json()["id"]
+    project.git("branch", first[:8])
+    ran = project.run("replay", first[:8], check=False)
+    assert ran.code == 255
+    assert "code: run-ambiguous" in ran.stderr
+    assert project.run("replay", first[:9], "--json").json()["of"] == first
+
+
+def test_a_lock_file_of_a_revision_that_cannot_be_read_is_named(project: Sandbox) -> None:
+    project.gen({"fourfold.lock": "schema: fourfold.lock/1\nstages: [1]\n"})
+    project.commit("broken")
+    ran = project.run("replay", "HEAD", check=False)
+    assert ran.code == 255
+    assert "code: bad-fourfold-lock" in ran.stderr
+
+
 def test_a_run_outside_of_git_is_refused_with_the_reason(tmp_path: Path, ff: Tool) -> None:
     repo = Sandbox(tmp_path / "repo", ff)
     repo.run("init", "-q", "--no-scm")
