@@ -33,7 +33,7 @@ def test_the_first_line_is_the_verdict_and_the_suspects_follow_with_their_reason
     assert lines[0].endswith("most likely: data/people.csv: labels of 320 rows (53 %) are others now")
     assert lines[1].startswith(" 1. data: data/people.csv")
     assert "    read by split" in lines
-    assert lines[-1] == "moved, and cannot be why: seed of split, seed of evaluate"
+    assert not any("seed" in line for line in lines)  # those that are drawn for each run are noise
 
 
 def test_runs_are_named_as_revisions_stages_and_by_what_was_before(history: Sandbox) -> None:

@@ -187,7 +187,7 @@ def test_an_undeclared_file_is_a_suspect_and_told_once(repo: Sandbox) -> None:
     change(repo, {"model.py": reading.replace("+ smoothing)", "+ FACTOR * smoothing)"), "extra.txt": "1"})
     found = change(repo, {"extra.txt": "30"}, force=True)
     assert suspects(found) == [("data", "extra.txt")]
-    assert found.causes[0].why == ("read by train and evaluate, which does not declare it",)
+    assert found.causes[0].why == ("read by train and evaluate, undeclared",)
 
 
 def test_another_number_of_threads_is_a_suspect_where_something_else_came_out(repo: Sandbox) -> None:

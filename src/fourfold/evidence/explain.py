@@ -16,7 +16,7 @@ from fourfold.evidence.harms import Harm
 from fourfold.evidence.lastgood import Noise
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
 from fourfold.evidence.parting import seed_parameter
-from fourfold.evidence.ranking import Seen, kind_of, suspicion
+from fourfold.evidence.ranking import DRAWN, Seen, kind_of, suspicion
 from fourfold.evidence.tables import TableChange
 from fourfold.formats.native.record import COORDINATES, RunRecord
 from fourfold.runs.changes import Change, Part, mapping, opened, rows_of, value_of
@@ -368,7 +368,7 @@ class _Inside:
         cosmetic = code is not None and code.cosmetic
         why_not = "only comments, docstrings or layout changed" if cosmetic else ""
         if self._found.is_drawn(cause):
-            why_not = "each run draws its own seed where none is declared: this is noise"
+            why_not = DRAWN
         seen = Seen(
             cause.stages,
             distance,

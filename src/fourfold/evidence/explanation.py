@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fourfold.evidence.harms import document as table_document
-from fourfold.evidence.ranking import HARMLESS, is_digest
+from fourfold.evidence.ranking import DRAWN, HARMLESS, is_digest
 from fourfold.evidence.tables import TableChange
 from fourfold.formats.native.record import RunId
 from fourfold.runs.changes import Change
@@ -48,6 +48,11 @@ class Cause(NamedTuple):
     def is_suspect(self) -> bool:
         """Whether it may be why; what was not read, or changed nothing, may not."""
         return self.score > HARMLESS
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether it is a seed that each run draws anew."""
+        return self.why[:1] == (DRAWN,)
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -148,6 +153,12 @@ class Explanation(NamedTuple):
     def suspects(self) -> tuple[Cause, ...]:
         """The causes that may be why."""
         return tuple(cause for cause in self.causes if cause.is_suspect)
+
+    @property
+    def harmless(self) -> tuple[Cause, ...]:
+        """What moved and may not be why; seeds that were drawn only where there is nothing else to say."""
+        found = [cause for cause in self.causes if not cause.is_suspect]
+        return tuple(cause for cause in found if not (self.suspects and cause.is_noise))
 
     @property
     def verdict(self) -> str:

@@ -121,8 +121,10 @@ def _results(found: Explanation) -> Iterator[Block]:
 
 
 def _others(found: Explanation) -> Iterator[Block]:
-    harmless = [cause for cause in found.causes if not cause.is_suspect]
-    for title, causes in (("Moved, and cannot be why", harmless), ("Changed, but not read", found.unread)):
+    for title, causes in (
+        ("Moved, and cannot be why", found.harmless),
+        ("Changed, but not read", found.unread),
+    ):
         if causes:
             yield Listing(
                 tuple((code(name),) for name in names(causes)), said(title), folded=len(causes) > 15

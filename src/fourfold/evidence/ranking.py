@@ -36,6 +36,8 @@ _SIZE = 0.25
 HARM = 0.90
 #: What scores no more cannot be why.
 HARMLESS = 0.05
+#: Why a seed that nobody chose is none.
+DRAWN = "each run draws its own seed where none is declared: this is noise"
 #: Facts of the environment that are the machine's.
 _HOST = frozenset({"host", "accelerators", "limits", "simd", "locale"})
 _NUMERICS = frozenset({"threads", "blas", "coretype", "simd", "tf32", "workspace", "deterministic"})
@@ -167,9 +169,9 @@ _USED = {
     "code": "read by {where}",
     "parameter": "a parameter of {where}",
     "command": "the command of {where}",
-    "undeclared": "read by {where}, which does not declare it",
+    "undeclared": "read by {where}, undeclared",
     "package": "imported by {where}",
-    "seed": "{where} draws from it",
+    "seed": "the seed of {where}",
     "variable": "{where} depends on it",
     "network": "{where}, and nobody knows what it got",
 }

@@ -192,8 +192,10 @@ def _lines(found: Explanation, style: Style, *, every: bool) -> Iterator[str]:
         yield style.dim(f"and {len(suspects) - _MOST} more (--json has all)")
     for line in found.unknown:
         yield style.yellow(line)
-    harmless = [cause for cause in found.causes if not cause.is_suspect]
-    for label, causes in (("moved, and cannot be why", harmless), ("changed, but not read", found.unread)):
+    for label, causes in (
+        ("moved, and cannot be why", found.harmless),
+        ("changed, but not read", found.unread),
+    ):
         if causes:
             yield _names(label, causes, style, every=every)
     if every and found.aside:
