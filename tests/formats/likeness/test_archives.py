@@ -223,6 +223,13 @@ def test_an_encrypted_member_is_an_error_not_its_bytes() -> None:
         reading.read_bytes(bytes(data), "a.zip")
 
 
+def test_a_member_that_is_packed_as_nobody_knows_is_an_error_not_its_bytes() -> None:
+    data = bytearray(zipped(TWO, packing=zipfile.ZIP_STORED))
+    data[8] = data[data.index(b"PK\1\2") + 10] = 99
+    with pytest.raises(UnreadableContentError, match="compression"):
+        reading.read_bytes(bytes(data), "a.zip")
+
+
 def test_a_header_of_tar_that_asks_for_much_memory_is_refused() -> None:
     info = tarfile.TarInfo("././@PaxHeader")
     info.type, info.size = tarfile.XHDTYPE, 1 << 30

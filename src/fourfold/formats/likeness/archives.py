@@ -36,9 +36,8 @@ _BROKEN = (
     lzma.LZMAError,
     zlib.error,
     EOFError,
-    NotImplementedError,
     ValueError,
-    RuntimeError,
+    RuntimeError,  # of a compression that is not known, too
     LookupError,
 )
 
