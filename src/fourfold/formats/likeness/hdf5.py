@@ -43,7 +43,16 @@ def read_hdf5(source: Source) -> Content:
     try:
         with h5py.File(source.file, "r") as file:
             reading.group("", file, ())
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+    except (
+        OSError,
+        LookupError,
+        AttributeError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
         why = " ".join(str(error).split())[:160]
         raise source.damaged(why or type(error).__name__) from None
     return Content("hdf5", reading.found, "hdf5/1", _ASIDE)
