@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from fourfold.evidence.afar import compare_summaries
 from fourfold.evidence.columns import drift_of, tells
@@ -98,9 +100,6 @@ def test_each_format_is_read_and_one_changed_row_is_found(name: str, a: bytes, b
 
 
 def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
-    pa = pytest.importorskip("pyarrow")
-    from pyarrow import parquet  # noqa: PLC0415
-
     paths = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
     for path, codec, values in zip(paths, ("snappy", "gzip"), ([1.5, None], [1.5, 2.5]), strict=True):
         parquet.write_table(pa.table({"id": ["a", "b"], "v": values}), path, compression=codec)
