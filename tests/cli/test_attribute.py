@@ -94,6 +94,21 @@ def test_a_declared_seed_that_moved_is_named_and_nothing_else(project: Sandbox) 
     assert found["noise"]["of"] == "runs"
 
 
+def test_threads_of_a_profile_and_data_that_moved_together_are_told_apart(project: Sandbox) -> None:
+    threads = "import os\nmore = int(os.environ['OMP_NUM_THREADS']) / 10\n"
+    score = threads + SCORE.replace("len(rows) +", "len(rows) + more +")
+    pipeline = PIPELINE.replace("seed: seed}", "seed: seed, numerics: {threads: 1}}")
+    change(project, {"score.py": score, "dvc.yaml": pipeline})
+    change(
+        project,
+        {"dvc.yaml": pipeline.replace("threads: 1", "threads: 3"), "raw.csv": RAW.replace("1.0,1", "1.6,1")},
+    )
+    found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
+    effects = {effect["factor"]: effect for effect in found["effects"]}
+    assert effects["randomness"]["causes"] == ["threads"]
+    assert [round(effects[name]["effect"], 6) for name in ("data", "randomness")] == [0.2, 0.2]
+
+
 def test_a_change_no_larger_than_other_seeds_make_is_noise(project: Sandbox) -> None:
     change(project, {"params.yaml": "rate: 1.0001\nseed: 1\n"})
     found = project.run(*ATTRIBUTE, "--json").json()

@@ -44,6 +44,7 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
     asked = _moved_profile(a, b)
     known = _Installed(first, second, part, distributions)
     yield from _threads([each for each in found if each.fact == "threads" and "threads" not in asked])
+    lonely = {fact for fact in ("executables", "libraries") if _is_one_sided(fact, found)}
     for each in found:
         if each.fact == "threads" or (each.fact in _MEASURED and each.fact in asked):
             continue
@@ -54,15 +55,25 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
             change = change._replace(kind="aside", note=(fact.why if fact else "") or "not recorded")
         elif each.fact in _ASIDE:
             change = change._replace(kind="aside")
-        elif each.fact == "executables" and (each.before is None or each.after is None):
-            # What a run starts follows from its code, and from caches: that program is not another one.
-            change = change._replace(kind="aside", note="ran in one of them only")
+        elif each.fact in lonely and (each.before is None or each.after is None):
+            # What a run starts and loads follows from its code, and from caches: nothing took its place.
+            change = change._replace(kind="aside", note="used by one of them only")
         elif brought and (
             each.fact in _BROUGHT or (each.fact == "libraries" and known.brings(each.before, each.name))
         ):
             change = change._replace(kind="aside", note="comes with what is installed")
         yield change
     yield from _variables(a, b)
+
+
+def _is_one_sided(fact: str, found: Iterable[compare.Change]) -> bool:
+    """Whether one run used what the other did, and more."""
+    sides = {
+        each.before is None
+        for each in found
+        if each.fact == fact and (each.before is None or each.after is None)
+    }
+    return len(sides) == 1
 
 
 def _listing(part: Part, name: str) -> Mapping[str, Any]:
