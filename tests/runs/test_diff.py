@@ -58,6 +58,18 @@ def test_a_library_that_changed_under_the_same_distributions_is_named() -> None:
     assert told(found) == [("environment", "_core.so", "1", "2")]
 
 
+def test_libraries_that_one_run_loaded_besides_are_told_aside_but_one_in_place_of_another_is_named() -> None:
+    both = library("{prefix}/lib/libpython3.11.so", "11")
+    found = changes({"libraries": both | library("/usr/lib/libfont.so.1", "5")}, {"libraries": both})
+    assert told(found) == []
+    assert [name for _, name, _, _ in told(found, "aside")] == ["libfont.so.1"]
+    found = changes(
+        {"libraries": both | library("/usr/lib/libopenblas.so", "5")},
+        {"libraries": both | library("/usr/lib/libmkl.so", "6")},
+    )
+    assert {name for _, name, _, _ in told(found)} == {"libopenblas.so", "libmkl.so"}
+
+
 def test_another_seed_is_named_and_what_is_derived_from_it_is_not() -> None:
     def with_file(seed: int) -> dict[str, Any]:
         row = {"path": "params.yaml", "role": "params", "blake3": blake(str(seed))}
