@@ -1,10 +1,12 @@
 """Chains: a run and all runs that it stands on, replayed in their order, each fed by those before it."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fourfold.base.events import Sink, silent
+from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Makers, Step
 from fourfold.evidence.recipe import Changes, Sources
 from fourfold.evidence.replay import QUIET, Replayed, Streams, replay
@@ -75,11 +77,13 @@ def replay_chain(
     """
     steps: list[Replayed] = []
     made: dict[RunId, dict[str, str]] = {}
-    lineage = Makers(records).lineage(run)
+    lineage = Makers(records, Holdings(place, records).inside).lineage(run)
     try:
         for step in lineage.steps:
             given = {
-                path: made[maker][path] for path, maker in step.made_by.items() if path in made.get(maker, {})
+                path: file
+                for path, maker in step.made_by.items()
+                if (file := _made(path, made.get(maker, {}))) is not None
             }
             replayed = replay(
                 place,
@@ -102,3 +106,14 @@ def replay_chain(
             done.box.close()
         raise
     return Chain(tuple(steps), len(steps) == len(lineage.steps))
+
+
+def _made(path: str, made: Mapping[str, str]) -> str | None:
+    """Where a replay left what lies at a path: itself, or in a folder that it wrote."""
+    folder, rest = path, ""
+    while folder:
+        if folder in made:
+            return os.path.join(made[folder], *rest.split("/")) if rest else made[folder]
+        folder, _, last = folder.rpartition("/")
+        rest = f"{last}/{rest}" if rest else last
+    return None

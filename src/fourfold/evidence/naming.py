@@ -9,6 +9,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, FourfoldError, NotFoundError
+from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Makers
 from fourfold.formats.native import lockfile
 from fourfold.formats.native.lockfile import LOCK_NAME
@@ -94,7 +95,7 @@ def in_revision(place: "Place", records: "Records", text: str) -> RunId | None:
             hint="runs are named there once a stage ran under ff repro and the file was committed",
         )
     if not colon:
-        return _last(records, rev, {name: _here(records, run) for name, run in runs.items()})
+        return _last(place, records, rev, {name: _here(records, run) for name, run in runs.items()})
     if stage not in runs:
         known = ", ".join(f"{rev}:{name}" for name in sorted(runs)[:_NAMED])
         raise NoRunInRevisionError(
@@ -139,12 +140,12 @@ def _here(records: "Records", run: RunId) -> RunId:
     return run
 
 
-def _last(records: "Records", rev: str, runs: dict[str, RunId]) -> RunId:
+def _last(place: "Place", records: "Records", rev: str, runs: dict[str, RunId]) -> RunId:
     """The only run, or the one that stands on all others."""
     wanted = set(runs.values())
     if len(wanted) == 1:
         return wanted.pop()
-    makers = Makers(records)
+    makers = Makers(records, Holdings(place, records).inside)
     ends = [run for run in sorted(wanted) if wanted <= {step.run for step in makers.lineage(run).steps}]
     if len(ends) == 1:
         return ends[0]

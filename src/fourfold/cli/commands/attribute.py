@@ -14,6 +14,7 @@ from fourfold.evidence.attribute import Attribution, Effect, attribute, factors_
 from fourfold.evidence.codechanges import Codes
 from fourfold.evidence.explain import explain
 from fourfold.evidence.explanation import number
+from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.hybrids import Laboratory
 from fourfold.evidence.lineage import Lineage, Makers, metrics_of
 from fourfold.evidence.naming import resolve
@@ -62,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Attribute."""
     place, records = runs.opened(session)
-    makers = Makers(records)
+    makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(resolve(place, records, text)) for text in (args.a, args.b))
     codes = Codes(place.git, place.environ, records.part)
     explained = explain(a, b, records.part, _files(place, records), codes=codes)

@@ -146,11 +146,12 @@ def _narrow(
     found: Found,
     streams: Streams,
 ) -> "Narrowed":
+    from fourfold.evidence.holdings import Holdings  # noqa: PLC0415 - as above
     from fourfold.evidence.hybrids import Laboratory  # noqa: PLC0415 - as above
     from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - as above
     from fourfold.evidence.subsets import narrow  # noqa: PLC0415 - as above
 
-    makers = Makers(records)
+    makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(state.run) for state in (found.last_good, found.first_bad) if state.run)
     laboratory = Laboratory(
         place, records, a, b, policy=args.environment, streams=streams, events=session.sink

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from fourfold.base.errors import NotFoundError, from_os_error
 from fourfold.base.ids import Oid, is_tree
+from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Makers
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord, parts_of
@@ -81,7 +82,7 @@ def pack(place: "Place", records: Records, run: RunId, path: str, *, data: bool 
         GitFailedError: the repository has not the commit any more.
         DeniedError, ExhaustedError: the file cannot be written.
     """
-    lineage = Makers(records).lineage(run)
+    lineage = Makers(records, Holdings(place, records).inside).lineage(run)
     runs = tuple(step.run for step in lineage.steps)
     left_out: list[str] = []
     members: dict[str, bytes | str] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import Oid, is_tree
+from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Lineage, Makers, Step, metrics_of
 from fourfold.formats.native.record import COORDINATES, RunId
 from fourfold.runs.changes import mapping, opened, params_of, reference, rows_of, value_of
@@ -164,7 +165,7 @@ def gather(
     Raises:
         RunNotFoundError, RecordCorruptError: a record is not here, or damaged.
     """
-    lineage = Makers(records).lineage(run)
+    lineage = Makers(records, Holdings(place, records).inside).lineage(run)
     shas = _Shas(place)
     acts = tuple(_act(step, records, shas) for step in lineage.steps)
     return Dossier(
