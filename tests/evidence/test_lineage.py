@@ -1,7 +1,6 @@
 """Who made what a run read: by content, from records alone."""
 
 from pathlib import Path
-from typing import Any
 
 from fourfold.evidence.lineage import Makers
 from fourfold.formats.native.fact import observed
@@ -23,33 +22,26 @@ def row(path: str, md5: str) -> dict[str, str]:
 
 
 def run(records: Records, at: int, stage: str, reads: dict[str, str], writes: dict[str, str]) -> RunId:
-    return keep(
-        records, at, stage, [row(*item) for item in reads.items()], [row(*item) for item in writes.items()]
-    )
-
-
-def keep(
-    records: Records, at: int, stage: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
-) -> RunId:
     moment = f"2026-01-01T00:00:{at:02}.000000Z"
-
-    def make(before: RunId | None) -> RunRecord:
-        return RunRecord(
+    return records.append(
+        lambda before: RunRecord(
             kind="stage",
             stage=stage,
             command=(stage,),
             outcome=Outcome("succeeded"),
             times=Times(moment, moment, 0.5),
             code={},
-            data={"inputs": observed(inputs), "outputs": observed(outputs)},
+            data={
+                "inputs": observed([row(*item) for item in reads.items()]),
+                "outputs": observed([row(*item) for item in writes.items()]),
+            },
             environment={},
             randomness={},
             trace={},
             previous=before,
             tool="0",
         )
-
-    return records.append(make)
+    )
 
 
 def test_each_input_leads_to_the_newest_run_before_that_wrote_its_bytes(tmp_path: Path) -> None:
@@ -91,56 +83,3 @@ def test_a_file_of_a_folder_leads_to_the_run_that_wrote_the_folder_where_its_con
 
     assert Makers(records, inside).lineage(train).last.made_by == {"split/deep/train.csv": split}
     assert Makers(records).lineage(train).last.made_by == {}
-
-
-def test_a_file_in_a_folder_leads_to_the_run_that_wrote_the_folder_with_those_bytes(tmp_path: Path) -> None:
-    records = records_in(tmp_path)
-    folders = {}
-    for at, tree, inner in ((1, "a", "b"), (2, "c", "d")):
-        md5 = tree * 32 + ".dir"
-        wrote = {"path": "split", "role": "out", "md5": md5, "nfiles": 1}
-        folders[md5] = (inner * 32, keep(records, at, "load", [], [wrote]))
-
-    def inside(tree: str, path: str) -> str | None:
-        return {(folder["md5"], "deep/train.csv"): "c" * 32, (folder["md5"], "other.csv"): "9" * 32}.get(
-            (tree, path)
-        )
-
-    assert Makers(records, inside).lineage(train).last.made_by == {"split/deep/train.csv": split}
-    assert Makers(records).lineage(train).last.made_by == {}
-
-
-def test_a_file_in_a_folder_leads_to_the_run_that_wrote_the_folder_with_those_bytes(tmp_path: Path) -> None:
-    records = records_in(tmp_path)
-    folders = {}
-    for at, tree, inner in ((1, "a", "b"), (2, "c", "d")):
-        moment = f"2026-01-01T00:00:{at:02}.000000Z"
-        wrote = {"path": "split", "role": "out", "md5": tree * 32 + ".dir", "nfiles": 1}
-        run_of = records.append(
-            lambda before, moment=moment, wrote=wrote: RunRecord(
-                kind="stage",
-                stage="load",
-                command=("load",),
-                outcome=Outcome("succeeded"),
-                times=Times(moment, moment, 0.5),
-                code={},
-                data={"inputs": observed([]), "outputs": observed([wrote])},
-                environment={},
-                randomness={},
-                trace={},
-                previous=before,
-                tool="0",
-            )
-        )
-        folders[wrote["md5"]] = (inner * 32, run_of)
-
-    def inside(folder: str, path: str) -> str | None:
-        return folders[folder][0] if path == "deep/train.csv" else None
-
-    train = run(records, 3, "train", {"split/deep/train.csv": "b"}, {"model": "f"})
-    assert Makers(records, inside).lineage(train).last.made_by == {
-        "split/deep/train.csv": folders["a" * 32 + ".dir"][1]
-    }
-    assert Makers(records).lineage(train).last.made_by == {}
-    other = run(records, 4, "train", {"split/deep/train.csv": "e"}, {"model": "f"})
-    assert Makers(records, inside).lineage(other).last.made_by == {}

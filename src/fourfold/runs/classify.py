@@ -19,15 +19,16 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
 from fourfold.runs.findings import Finding, Findings, Kind, may_be_secret, section
-from fourfold.runs.observation import Access, Connection, Trace
+from fourfold.runs.observation import Connection, Trace
 from fourfold.runs.place import FOLDER
 from fourfold.runs.task import Item, Task
+from fourfold.runs.uses import Use, uses_of
 from fourfold.runs.zones import Machine, below, bundle, is_cache
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def classify(
     """
     machine = Machine(task.environ, reports)
     ground = _Ground(task, place, machine)
-    uses = _uses(trace.accesses, reports, machine, ground)
+    uses = uses_of(trace.accesses, reports, machine, ground.is_inside)
     classes = ground.classes(uses)
     reads: dict[str, Finding] = {}
     writes: dict[str, Finding] = {}
@@ -173,7 +174,7 @@ def _folders_of(paths: Iterable[str]) -> set[str]:
     return found
 
 
-def _is_folder(path: str, use: "_Use", folders: set[str]) -> bool:
+def _is_folder(path: str, use: "Use", folders: set[str]) -> bool:
     """Whether a result is a folder: what lies in it is told, and counts."""
     if use.remains:
         return os.path.isdir(path) and not os.path.islink(path)
@@ -188,92 +189,6 @@ def _declared_env(task: Task, place: "Place") -> Mapping[str, str]:
     with suppress(FourfoldError):  # no key: nothing is said of them, and the next run refuses
         return digests(place, task.declared.env, task.environ)
     return {}
-
-
-# --- how each path was used -------------------------------------------------------------------------------
-
-
-class _Use(NamedTuple):
-    """All ways in which one path was used.
-
-    Attributes:
-        ways: How.
-        found: Whether it was there when it was read or run.
-        wrote: Whether it was written.
-        deleted: Whether it was deleted.
-        made: Whether it was written before it was anything else.
-        remains: Whether it is there at the end.
-    """
-
-    ways: frozenset[str]
-    found: bool
-    wrote: bool
-    deleted: bool
-    made: bool
-    remains: bool
-
-    @property
-    def is_input(self) -> bool:
-        """Whether its content of before the run was used."""
-        return self.found and not self.made and bool(self.ways & {"read", "exec"})
-
-    @property
-    def is_result(self) -> bool:
-        """Whether it is otherwise than before: written and there, or there before and deleted."""
-        return (self.wrote and self.remains) or (self.deleted and not self.remains and not self.made)
-
-
-def _uses(
-    accesses: Iterable[Access],
-    reports: Iterable[Mapping[str, Any]],
-    machine: Machine,
-    ground: "_Ground",
-) -> dict[str, _Use]:
-    by_path: dict[str, list[Access]] = {}
-    for access in accesses:
-        path = access.path
-        if access.how == "read":
-            source = machine.source_of(path)
-            if source is not None:
-                if not access.found or not os.path.lexists(source):
-                    continue  # bytecode that is not there yet: its source is read next
-                path = source
-        by_path.setdefault(path, []).append(access)
-    for path in _imported(reports, ground):
-        by_path.setdefault(path, [Access(path, "read")])
-    found = {}
-    for path, uses in by_path.items():
-        real = [use for use in uses if use.how != "list"]
-        if real or any(use.found for use in uses):
-            found[path] = _use(path, uses)
-    return dict(sorted(found.items()))
-
-
-def _use(path: str, uses: list[Access]) -> _Use:
-    ways = frozenset(use.how for use in uses)
-    wrote = "write" in ways
-    remains = wrote and any(use.found for use in uses if use.how == "write")
-    if "delete" in ways and not wrote:
-        remains = os.path.isabs(path) and os.path.lexists(path)
-    return _Use(
-        ways,
-        any(use.found for use in uses if use.how in {"read", "exec", "list"}),
-        wrote,
-        "delete" in ways,
-        any(use.how == "write" and use.first for use in uses),
-        remains,
-    )
-
-
-def _imported(reports: Iterable[Mapping[str, Any]], ground: "_Ground") -> Iterable[str]:
-    """Modules of the repository that were imported, however their code came in."""
-    for report in reports:
-        modules = report.get("modules")
-        for file in modules.values() if isinstance(modules, Mapping) else ():
-            if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file):
-                path = os.path.normpath(file)
-                if ground.is_inside(path) and os.path.isfile(path):
-                    yield path
 
 
 # --- the ground: what is declared, tracked, ours ----------------------------------------------------------
@@ -417,7 +332,7 @@ class _Ground:
         """The path behind a name of the repository."""
         return os.path.normpath(os.path.join(self._root, shown))
 
-    def classes(self, uses: Mapping[str, _Use]) -> dict[str, PathClass]:
+    def classes(self, uses: Mapping[str, Use]) -> dict[str, PathClass]:
         """The class of each path, and no path without one."""
         found: dict[str, PathClass] = {}
         asked: list[str] = []
@@ -438,7 +353,7 @@ class _Ground:
                 found[path] = "made" if uses[path].made else "untracked"
         return found
 
-    def _early(self, path: str, use: _Use) -> PathClass | None:
+    def _early(self, path: str, use: Use) -> PathClass | None:
         """The class of a path as far as neither Git nor the project has to be asked."""
         if not os.path.isabs(path):
             return "system" if self._machine.zone(path) == "system" else "unknown"
@@ -534,7 +449,7 @@ def _folds_names(root: str) -> bool:
 
 
 def _with_content(
-    reads: Mapping[str, Finding], ground: _Ground, uses: Mapping[str, _Use], since_ns: int | None
+    reads: Mapping[str, Finding], ground: _Ground, uses: Mapping[str, Use], since_ns: int | None
 ) -> tuple[Finding, ...]:
     """The undeclared inputs, those of the repository with their content."""
     written = {ground.local(path) for path, use in uses.items() if use.wrote or use.deleted}

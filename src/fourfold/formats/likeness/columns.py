@@ -100,7 +100,7 @@ def _understood(source: Source) -> Iterator[None]:
         ValueError,
         KeyError,
         TypeError,
-        NotImplementedError,
+        RuntimeError,
         OverflowError,
         MemoryError,
     ) as error:

@@ -74,5 +74,5 @@ def opened(source: Source) -> Iterator[Zipped]:
     try:
         with zipfile.ZipFile(source.file) as archive:
             yield Zipped(source, archive)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise source.damaged(f"no ZIP file that can be read: {str(error)[:120]}") from None
