@@ -179,5 +179,5 @@ def test_inside_a_delivery_of_many_files_the_bad_ones_are_named(tmp_path: Path, 
     inside = found["inside"]
     assert inside["blamed"] == ["data"], inside
     assert not inside["problems"], inside
-    assert (inside["input"], inside["files"], inside["changed"]) == ("months", ["05.txt"], 8)
+    assert (inside["folder"], inside["files"], inside["changed"]) == ("months", ["05.txt"], 8)
     assert "months" in repo.run(*options).stdout

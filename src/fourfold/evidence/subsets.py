@@ -28,7 +28,7 @@ class Narrowed(NamedTuple):
         alone: The metric where only one of the things that moved is the bad version's; None where that cannot
             be run.
         blamed: Those of them that alone make it bad.
-        input: The folder that the search went into; "" when it went into none.
+        folder: The folder that the search went into; "" when it went into none.
         files: The files of it that make it bad.
         changed: How many of its files changed.
         whole: Whether the search ended: none of the files can be spared.
@@ -39,7 +39,7 @@ class Narrowed(NamedTuple):
 
     alone: dict[str, float | None]
     blamed: tuple[str, ...]
-    input: str = ""
+    folder: str = ""
     files: tuple[str, ...] = ()
     changed: int = 0
     whole: bool = True
@@ -113,7 +113,7 @@ def _inside(laboratory: Laboratory, cost: _Cost, side: Side, found: Narrowed) ->
         if len(folders) > 1 and not is_bad(mixed.changed):
             continue
         files, whole = minimal(mixed.changed, is_bad)
-        return found._replace(input=mixed.path, files=tuple(files), changed=len(mixed.changed), whole=whole)
+        return found._replace(folder=mixed.path, files=tuple(files), changed=len(mixed.changed), whole=whole)
     return found
 
 

@@ -213,7 +213,7 @@ def _inside(inside: "Narrowed", style: Style) -> Iterator[str]:
     if inside.files:
         names = ", ".join(inside.files[:_FILES])
         more = f" and {len(inside.files) - _FILES} more" if len(inside.files) > _FILES else ""
-        of = f"{len(inside.files)} of {inside.changed} that changed in {inside.input}"
+        of = f"{len(inside.files)} of {inside.changed} that changed in {inside.folder}"
         yield f"files       {names}{more}  ({of})"
         if not inside.whole:
             yield style.yellow("the search was ended early: perhaps not all of these files are needed")
