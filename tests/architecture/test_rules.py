@@ -32,7 +32,7 @@ SUPERVISOR = ("supervisor", "watch", "events", "guard", "kernel", "walls", "abi"
 
 def engine() -> list[Source]:
     """What runs in our own process: neither what is sent into stages, nor the program that watches them."""
-    sent = ("fourfold.runs.inject.", "fourfold.evidence.shaking.")
+    sent = ("fourfold.runs.inject.", "fourfold.evidence.shaking.inside.")
     others = (*sent, *(f"fourfold.runs.tracer.{name}" for name in SUPERVISOR))
     return [source for source in sources() if not source.module.startswith(others)]
 

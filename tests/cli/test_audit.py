@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from fourfold.cli.main import Invocation
-from fourfold.evidence import signing, statements
-from fourfold.evidence.documents import audit_file
+from fourfold.evidence.auditing import signing, statements
+from fourfold.evidence.auditing.documents import audit_file
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.runs.place import Place
 from fourfold.runs.store import records_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fourfold.base.clock import SYSTEM
 from fourfold.base.events import Event
-from fourfold.evidence.surroundings import Policy, Surroundings, choose
+from fourfold.evidence.replaying.surroundings import Policy, Surroundings, choose
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs.environment.now import now
 from fourfold.runs.place import Place

@@ -9,8 +9,8 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, FourfoldError, NotFoundError
-from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Makers
+from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native import lockfile
 from fourfold.formats.native.lockfile import LOCK_NAME
 from fourfold.formats.native.record import RunId

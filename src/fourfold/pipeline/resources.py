@@ -29,7 +29,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timeout": (int, float, str),
     "retries": (int,),
     "goal": (dict,),  # which way metrics are better: read by `goals`
-    "verify": (dict,),  # how it is to be verified: read by `fourfold.evidence.declaring`
+    "verify": (dict,),  # how it is to be verified: read by `fourfold.evidence.verifying.declaring`
     # How a run is captured: read by `fourfold.runs.declared`.
     "seed": (int, str),
     "determinism": (str, bool),

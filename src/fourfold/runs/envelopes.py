@@ -1,7 +1,7 @@
 """Envelopes about runs on disk: what somebody states of a run, named by its BLAKE3, below the id of the run.
 
 So what is said of one run is found by looking in one folder, here and on a remote. What an envelope holds is
-`fourfold.formats.attest`; who reads and writes them is `fourfold.evidence.statements`.
+`fourfold.formats.attest`; who reads and writes them is `fourfold.evidence.auditing.statements`.
 """
 
 import os

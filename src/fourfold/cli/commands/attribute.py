@@ -10,15 +10,15 @@ from fourfold.cli.options import at_least_one, completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.attribute import Attribution, Effect, attribute, factors_of
-from fourfold.evidence.codechanges import Codes
-from fourfold.evidence.explain import explain
-from fourfold.evidence.explanation import number
-from fourfold.evidence.holdings import Holdings
-from fourfold.evidence.hybrids import Laboratory
+from fourfold.evidence.attributing.attribute import Attribution, Effect, attribute, factors_of
+from fourfold.evidence.attributing.hybrids import Laboratory
+from fourfold.evidence.explaining.codechanges import Codes
+from fourfold.evidence.explaining.explain import explain
+from fourfold.evidence.explaining.explanation import number
 from fourfold.evidence.lineage import Lineage, Makers, metrics_of
 from fourfold.evidence.naming import resolve
-from fourfold.evidence.replay import Streams
+from fourfold.evidence.replaying.holdings import Holdings
+from fourfold.evidence.replaying.replay import Streams
 from fourfold.evidence.states import one_metric
 from fourfold.runs.code_files import code_files
 

@@ -8,7 +8,7 @@ from fourfold.cli import runs
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.evidence.signing import (
+from fourfold.evidence.auditing.signing import (
     KEYS_FILE,
     VARIABLE,
     add_trusted,

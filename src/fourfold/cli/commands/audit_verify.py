@@ -10,9 +10,9 @@ from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.audited import WEIGHTS, Audited, Finding
-from fourfold.evidence.signing import PublicKey, trusted_keys
-from fourfold.evidence.statements import keys_of
+from fourfold.evidence.auditing.audited import WEIGHTS, Audited, Finding
+from fourfold.evidence.auditing.signing import PublicKey, trusted_keys
+from fourfold.evidence.auditing.statements import keys_of
 from fourfold.project.scope import NoHistoryError
 
 #: So many further lines of a finding are printed.
@@ -61,13 +61,13 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     if args.file is not None:
         if args.rev or args.all_commits or args.data:
             raise UsageError("a file stands alone: --rev, --all-commits and --data are about the project")
-        from fourfold.evidence.documents import audit_file  # noqa: PLC0415 - one of the two is wanted
+        from fourfold.evidence.auditing.documents import audit_file  # noqa: PLC0415 - one of the two is wanted
 
         if keys is None:
             keys = keys_of(runs.opened(session)[0])
         found = audit_file(session.resolve(args.file), keys, args.file)
     else:
-        from fourfold.evidence.audit import audit  # noqa: PLC0415 - likewise
+        from fourfold.evidence.auditing.audit import audit  # noqa: PLC0415 - likewise
 
         place, records = runs.opened(session)
         revs: list[str | None] = [None]

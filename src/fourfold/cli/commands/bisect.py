@@ -11,18 +11,18 @@ from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.bisect import Found, bisect, scatter
-from fourfold.evidence.explanation import number, sides
-from fourfold.evidence.history import states_of
-from fourfold.evidence.replay import Streams
+from fourfold.evidence.bisecting.bisect import Found, bisect, scatter
+from fourfold.evidence.bisecting.history import states_of
+from fourfold.evidence.explaining.explanation import number, sides
+from fourfold.evidence.replaying.replay import Streams
 from fourfold.evidence.states import History, State
 from fourfold.runs.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fourfold.evidence.explanation import Explanation
-    from fourfold.evidence.subsets import Narrowed
+    from fourfold.evidence.bisecting.subsets import Narrowed
+    from fourfold.evidence.explaining.explanation import Explanation
     from fourfold.formats.native.record import RunRecord
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
@@ -93,11 +93,11 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 def _explained(place: "Place", records: "Records", found: Found) -> "Explanation | None":
     """Why the first bad version is otherwise than the last good one, where both were recorded."""
-    from fourfold.evidence.codechanges import Codes  # noqa: PLC0415 - not for what is noise
-    from fourfold.evidence.examine import Examiner  # noqa: PLC0415 - likewise
-    from fourfold.evidence.explain import explain  # noqa: PLC0415 - likewise
-    from fourfold.evidence.holdings import Holdings  # noqa: PLC0415 - likewise
+    from fourfold.evidence.explaining.codechanges import Codes  # noqa: PLC0415 - not for what is noise
+    from fourfold.evidence.explaining.examine import Examiner  # noqa: PLC0415 - likewise
+    from fourfold.evidence.explaining.explain import explain  # noqa: PLC0415 - likewise
     from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - likewise
+    from fourfold.evidence.replaying.holdings import Holdings  # noqa: PLC0415 - likewise
     from fourfold.runs.code_files import code_files  # noqa: PLC0415 - likewise
 
     first, second = found.last_good.run, found.first_bad.run
@@ -131,7 +131,7 @@ def _search(
 ) -> Found:
     if args.dry or place.git is None or all(state.metric is not None for state in history.states):
         return bisect(history, threshold=threshold)
-    from fourfold.evidence.trials import Trials  # noqa: PLC0415 - records mostly answer
+    from fourfold.evidence.bisecting.trials import Trials  # noqa: PLC0415 - records mostly answer
 
     policy = args.environment
     trials = Trials(place, records, history, policy=policy, streams=streams, events=session.sink)
@@ -146,10 +146,10 @@ def _narrow(
     found: Found,
     streams: Streams,
 ) -> "Narrowed":
-    from fourfold.evidence.holdings import Holdings  # noqa: PLC0415 - as above
-    from fourfold.evidence.hybrids import Laboratory  # noqa: PLC0415 - as above
+    from fourfold.evidence.attributing.hybrids import Laboratory  # noqa: PLC0415 - as above
+    from fourfold.evidence.bisecting.subsets import narrow  # noqa: PLC0415 - as above
     from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - as above
-    from fourfold.evidence.subsets import narrow  # noqa: PLC0415 - as above
+    from fourfold.evidence.replaying.holdings import Holdings  # noqa: PLC0415 - as above
 
     makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(state.run) for state in (found.last_good, found.first_bad) if state.run)

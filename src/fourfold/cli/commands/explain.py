@@ -12,21 +12,21 @@ from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.codechanges import Codes
-from fourfold.evidence.examine import Examiner
-from fourfold.evidence.explain import explain
-from fourfold.evidence.explanation import Explanation, commit_told, names, sides
-from fourfold.evidence.holdings import Holdings
-from fourfold.evidence.lastgood import Noise, Runs, Wanted
+from fourfold.evidence.explaining.codechanges import Codes
+from fourfold.evidence.explaining.examine import Examiner
+from fourfold.evidence.explaining.explain import explain
+from fourfold.evidence.explaining.explanation import Explanation, commit_told, names, sides
+from fourfold.evidence.explaining.lastgood import Noise, Runs, Wanted
 from fourfold.evidence.lineage import Makers
 from fourfold.evidence.naming import resolve
+from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.record import RunId
 from fourfold.runs.code_files import code_files
 from fourfold.runs.store import Records, RunNotFoundError
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
-    from fourfold.evidence.explanation import Cause
+    from fourfold.evidence.explaining.explanation import Cause
     from fourfold.runs.changes import Part
     from fourfold.runs.diff_files import CodeFiles
     from fourfold.runs.place import Place
@@ -94,12 +94,12 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         noise=lambda name: _noise(known, (first, second), name),
     )
     if args.html is not None:
-        from fourfold.evidence.pages import html  # noqa: PLC0415 - on request only
+        from fourfold.evidence.explaining.pages import html  # noqa: PLC0415 - on request only
 
         write_atomic(session.resolve(args.html), html(found).encode())
         session.news(f"wrote {args.html}")
     if args.md:
-        from fourfold.evidence.pages import markdown  # noqa: PLC0415 - on request only
+        from fourfold.evidence.explaining.pages import markdown  # noqa: PLC0415 - on request only
 
         return Outcome(data=found.document(), text=markdown(found).splitlines())
     return Outcome(data=found.document(), text=_lines(found, session.style, every=args.all))

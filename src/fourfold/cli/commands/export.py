@@ -106,7 +106,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 
 
 def _statements(place: "Place", records: "Records", run: "RunId") -> tuple[dict[str, object], ...]:
-    from fourfold.evidence.statements import statements_of  # noqa: PLC0415 - not for archives
+    from fourfold.evidence.auditing.statements import statements_of  # noqa: PLC0415 - not for archives
 
     return tuple(found.statement.document() for found in statements_of(place, records, run))
 

@@ -11,8 +11,8 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
 from fourfold.cli.session import Session
 from fourfold.cli.subject import subject
-from fourfold.evidence.chains import Chain, replay_chain
-from fourfold.evidence.replay import Pair, Prepared, Replayed, Streams, replay
+from fourfold.evidence.replaying.chains import Chain, replay_chain
+from fourfold.evidence.replaying.replay import Pair, Prepared, Replayed, Streams, replay
 from fourfold.runs.changes import rows_of, value_of
 from fourfold.runs.words import SHORT
 

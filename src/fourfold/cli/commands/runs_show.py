@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     data: dict[str, Any] = {"id": name, "record": record.document()}
     stated: list[str] = []
     if envelopes.names(records, name):
-        from fourfold.evidence.statements import lines, statements_of  # noqa: PLC0415 - few runs have any
+        from fourfold.evidence.auditing.statements import lines, statements_of  # noqa: PLC0415 - few runs have any
 
         found = statements_of(place, records, name)
         data["statements"] = [one.document() for one in found]

@@ -10,16 +10,16 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.cli.subject import Subject, subject
-from fourfold.evidence.declaring import Declared, declared
-from fourfold.evidence.replay import Prepared, Streams
-from fourfold.evidence.statements import note_in_lock, record_verdict
-from fourfold.evidence.statistics import FEWEST_PAIRS
-from fourfold.evidence.verdict import LEVELS, OutputVerdict, Verdict
-from fourfold.evidence.verify import REPEATS, Terms, verify
+from fourfold.evidence.auditing.statements import note_in_lock, record_verdict
+from fourfold.evidence.replaying.replay import Prepared, Streams
+from fourfold.evidence.statistics.inference import FEWEST_PAIRS
+from fourfold.evidence.verifying.declaring import Declared, declared
+from fourfold.evidence.verifying.verdict import LEVELS, OutputVerdict, Verdict
+from fourfold.evidence.verifying.verify import REPEATS, Terms, verify
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
-    from fourfold.evidence.shaken import Shaken
+    from fourfold.evidence.shaking.shaken import Shaken
     from fourfold.formats.native.record import RunId
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
@@ -169,7 +169,7 @@ class _Teller:
 def _shaken(
     args: argparse.Namespace, session: Session, place: "Place", records: "Records", name: "RunId"
 ) -> "Shaken | None":
-    from fourfold.evidence.shake import ShakeBaselineError, shake  # noqa: PLC0415 - few ask for it
+    from fourfold.evidence.shaking.shake import ShakeBaselineError, shake  # noqa: PLC0415 - few ask for it
 
     try:
         return shake(place, records, name, policy=args.environment, events=session.sink)
@@ -180,7 +180,7 @@ def _shaken(
 
 def _shake_lines(shaken: "Shaken | None") -> Iterator[str]:
     if shaken is not None:
-        from fourfold.evidence.shaken import lines  # noqa: PLC0415 - likewise
+        from fourfold.evidence.shaking.shaken import lines  # noqa: PLC0415 - likewise
 
         yield "shaken"
         for line in lines(shaken):

@@ -15,8 +15,8 @@ from blake3 import blake3
 
 from fourfold.base.errors import NotFoundError, from_os_error
 from fourfold.base.ids import Oid, is_tree
-from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Makers
+from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord, parts_of
 from fourfold.runs import envelopes

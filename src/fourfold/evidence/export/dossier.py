@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import Oid, is_tree
-from fourfold.evidence.holdings import Holdings
 from fourfold.evidence.lineage import Lineage, Makers, Step, metrics_of
+from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.record import COORDINATES, RunId
 from fourfold.runs.changes import mapping, opened, params_of, reference, rows_of, value_of
 from fourfold.runs.codesources import is_code

@@ -1,5 +1,1 @@
-"""What a shake puts into processes of Python: each file is copied to a ``sitecustomize.py`` of its own.
-
-They stand for themselves: Python 3.8 and later, the standard library alone, and nothing happens when they are
-imported under their own names. Which of them is used, and when, is `fourfold.evidence.shake`.
-"""
+"""What a result hangs on: a run replayed with one circumstance otherwise each time, and what came of it."""

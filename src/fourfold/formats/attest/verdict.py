@@ -1,7 +1,7 @@
 """Our predicate: a run was repeated, and this is how alike the results were.
 
 It is read by whoever has a statement, without this program: ``docs/formats/statements.md`` documents each
-key. How a verdict is reached is `fourfold.evidence.verify`.
+key. How a verdict is reached is `fourfold.evidence.verifying.verify`.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""How much of a change each thing that moved caused: hybrids of two results, run and measured."""

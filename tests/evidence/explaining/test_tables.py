@@ -1,0 +1,354 @@
+"""Two states of a table: what changed in it, what of that is chance, and what is known to harm."""
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from fourfold.evidence.explaining.afar import compare_summaries
+from fourfold.evidence.explaining.columns import drift_of, tells
+from fourfold.evidence.explaining.harms import document, harms, overlap_harm, restored, told
+from fourfold.evidence.explaining.overlap import overlap, pairs
+from fourfold.evidence.explaining.rows import read_rows, stacked
+from fourfold.evidence.explaining.tables import TableChange, compare_bytes, compare_tables
+from tests.evidence.planting import people, table
+
+
+def change(a: list[dict[str, Any]], b: list[dict[str, Any]], **said: Any) -> TableChange:
+    found = compare_bytes(table(a).encode(), table(b).encode(), "people.csv", **said)
+    assert found is not None
+    return found
+
+
+# --- rows -------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_matched_by_a_key_that_is_found_and_their_cells_are_counted() -> None:
+    before = people(100)
+    after = [{**row, "calls": 9} if at < 7 else row for at, row in enumerate(before[:-5])] + people(103)[100:]
+    found = change(before, after)
+    assert (found.rows, found.key) == ((100, 98), "id")
+    assert (found.added, found.removed, found.changed) == (3, 5, 7)
+    assert {column.name: column.changed for column in found.columns if column.changed} == {"calls": 7}
+    kinds = [example.kind for example in found.examples]
+    assert kinds == ["changed"] * 3 + ["removed"] * 3 + ["added"] * 3
+    assert found.examples[0].after == {"id": "p00000", "calls": "9"}
+
+
+def test_without_a_key_rows_are_counted_as_they_are_copies_too() -> None:
+    before = [{"x": 1, "y": 2}] * 5 + [{"x": 3, "y": 4}]
+    found = change(before, [*before[1:], {"x": 5, "y": 6}])
+    assert (found.added, found.removed, found.changed, found.key) == (1, 1, 0, "")
+    assert found.duplicates == (4, 3)
+
+
+def test_the_same_rows_in_another_order_are_said_to_be_that() -> None:
+    rows = people(50)
+    found = change(rows, rows[::-1])
+    assert found.order_only
+    assert told(found) == "the same rows in another order"
+    assert harms(found) == []
+    assert not change(rows, rows).order_only
+
+
+def test_a_key_that_is_asked_for_is_taken() -> None:
+    before = [{"name": f"n{at}", "code": f"c{at}", "v": at} for at in range(20)]
+    after = [{**row, "name": "other" if row["v"] == 3 else row["name"]} for row in before]
+    assert change(before, after, key="code").changed == 1
+    assert (change(before, after).key, change(before, after).removed) == ("name", 1)
+
+
+def test_columns_that_come_go_and_change_their_kind_are_told() -> None:
+    before = people(60)
+    after = [
+        {
+            "id": row["id"],
+            "plan": row["plan"],
+            "calls": f"about {row['calls']}",
+            "new": 1,
+            "left": row["left"],
+        }
+        for row in before
+    ]
+    found = change(before, after)
+    assert (found.new_columns, found.gone_columns) == (("new",), ("age",))
+    assert found.retyped == (("calls", "number", "text"),)
+    assert found.changed == 60
+    assert "new column new, column age is gone, column calls: number -> text" in told(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b"),
+    [
+        ("t.tsv", b"id\tx\n1\ta\n2\tb\n", b"id\tx\n1\ta\n2\tc\n"),
+        ("t.csv", b'id,x\n1,a\n2,"b, or\nso"\n', b'id,x\n1,a\n2,"b, or\nelse"\n'),
+        ("t.csv", b"id,x\n1,a\n2,b\n", b'\xef\xbb\xbfid,x\r\n"1",a\r\n2,"c"\r\n'),
+        ("t.csv", b"id;x\n1;a\n2;b\n", b"id;x\n1;a\n2\n"),
+        ("t.jsonl", b'{"id": 1, "x": "a"}\n{"id": 2, "x": "b"}\n', b'{"x": "a", "id": 1}\n{"id": 2}\n'),
+        ("t.json", b'[{"id": 1, "x": [1]}, {"id": 2, "x": {}}]', b'[{"id": 1, "x": [1]}, {"id": 2, "x": 3}]'),
+    ],
+)
+def test_each_format_is_read_and_one_changed_row_is_found(name: str, a: bytes, b: bytes) -> None:
+    found = compare_bytes(a, b, name)
+    assert found is not None
+    assert (found.rows, found.changed, found.added, found.removed) == ((2, 2), 1, 0, 0)
+
+
+def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    for path, codec, values in zip(paths, ("snappy", "gzip"), ([1.5, None], [1.5, 2.5]), strict=True):
+        parquet.write_table(pa.table({"id": ["a", "b"], "v": values}), path, compression=codec)
+    found = compare_tables(*paths)
+    assert found is not None
+    assert (found.changed, found.columns[0].name, found.columns[0].nulls) == (1, "v", (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("t.csv", b"\0\1\2"),
+        ("t.csv", b"a,a\n1,2\n"),
+        ("t.jsonl", b"{not json"),
+        ("t.jsonl", b"[1, 2]\n"),
+        ("t.json", b"{}"),
+        ("t.json", b"[" * 100_000),
+        ("t.parquet", b"PAR1 no such thing PAR1"),
+        ("t.bin", b"1,2\n"),
+    ],
+)
+def test_what_is_no_table_is_not_compared(name: str, data: bytes) -> None:
+    assert compare_bytes(data, data + b"x", name) is None
+
+
+def test_a_table_over_the_budget_is_not_compared_by_half(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(table(people(100)))
+    found = compare_tables(str(path), str(path), budget=50)
+    assert found is not None
+    assert (found.added, found.why) == (None, "larger than 50 bytes: its rows are not compared")
+
+
+def test_an_empty_table_and_one_that_was_empty_are_compared() -> None:
+    rows = people(30)
+    head = table(rows).split("\n")[0].encode() + b"\n"
+    gone = compare_bytes(table(rows).encode(), head, "t.csv", label="left")
+    new = compare_bytes(head, table(rows).encode(), "t.csv", label="left")
+    assert gone is not None
+    assert new is not None
+    assert (gone.removed, new.added) == (30, 30)
+    assert compare_bytes(b"", b"", "t.csv") is not None
+
+
+def test_cells_of_examples_are_cut() -> None:
+    rows = [{"id": at, "text": "x" * 500} for at in range(3)]
+    found = change(rows, rows[:2])
+    assert all(len(cell) <= 40 for example in found.examples for cell in example.before.values())
+
+
+def test_secrets_are_struck_out_of_what_is_shown() -> None:
+    token = "ghp_" + "a1B2" * 9
+    rows = [
+        {"id": at, "api_key": f"k{at}", "url": f"https://u:pass{at}word@example.org", "t": token}
+        for at in range(3)
+    ]
+    found = change(rows, rows[:2])
+    text = json.dumps(document(found))
+    assert "example.org" in text
+    assert not any(secret in text for secret in ("k2", "pass2word", "a1B2a1B2"))
+
+
+def test_a_hundred_thousand_rows_take_less_than_two_seconds_of_work() -> None:
+    draw = random.Random(1)
+    rows = [
+        f"{at},{draw.randrange(90)},{draw.choice('abc')},{draw.random():.6f},{at % 2}"
+        for at in range(100_000)
+    ]
+    head = "id,age,plan,score,left\n"
+    sides = [(head + "\n".join(some) + "\n").encode() for some in (rows, rows[:90_000])]
+    began = time.process_time()
+    found = compare_bytes(sides[0], sides[1], "t.csv", label="left")
+    assert time.process_time() - began < 2.0  # a second where nobody else works
+    assert found is not None
+    assert (found.removed, harms(found)) == (10_000, [])
+
+
+# --- drift ------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_are_lost_by_chance_drift_nothing_and_harm_nothing() -> None:
+    for seed in range(20):
+        rows = people(600, seed)
+        draw = random.Random(seed)
+        found = change(rows, [row for row in rows if draw.random() > 0.2], label="left")
+        assert [column.name for column in found.columns if column.drifted] == []
+        assert harms(found) == []
+
+
+def test_rows_that_are_lost_by_choice_drift() -> None:
+    rows = people(600)
+    found = change(rows, [row for row in rows if not (row["left"] and row["plan"] == "c")], label="left")
+    assert {column.name for column in found.columns if column.drifted} == {"plan", "left"}
+    assert [harm.kind for harm in harms(found)] == ["label"]
+    assert found.label is not None
+    assert found.label.shift is not None
+    assert found.label.shift[:2] == ("1", 0.45)
+    assert found.label.shift[2] == pytest.approx(0.3067, abs=0.01)
+
+
+def test_numbers_that_move_drift_and_the_p_value_is_corrected_for_the_columns() -> None:
+    draw = random.Random(2)
+    before = [{f"c{at}": f"{draw.gauss(0, 1):.4f}" for at in range(10)} for _ in range(400)]
+    after = [
+        {**row, "c3": f"{float(row['c3']) + 0.8:.4f}", "c4": f"{float(row['c4']) + 0.0001:.4f}"}
+        for row in before
+    ]
+    found = change(before, after)
+    (drifted,) = [column for column in found.columns if column.drifted]
+    assert drifted.name == "c3"
+    assert drifted.drift is not None
+    assert drifted.drift.test == "ks"
+    assert drifted.drift.effect > 0.25
+    assert drifted.drift.psi > 0.25
+    alone = drift_of((), [row["c3"] for row in before], [row["c3"] for row in after])
+    assert alone is not None
+    assert drifted.drift.p >= alone.p
+
+
+def test_how_far_numbers_moved_is_of_the_whole_table_however_many_rows_are_looked_at() -> None:
+    draw = random.Random(4)
+    common = [f"{draw.gauss(0, 1):.4f}" for _ in range(50_000)]
+    added = [f"{draw.gauss(5, 1):.4f}" for _ in range(5000)]
+    found = drift_of(common, (), added)
+    assert found is not None
+    assert found.effect == pytest.approx(5000 / 55_000, abs=0.02)
+    assert found.p < 1e-9
+
+
+def test_categories_that_nobody_has_seen_are_named() -> None:
+    before = people(200)
+    after = [{**row, "plan": "z"} if row["plan"] == "a" else row for row in before]
+    found = change(before, after)
+    (plan,) = [column for column in found.columns if column.name == "plan"]
+    assert plan.drift is not None
+    assert (plan.drift.new, plan.drift.gone) == (("z",), ("a",))
+
+
+def test_names_of_rows_are_no_distribution() -> None:
+    assert drift_of((), [f"a{at}" for at in range(500)], [f"b{at}" for at in range(500)]) is None
+
+
+# --- harms ------------------------------------------------------------------------------------------------
+
+
+def test_labels_that_are_others_are_told_though_their_balance_stays() -> None:
+    rows = people(400)
+    ones = [at for at, row in enumerate(rows) if row["left"]][:20]
+    zeros = [at for at, row in enumerate(rows) if not row["left"]][:20]
+    swapped = {at: 1 - rows[at]["left"] for at in (*ones, *zeros)}
+    found = change(
+        rows, [{**row, "left": swapped.get(at, row["left"])} for at, row in enumerate(rows)], label="left"
+    )
+    assert [harm.told for harm in harms(found)] == ["labels of 40 rows (10 %) are others now"]
+
+
+def test_a_column_that_tells_the_label_is_a_leak_and_one_that_hints_at_it_is_none() -> None:
+    draw = random.Random(3)
+    rows = people(500)
+    leaking = [
+        {**row, "fee": f"{row['left'] * 50 + draw.random():.3f}", "id2": f"x{at}"}
+        for at, row in enumerate(rows)
+    ]
+    found = change(rows, leaking, label="left")
+    assert [leak.name for leak in found.leaks] == ["fee"]
+    hinting = [{**row, "hint": row["left"] if draw.random() < 0.7 else 1 - row["left"]} for row in rows]
+    assert change(rows, hinting, label="left").leaks == ()
+    assert change(leaking, [*leaking, *people(510)[500:]][:500], label="left").leaks == ()
+
+
+def test_a_name_of_its_own_for_each_row_tells_no_label() -> None:
+    labels = [str(at % 2) for at in range(400)]
+    assert tells([f"r{at}" for at in range(400)], labels) == 0.0
+    assert tells(labels, labels) == 1.0
+    assert tells([str(at % 2 + at % 3 * 0.001) for at in range(400)], labels) == 1.0
+    assert tells(labels, ["1"] * 400) == 0.0
+
+
+def test_cells_that_are_empty_and_rows_that_are_copies_are_harms() -> None:
+    rows = people(300)
+    holes = [{**row, "calls": "NA" if at % 3 == 0 else row["calls"]} for at, row in enumerate(rows)]
+    assert [harm.told for harm in harms(change(rows, holes))] == ["empty cells in calls: 0 % -> 33 %"]
+    copies = [harm.told for harm in harms(change(rows, rows + rows[:30]))]
+    assert copies == ["rows that are copies of others: 0 % -> 9 %"]
+
+
+def test_rows_in_train_and_test_are_counted_by_themselves_and_by_key() -> None:
+    rows = people(100)
+    train = read_rows(table(rows[:80]).encode(), "train.csv")
+    test = read_rows(table([{**row, "age": 1} for row in rows[70:80]] + rows[75:100]).encode(), "test.csv")
+    assert train is not None
+    assert test is not None
+    found = overlap(train, test, ("train.csv", "test.csv"), "id")
+    assert (found.rows, found.keys, found.total) == (5, 15, 35)
+    harm = overlap_harm(None, found)
+    assert harm is not None
+    assert harm.told == "15 rows of test.csv (43 %) stand in train.csv too"
+    assert overlap_harm(found, found) is None
+
+
+def test_tables_belong_together_by_their_names() -> None:
+    paths = [
+        "d/train.csv",
+        "d/test.csv",
+        "d/valid.csv",
+        "train/x.csv",
+        "test/x.csv",
+        "retrained.csv",
+        "e/train.csv",
+    ]
+    assert list(pairs(paths)) == [
+        ("d/train.csv", "d/test.csv"),
+        ("d/train.csv", "d/valid.csv"),
+        ("train/x.csv", "test/x.csv"),
+    ]
+
+
+# --- kept, and from afar ----------------------------------------------------------------------------------
+
+
+def test_a_change_is_the_same_after_json() -> None:
+    rows = people(200)
+    found = change(rows, [{**row, "left": 1, "extra": 2} for row in rows[:150]], label="left")
+    assert restored(json.loads(json.dumps(document(found)))) == found
+
+
+def test_tables_with_the_same_columns_are_stacked() -> None:
+    some = [read_rows(table(people(count)).encode(), "t.csv") for count in (10, 20)]
+    whole = stacked([each for each in some if each is not None])
+    assert whole is not None
+    assert len(whole.texts) == len(whole.column("age")) == 30
+    other = read_rows(b"x\ny\n", "t.csv")
+    assert some[0] is not None
+    assert other is not None
+    assert stacked([some[0], other]) is None
+
+
+def test_summaries_of_records_tell_rows_columns_empty_cells_and_labels() -> None:
+    def summary(rows: int, ones: int, nulls: int, *more: str) -> dict[str, Any]:
+        columns = [
+            {"name": "left", "kind": "integer", "nulls": 0, "values": {"0": rows - ones, "1": ones}},
+            {"name": "calls", "kind": "integer", "nulls": nulls},
+            *({"name": name, "kind": "text"} for name in more),
+        ]
+        return {"format": "csv", "rows": rows, "columns": columns}
+
+    found = compare_summaries(summary(1000, 300, 0), summary(800, 80, 200, "new"), "t.csv", label="left")
+    assert found is not None
+    assert found.source == "summary"
+    assert told(found) == "lost 200 rows (20 %), new column new"
+    assert [harm.kind for harm in harms(found)] == ["label", "nulls"]
+    assert compare_summaries({}, {"columns": 7}, "t.csv") is None

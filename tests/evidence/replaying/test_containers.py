@@ -1,0 +1,181 @@
+"""Commands in recorded images: the line that is composed, and run by a stand-in for podman."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fourfold.base.clock import SYSTEM
+from fourfold.evidence.replaying.containers import (
+    ImageNotRecordedError,
+    ImageUnavailableError,
+    NoContainerProgramError,
+    compose,
+)
+from fourfold.evidence.replaying.replay import replay
+from fourfold.formats.native.fact import observed
+from fourfold.runs.store import records_of
+from fourfold.wiring import find_place
+from tests.conftest import find_ff
+from tests.evidence.envworld import World, stock
+from tests.fixtures.sandbox import Sandbox, Tool
+
+MANIFEST, INDEX, CONFIG = (f"sha256:{letter * 64}" for letter in "abc")
+IMAGE = {"reference": "python:3.12", "manifest": MANIFEST, "index": INDEX, "config": CONFIG}
+
+#: Understands what podman would, as far as it is given, and runs the command on this machine.
+PODMAN = """\
+#!/bin/sh
+case "$1 $2" in
+    "image inspect") test -z "$PODMAN_LACKS"; exit ;;
+    "pull --quiet") echo "one line"; echo "Cannot connect to the daemon" >&2; exit 125 ;;
+    "run --rm") ;;
+    *) exit 125 ;;
+esac
+echo "$@" > "$PODMAN_HEARD"
+shift
+while test $# -gt 0; do
+    case "$1" in
+        --workdir=*) cd "${1#--workdir=}" ;;
+        --volume) shift ;;
+        --env) shift; case "$1" in *=*) export "$1" ;; esac ;;
+        --*) ;;
+        *) break ;;
+    esac
+    shift
+done
+image="$1"; shift
+test "$FOURFOLD_RUN_DIR" != /tmp || export FOURFOLD_RUN_DIR="$(dirname "$PODMAN_HEARD")"  # a /tmp of its own
+IMAGE="$image" exec "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stock(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, made: Path) -> World:
+    return World(tmp_path, made)
+
+
+def program(world: World, name: str) -> Path:
+    folder = world.root.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(PODMAN)
+    path.chmod(0o755)
+    world.environ["PATH"] = f"{folder}:/usr/bin:/bin"
+    world.environ["PODMAN_HEARD"] = str(folder / "heard")
+    return path
+
+
+def test_another_environment_is_had_from_the_recorded_image_by_a_stand_in_for_podman(world: World) -> None:
+    program(world, "podman")
+    world.install("extra")
+    records, record = world.record()
+    world.uv("pip", "uninstall", "--python", str(world.venv.python), "extra")
+    record = record._replace(environment={**record.environment, "image": observed(IMAGE)})
+    found = world.choose(records, record)
+    assert (found.how, found.differences) == ("image", ())
+    assert found.notes[0].startswith(f"in the image docker.io/library/python@{MANIFEST}, by podman")
+    said = world.run(found, 'import os; print(os.getcwd(), os.environ["IMAGE"])', "python3")
+    assert said.split() == [str(world.box), f"docker.io/library/python@{MANIFEST}"]
+
+
+def test_the_container_sees_the_box_and_what_seeds_and_is_the_same_user(world: World) -> None:
+    program(world, "docker")
+    world.environ |= {"CUSTOMER": "a secret value", "TZ": "UTC"}
+    found = compose(world.place(), IMAGE, str(world.box))
+    words = list(found.words)
+    assert (found.program, words[0], words[1]) == ("docker", str(world.root.parent / "bin" / "docker"), "run")
+    volumes = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
+    scratch = world.box.parent
+    assert volumes[0] == f"{scratch}:{scratch}"
+    assert volumes[1].endswith("/runs/inject:ro")
+    assert len(volumes) == 2
+    assert f"--user={os.getuid()}:{os.getgid()}" in words
+    assert f"--workdir={world.box}" in words
+    variables = {words[at + 1] for at, word in enumerate(words) if word == "--env"}
+    assert {
+        "CUSTOMER",
+        "TZ",
+        "PYTHONPATH",
+        "FOURFOLD_SEED",
+        "FOURFOLD_RUN_DIR=/tmp",
+        "PYTHONHASHSEED",
+    } <= variables
+    assert not {"PATH", "HOME", "TMPDIR"} & variables
+    assert "a secret value" not in " ".join(words)
+    assert words[-2:] == ["--entrypoint=", f"docker.io/library/python@{MANIFEST}"]
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        (IMAGE, f"docker.io/library/python@{MANIFEST}"),
+        ({"reference": "ghcr.io/a/b:1", "index": INDEX}, f"ghcr.io/a/b@{INDEX}"),
+        ({"reference": f"ghcr.io/a/b@{INDEX}"}, f"ghcr.io/a/b@{INDEX}"),
+        ({"config": CONFIG}, CONFIG),
+    ],
+)
+def test_an_image_is_named_by_its_digest(world: World, image: dict[str, str], reference: str) -> None:
+    program(world, "podman")
+    assert compose(world.place(), image, str(world.box)).reference == reference
+
+
+@pytest.mark.parametrize(
+    "image", [{}, {"reference": "python:3.12"}, {"reference": "--privileged", "manifest": MANIFEST}]
+)
+def test_an_image_without_a_digest_is_refused(world: World, image: dict[str, str]) -> None:
+    program(world, "podman")
+    with pytest.raises(ImageNotRecordedError, match="no image by its digest"):
+        compose(world.place(), image, str(world.box))
+
+
+def test_without_podman_and_docker_it_is_said_which_image_is_wanted(world: World) -> None:
+    world.environ["PATH"] = str(world.root)
+    with pytest.raises(NoContainerProgramError, match=f"library/python@{MANIFEST}"):
+        compose(world.place(), IMAGE, str(world.box))
+
+
+def test_an_image_that_cannot_be_had_is_told_before_anything_runs(world: World) -> None:
+    program(world, "docker")
+    world.environ["PODMAN_LACKS"] = "1"
+    with pytest.raises(ImageUnavailableError, match=r"docker has no image .*: Cannot connect to the daemon"):
+        compose(world.place(), IMAGE, str(world.box))
+
+
+def test_a_run_is_replayed_in_its_image_by_a_stand_in_for_podman_and_the_record_names_it(
+    tmp_path: Path,
+) -> None:
+    repo = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    code = 'import os, random; open("out", "w").write(f"{random.random()} {os.getcwd() != 1}")'
+    pipeline = """\
+stages:
+  make: {cmd: python3 make.py, deps: [make.py], outs: [out], meta: {fourfold: {seed: 1, image: IMAGE}}}
+"""
+    repo.gen({"make.py": code, "dvc.yaml": pipeline.replace("IMAGE", f"python@{MANIFEST}")})
+    repo.commit()
+    repo.run("repro", "-q")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "podman").write_text(PODMAN)
+    (folder / "podman").chmod(0o755)
+    repo.tool.env |= {
+        "PATH": f"{folder}:{repo.tool.env['PATH']}",
+        "PODMAN_HEARD": str(tmp_path / "heard"),
+    }
+    place = find_place(str(repo.path), environ=repo.tool.env, clock=SYSTEM)
+    records = records_of(place)
+    with replay(place, records, records.resolve("make"), policy="image") as found:
+        assert found.equal
+        assert found.surroundings.image == f"docker.io/library/python@{MANIFEST}"
+        assert found.record.environment["image"].grade == "declared"
+        assert found.record.environment["digest"].grade == "absent"
+        assert found.record.trace["coverage"].value["method"] == "none"
+    heard = (tmp_path / "heard").read_text()
+    assert f"--volume {repo.path}/.git/objects:{repo.path}/.git/objects:ro" in heard
