@@ -86,6 +86,7 @@ def test_each_thing_that_moved_has_its_share_and_the_second_time_nothing_is_run(
     assert project.run(*ATTRIBUTE, "--json").json()["effects"] == found["effects"]
 
 
+@pytest.mark.slow
 def test_a_declared_seed_that_moved_is_named_and_nothing_else(project: Sandbox) -> None:
     change(project, {"params.yaml": "rate: 1.0\nseed: 2\n"})
     found = project.run(*ATTRIBUTE, "--json").json()
@@ -94,6 +95,7 @@ def test_a_declared_seed_that_moved_is_named_and_nothing_else(project: Sandbox) 
     assert found["noise"]["of"] == "runs"
 
 
+@pytest.mark.slow
 def test_threads_of_a_profile_and_data_that_moved_together_are_told_apart(project: Sandbox) -> None:
     threads = "import os\nmore = int(os.environ['OMP_NUM_THREADS']) / 10\n"
     score = threads + SCORE.replace("len(rows) +", "len(rows) + more +")

@@ -159,6 +159,7 @@ json.dump({"mean": sum(rows) / len(rows)}, open("metrics.json", "w"))
 """
 
 
+@pytest.mark.slow
 def test_inside_a_delivery_of_many_files_the_bad_ones_are_named(tmp_path: Path, ff: Tool) -> None:
     repo = Sandbox(tmp_path / "repo", ff)
     repo.git("init", "-q")

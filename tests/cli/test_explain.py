@@ -71,6 +71,7 @@ def test_the_last_good_run_is_found_by_the_goal_of_the_metric_or_by_a_limit(hist
     assert below["a"] == ids[other]
 
 
+@pytest.mark.slow
 def test_a_metric_that_moved_no_farther_than_by_itself_is_noise(history: Sandbox, tmp_path: Path) -> None:
     shutil.copytree(history.path, tmp_path / "repo", symlinks=True)
     repo = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))

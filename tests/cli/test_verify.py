@@ -397,6 +397,7 @@ def test_that_another_environment_is_held_against_the_recorded_one_built_again_s
     assert same["metric"]["spread"] < 0.001
 
 
+@pytest.mark.slow
 def test_that_shaking_stands_in_the_verdict_and_the_first_replay_is_kept_where_it_was(alone: Sandbox) -> None:
     code, document = verified(alone, "folder", "--shake", "--keep")
     assert (code, document["level"]) == (1, "different")

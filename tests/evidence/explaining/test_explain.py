@@ -211,7 +211,10 @@ def test_nothing_is_blamed_where_a_stage_is_not_the_same_twice(repo: Sandbox) ->
         "return {key", "smoothing += os.urandom(1)[0]\n    return {key"
     )
     change(repo, {"model.py": restless})
-    found = change(repo, {}, force=True)
+    for _ in range(5):  # chance may give the same twice
+        found = change(repo, {}, force=True)
+        if found.unsteady:
+            break
     assert found.suspects == ()
     assert found.unsteady == ("train",)
     assert "nothing that is recorded moved, but train is not the same twice" in found.verdict

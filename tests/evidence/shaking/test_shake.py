@@ -123,6 +123,7 @@ def test_each_factor_is_blamed_for_the_output_that_hangs_on_it_and_for_no_other(
     assert [one.name for one in found.factors] == list(FACTORS)
 
 
+@pytest.mark.slow
 def test_what_differs_in_plain_replays_is_noise_and_factors_count_beyond_it(tmp_path: Path) -> None:
     code = """\
 import json, time
@@ -144,6 +145,7 @@ json.dump({"at": time.time_ns(), "hour": time.localtime(86400).tm_hour}, open("o
     json.dumps(found.document())
 
 
+@pytest.mark.slow
 def test_no_factor_is_judged_by_an_output_that_is_noise_altogether(tmp_path: Path) -> None:
     code = 'import os; open("out.json", "w").write(f"[not JSON {os.urandom(8).hex()}")'
     found = Bench(tmp_path, code).shake("time-zone")
@@ -151,6 +153,7 @@ def test_no_factor_is_judged_by_an_output_that_is_noise_altogether(tmp_path: Pat
     assert found.reproduces is False
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_without_its_home_is_told_with_what_it_said(tmp_path: Path) -> None:
     code = 'import os; open(os.path.expanduser("~/gitconfig")); open("out.json", "w").write("1")'
     (home,) = Bench(tmp_path, code).shake("home").factors
@@ -168,6 +171,7 @@ def test_a_run_whose_plain_replay_fails_is_not_shaken(tmp_path: Path) -> None:
         bench.shake("home")
 
 
+@pytest.mark.slow
 def test_hashes_that_no_seed_fixes_are_a_factor_and_not_noise(tmp_path: Path) -> None:
     pipeline = PIPELINE.replace("{seed: 1}", '{determinism: "off"}')
     code = 'import json; json.dump(list({*"abcdefgh"}), open("out.json", "w"))'
