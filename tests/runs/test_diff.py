@@ -261,3 +261,14 @@ def test_a_distribution_that_no_run_imported_is_told_apart() -> None:
     assert [(each.kind, each.name, each.before, each.after) for each in found] == [
         ("unread", "black", "1", "2")
     ]
+
+
+def test_an_editable_installation_that_nobody_imported_is_told_apart() -> None:
+    def flags(commit: str, imported: int) -> dict[str, Any]:
+        entry = {"commit": commit, "imported": imported, "source": "/src"}
+        return {"environment": {"flags": observed({"editable": {"my.tool": entry}, "pth": {}})}}
+
+    found = changes(flags("1", 0), flags("2", 0))
+    assert [(each.kind, each.name) for each in found] == [("unread", "flags.editable.my.tool.commit")]
+    found = changes(flags("1", 3), flags("2", 3))
+    assert [(each.kind, each.name) for each in found] == [("moved", "flags.editable.my.tool.commit")]

@@ -53,6 +53,8 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
         if absent:
             fact = absent[0]
             change = change._replace(kind="aside", note=(fact.why if fact else "") or "not recorded")
+        elif each.fact == "flags" and _is_idle_editable(each.name, first, second):
+            change = change._replace(kind="unread", note="not imported")
         elif each.fact in _ASIDE:
             change = change._replace(kind="aside")
         elif each.fact in lonely and (each.before is None or each.after is None):
@@ -64,6 +66,16 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
             change = change._replace(kind="aside", note="comes with what is installed")
         yield change
     yield from _variables(a, b)
+
+
+def _is_idle_editable(name: str, first: Section, second: Section) -> bool:
+    """Whether a flag is about an editable installation of which neither run imported anything."""
+    head, _, rest = name.partition(".")
+    if head != "editable":
+        return False
+    listed = [mapping(mapping(value_of(side, "flags")).get("editable")) for side in (first, second)]
+    known = [entries[one] for entries in listed for one in entries if f"{rest}.".startswith(f"{one}.")]
+    return bool(known) and all(mapping(entry).get("imported") == 0 for entry in known)
 
 
 def _is_one_sided(fact: str, found: Iterable[compare.Change]) -> bool:
