@@ -15,7 +15,8 @@ from fourfold.evidence.replaying.building import (
     UvMissingError,
     find_uv,
 )
-from fourfold.formats.native.fact import observed
+from fourfold.evidence.replaying.surroundings import EnvironmentDiffersError
+from fourfold.formats.native.fact import absent, observed
 from tests.evidence.envworld import World, stock
 from tests.fixtures.wheels import index_of, make_wheel, sha256
 
@@ -198,7 +199,6 @@ def test_another_lock_in_the_code_than_the_recorded_one_is_refused(world: World)
     ("name", "data", "why"),
     [
         ("environment.yml", "name: x\ndependencies: [python=3.11, alpha=1.0]\n", "conda"),
-        ("requirements.txt", "alpha>=1\nbeta\nomega\n", "fixes no versions"),
         (
             "pixi.lock",
             "version: 6\nenvironments: {default: {channels: [], packages: {}}}\npackages: []\n",
@@ -213,6 +213,31 @@ def test_a_lock_that_uv_cannot_install_is_refused_by_its_name(
     (world.root / "pyproject.toml").unlink()
     with pytest.raises(LockUnbuildableError, match=rf"{name} .*{why}"):
         world.choose(*world.record(), "lock")
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", ""])
+def test_where_no_lock_fixes_versions_the_record_does_for_what_was_imported(world: World, lock: str) -> None:
+    world.lock("requirements.txt", "alpha>=1\nbeta\nomega\n")
+    (world.root / "pyproject.toml").unlink()
+    records, record = world.record()
+    facts = dict(record.environment)
+    rows = records.part(facts["distributions"].value["part"])
+    known = {name: {**row, "imported": name in {"alpha", "beta"}} for name, row in rows.items()}
+    facts["distributions"] = observed(records.keep(known))
+    if not lock:
+        facts["lock"] = absent("no lock file")
+    record = record._replace(environment=facts)
+    world.install("beta==1.0")
+    found = world.choose(records, record)
+    assert (found.how, found.differences) == ("record", ())
+    assert any("the run did not import" in text for text in found.notes)
+    assert world.run(found, "import alpha, beta; print(beta.VERSION)") == "1.1\n"
+    # What comes out has to have the recorded files: a version that was made anew is not it.
+    forged = {**known, "beta": {**known["beta"], "record": "0" * 64}}
+    facts["distributions"] = observed(records.keep(forged))
+    facts["digest"] = observed("0" * 64)
+    with pytest.raises(EnvironmentDiffersError, match="beta"):
+        world.choose(records, record._replace(environment=facts))
 
 
 @pytest.mark.parametrize("name", ["../uv.lock", "/etc/passwd", "", ".git/config"])

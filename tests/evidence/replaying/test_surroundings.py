@@ -182,8 +182,11 @@ def test_more_differences_than_ten_are_a_number(world: World) -> None:
     }
     with pytest.raises(EnvironmentDiffersError) as caught:
         world.choose(records, record._replace(environment=facts))
-    assert len(caught.value.details) == 11
-    assert caught.value.details[-1].startswith("and ")
+    *named, more, lock, image = caught.value.details
+    assert len(named) == 10
+    assert more.startswith("and ")
+    assert lock.startswith("lock: ")
+    assert image == "image: the run recorded no image by its digest"
 
 
 def test_an_edited_file_of_what_the_run_imports_is_told_and_no_proof_of_another_environment(

@@ -21,6 +21,13 @@ _STDERR = 2
 _POLICIES = ("auto", "running", "lock", "image")
 #: So many files are named.
 _NAMED = 5
+#: In words, which environment was taken.
+_TAKEN = {
+    "running": "running",
+    "lock": "built from the lock",
+    "record": "built from the versions of the record",
+    "image": "the recorded image",
+}
 
 
 class NotEqualError(ConflictError):
@@ -150,7 +157,7 @@ def _prepared(told: Prepared) -> Iterator[str]:
         f"; only the workspace still had {borrowed}" if borrowed else ""
     )
     found = told.surroundings
-    yield f"  environment  {found.how}" + (
+    yield f"  environment  {_TAKEN[found.how]}" + (
         f", differs: {_some(found.differences)}" if found.differences else ", as recorded"
     )
     yield f"  randomness   {'no seed' if told.seed is None else f'seed {told.seed}'}"

@@ -245,7 +245,7 @@ def _readme(run: RunId, record: RunRecord, about: Mapping[str, Any]) -> str:
         "",
         f"This archive has what run `{run}` ({what}) was made from: code, data, environment, randomness.",
         "",
-        "    pip install fourfold",
+        "    pip install fourfold uv",
         "    ff replay THIS-FILE",
         "",
         "`ff replay` puts it into a folder of its own, runs it there, and says how equal the result is.",

@@ -1,8 +1,9 @@
 """An environment built again from the lock that a run recorded, with uv, in a folder of ours.
 
 What is installed is what the record lists, each with the hashes that the lock has for it, so that extras and
-groups that were chosen then are chosen again. Whether what comes out is the recorded environment is for the
-caller to compare. Half-made environments are known by the mark that is missing, and are swept.
+groups that were chosen then are chosen again. Where no lock fixes versions, it is what the run imported, in
+the versions that the record has. Whether what comes out is the recorded environment is for the caller to
+compare. Half-made environments are known by the mark that is missing, and are swept.
 """
 
 import os
@@ -92,12 +93,14 @@ class Plan(NamedTuple):
         plain: Requirements that the lock fixes without hashes: repositories at a commit, folders.
         seeds: Installers of a new environment, which locks do not name.
         missing: Distributions that the record lists and the lock has not, in words.
+        partial: Whether only what the run imported is installed, because no lock fixes versions.
     """
 
     hashed: tuple[str, ...]
     plain: tuple[str, ...]
     seeds: tuple[str, ...]
     missing: tuple[str, ...]
+    partial: bool = False
 
 
 class Built(NamedTuple):
@@ -106,10 +109,12 @@ class Built(NamedTuple):
     Attributes:
         standing: What it has.
         missing: What the record lists and the lock has not, in words.
+        partial: Whether it has only what the run imported.
     """
 
     standing: Standing
     missing: tuple[str, ...]
+    partial: bool = False
 
 
 def build(
@@ -121,12 +126,12 @@ def build(
     pythons: Sequence[str] = (),
     events: Sink = silent,
 ) -> Built:
-    """Build the environment that a lock and a record name, or find it built already.
+    """Build the environment that a lock and a record name, or a record alone, or find it built already.
 
     Args:
         place: Where environments are kept, and whose environment uv gets.
         before: The recorded environment.
-        lock: The fact ``lock`` of the record: ``file``, ``digest``.
+        lock: The fact ``lock`` of the record: ``file``, ``digest``; empty where it names none.
         folder: The root of the project in the box.
         pythons: Interpreters of this machine of exactly the recorded version; without one uv looks.
         events: Hears of what is done.
@@ -145,12 +150,13 @@ def build(
     with FileLock(f"{target}.lock", wait=_PATIENCE, clock=place.clock):
         standing = _reused(place, target)
         if standing is None:
-            events(Noticed(f"building the recorded environment from {lock.get('file')}"))
+            source = "the versions of the record" if plan.partial else lock.get("file")
+            events(Noticed(f"building the recorded environment from {source}"))
             _make(place, uv, plan, before, target, folder, pythons)
             standing = look(place, _python_of(target), bare(place.environ))
             mark = {"digest": standing.digest, "environment": before.digest}
             write_atomic(os.path.join(target, _MARK), canonical(mark))
-    return Built(standing, plan.missing)
+    return Built(standing, plan.missing, plan.partial)
 
 
 def find_uv(environ: Mapping[str, str]) -> str:
@@ -175,7 +181,11 @@ def bare(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _plan(before: Recorded, lock: Mapping[str, Any], folder: str, root: str) -> Plan:
+    if not before.listing:
+        raise LockUnbuildableError("the list of the recorded distributions is not here")
     name = str(lock.get("file", ""))
+    if not lock:
+        return _of_record(before)
     if not name or os.path.isabs(name) or is_unsafe_path(name):
         raise LockUnbuildableError(f"the lock of the run, {name[:200] or '?'}, is not a file of the project")
     try:
@@ -190,11 +200,25 @@ def _plan(before: Recorded, lock: Mapping[str, Any], folder: str, root: str) -> 
         raise LockUnbuildableError(f"{name} locks packages of conda, which uv cannot install")
     # Versions without hashes are enough to build from: the RECORDs of what comes out are compared.
     if locked.grade != "lock" and not any(package.version for package in locked.packages):
-        raise LockUnbuildableError(f"{name} fixes no versions")
-    if not before.listing:
-        raise LockUnbuildableError("the list of the recorded distributions is not here")
+        return _of_record(before)
     places = [os.path.dirname(os.path.join(top, name)) for top in (folder, root)]
     return _planned(before, means.allowed, locked, places)
+
+
+def _of_record(before: Recorded) -> Plan:
+    """What the run imported, by the versions of the record: whether the files are the same is compared."""
+    plain: list[str] = []
+    seeds: list[str] = []
+    missing: list[str] = []
+    for name, row in before.listing.items():
+        version = str(row.get("version", ""))
+        if row.get("imported") is not True or is_of_project(row):
+            continue
+        if row.get("direct") or not _VERSION.fullmatch(version):
+            missing.append(f"{name} {version[:40]} did not come from an index")
+        else:
+            (seeds if name in SEEDS else plain).append(f"{name}=={version}")
+    return Plan((), tuple(plain), tuple(seeds), tuple(missing), partial=True)
 
 
 def _planned(
@@ -271,7 +295,9 @@ def _make(
     shutil.rmtree(target, ignore_errors=True)
     run("venv", "--quiet", "--no-project", "--python", python, target)
     base = ("pip", "install", "--quiet", "--no-deps", "--python", _python_of(target))
-    for lines, options in ((plan.hashed, ("--require-hashes",)), (plan.plain, ())):
+    # What no lock vouches for runs nothing while it is installed.
+    careful = ("--only-binary", ":all:") if plan.partial else ()
+    for lines, options in ((plan.hashed, ("--require-hashes",)), (plan.plain, careful)):
         if lines:
             listing = os.path.join(target, "requirements.txt")
             write_atomic(listing, "".join(f"{line}\n" for line in lines).encode(), durable=False)

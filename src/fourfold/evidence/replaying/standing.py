@@ -157,11 +157,16 @@ def altered(place: "Place", standing: Standing, names: Iterable[str] | None = No
     )
 
 
-def compare(before: Recorded, now: Standing) -> Compared:
+def compare(before: Recorded, now: Standing, *, partial: bool = False) -> Compared:
     """How an environment differs from a recorded one; nothing where it is that one.
 
     A distribution that was installed from a folder of the project is code, not environment: its version is
     compared, the paths in its RECORD are not.
+
+    Args:
+        before: The recorded one.
+        now: The other one.
+        partial: Only what the run imported counts.
     """
     if before.digest == now.digest:
         return Compared(())
@@ -175,7 +180,7 @@ def compare(before: Recorded, now: Standing) -> Compared:
     counted, aside = [], []
     for name, text in _differing(before.listing, now.listing):
         imported = before.listing.get(name, {}).get("imported") is True
-        if name in SEEDS and not imported:
+        if (partial or name in SEEDS) and not imported:
             aside.append(f"{text} (the run did not import it)")
         else:
             counted.append((not imported, text))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: What may be taken: the first that fits, the running one as it is, one built from the lock, the image.
 Policy = Literal["auto", "running", "lock", "image"]
 POLICIES: tuple[Policy, ...] = ("auto", "running", "lock", "image")
-How = Literal["running", "lock", "image"]
+How = Literal["running", "lock", "record", "image"]
 #: So many differences are named; the rest is a number.
 _SHOWN = 10
 #: Folders of environments that the words of a command start a Python from, relative: ``.venv`` of
@@ -112,7 +112,7 @@ def choose(
         found, seen = _running(place, record, before, folder, policy)
         if found is not None:
             return found
-        told += seen
+        told += _first(seen)
     for how, make in (("lock", _locked), ("image", _imaged)):
         if policy not in {"auto", how}:
             continue
@@ -126,16 +126,20 @@ def choose(
             continue
         if not made.differences or policy == how:
             return made
-        told += [f"{how}: {text}" for text in made.differences]
+        more = f", and {len(made.differences) - 1} more" if made.differences[1:] else ""
+        told.append(f"{how}: {made.differences[0]}{more}")
     raise _refused(told)
 
 
-def _refused(told: Sequence[str]) -> EnvironmentDiffersError:
+def _first(told: Sequence[str]) -> list[str]:
+    """The first of many words, and how many there are besides."""
     more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    return [*told[:_SHOWN], *more]
+
+
+def _refused(told: Sequence[str]) -> EnvironmentDiffersError:
     first = told[0] if told else "nothing is known of it"
-    return EnvironmentDiffersError(
-        f"the environment is not the recorded one: {first}", details=[*told[:_SHOWN], *more]
-    )
+    return EnvironmentDiffersError(f"the environment is not the recorded one: {first}", details=list(told))
 
 
 # --- the running one ---
@@ -311,14 +315,19 @@ def _scratch(place: "Place", folder: str) -> str:
 
 
 def _locked(place: "Place", record: RunRecord, before: Recorded, folder: str, events: Sink) -> Surroundings:
-    """An environment built from the recorded lock."""
+    """An environment built from the recorded lock; from the record itself where no lock fixes versions."""
     lock = mapping(value_of(record.environment, "lock"))
-    if not before.digest or not lock:
-        raise LockUnbuildableError("the run recorded no lock to build its environment from")
+    if not before.digest:
+        raise LockUnbuildableError("the run recorded no environment of Python to build")
     pythons = [path for path in candidates(place, before) if _is_twin(place, path, before)]
     built = build(place, before, lock, folder, pythons=pythons, events=events)
-    compared = compare(before, built.standing)
-    return _standing_in(place, record, before, built.standing, folder, compared, "lock")
+    compared = compare(before, built.standing, partial=built.partial)
+    if built.partial:
+        count = len(compared.aside)
+        aside = (f"{count} distributions that the run did not import are left out",) if count else ()
+        compared = Compared(compared.counted, aside)
+    how: How = "record" if built.partial else "lock"
+    return _standing_in(place, record, before, built.standing, folder, compared, how)
 
 
 def _is_twin(place: "Place", path: str, before: Recorded) -> bool:
