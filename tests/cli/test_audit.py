@@ -403,9 +403,24 @@ def test_a_run_and_a_report_show_the_verdict(repo: Repo) -> None:
     assert repo.run("runs", "show", "train", "--json").json()["statements"][0]["id"] == name
     repo.git("commit", "-qam", "verified")
     page = repo.run("report", "HEAD~1").stdout
-    assert "1 of 2 stages verified: train (bitwise)" in page
+    assert "1 of 2 stages verified: `train` (bitwise)" in page
     found = repo.run("report", "HEAD~1", "--json").json()["verified"]
     assert found == [{"name": "train", "level": "bitwise", "statement": name}]
+
+
+def test_a_report_does_not_call_a_result_verified_that_the_run_did_not_write(repo: Repo) -> None:
+    repo.verified()
+    repo.git("commit", "-qam", "verified")
+    repo.edit("dvc.lock", repo.locked("model.txt"), repo.cache(b"another model\n"))
+    repo.git("commit", "-qam", "another result, by plain DVC perhaps")
+    assert repo.run("report", "HEAD~2", "--json").json()["verified"] == []
+
+
+@pytest.mark.parametrize("level", ["different", "@everyone <img src=x>"])
+def test_a_level_that_is_none_is_no_verification(repo: Repo, level: str) -> None:
+    repo.verified()
+    repo.edit("fourfold.lock", "level: bitwise", f"level: '{level}'")
+    assert repo.run("report", "HEAD~1", "--json").json()["verified"] == []
 
 
 # --- documents --------------------------------------------------------------------------------------------

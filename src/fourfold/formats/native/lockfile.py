@@ -21,6 +21,8 @@ _HEAD = f"schema: {SCHEMA}\nstages:\n"
 #: No such file is larger, in bytes, and none has more stages.
 MOST = 16 * 1024 * 1024
 MOST_STAGES = 100_000
+#: How alike the results of a run and of its repetition can be, the strongest first.
+LEVELS = ("bitwise", "canonical", "numeric", "statistical")
 _HEX = frozenset("0123456789abcdef")
 #: A text of the file is one line, and no longer.
 _LONGEST = 1000
@@ -37,7 +39,7 @@ class LockVerdict(NamedTuple):
     """That a run was repeated, and how alike the results were.
 
     Attributes:
-        level: The strongest level that holds: ``bitwise``, ``canonical``, ``numeric``, ``statistical``.
+        level: The strongest level that holds, of `LEVELS`; a later version may know others.
         statement: The id of the statement that says so.
     """
 

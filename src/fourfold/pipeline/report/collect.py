@@ -18,11 +18,10 @@ from fourfold.pipeline.graph import Graph, build_graph, postorder
 from fourfold.pipeline.moments import WORKSPACE, Moment, Values
 from fourfold.pipeline.report.data import Manifests, data_changes, tables_of
 from fourfold.pipeline.report.gates import Gate, check, check_state
+from fourfold.pipeline.report.recorded import locked, undeclared_of, verified_of
 from fourfold.pipeline.report.sides import sides
 from fourfold.pipeline.report.stages import due, stage_changes
-from fourfold.pipeline.report.undeclared import undeclared_of
 from fourfold.pipeline.report.value import OnRemote, Report, Side, ValueChange
-from fourfold.pipeline.report.verified import verified_of
 from fourfold.project.config import NoRemoteError
 from fourfold.project.files import load_tracked
 from fourfold.project.outs import Owner
@@ -92,6 +91,7 @@ def report(
     olds, news = (measured.get(name, Values({})) for name in names)
     late = due(project, second, graph)
     remote = _on_remote(project, after, wanted, events) if wanted.ask_remote else None
+    runs = list(locked(second, _stages(second, graph).values()))
     gates = [check_state(gate, late, remote) or check(gate, olds, news) for gate in wanted.gates]
     return Report(
         old=before,
@@ -110,8 +110,8 @@ def report(
         remote=remote,
         gates=tuple(gates),
         problems=tuple(dict.fromkeys(problems)),
-        undeclared=undeclared_of(project, second, _stages(second, graph).values()),
-        verified=verified_of(second, _stages(second, graph).values()),
+        undeclared=undeclared_of(project, runs),
+        verified=verified_of(project, runs),
     )
 
 

@@ -147,9 +147,10 @@ def _summary(report: Report) -> Iterator[Line]:
             *said(more),
         )
     if report.verified:
-        names = ", ".join(f"{item.name} ({item.level})" for item in report.verified[:5])
+        first = report.verified[:5]
+        told = _joined(((code(item.name), *said(f" ({item.level})")) for item in first), ", ")
         more = f" and {len(report.verified) - 5} more" if len(report.verified) > 5 else ""
-        yield said(f"{len(report.verified)} of {count(total, 'stage')} verified: {names}{more}")
+        yield (*said(f"{len(report.verified)} of {count(total, 'stage')} verified: "), *told, *said(more))
     changed = [value for value in report.metrics if value.old != value.new]
     if report.metrics:
         better, worse = (sum(value.verdict == word for value in changed) for word in ("better", "worse"))
@@ -208,11 +209,9 @@ def _undeclared(found: Sequence[Undeclared]) -> Iterator[Block]:
 
 def _names(paths: Sequence[str], rest: Line = ()) -> Line:
     """A few paths, how many more there are, and what else there is to say."""
-    told: list[Text] = []
-    for path in paths[:_MAX_LISTED]:
-        told += [*(said(", ") if told else ()), code(path)]
+    told = _joined(((code(path),) for path in paths[:_MAX_LISTED]), ", ")
     if len(paths) > _MAX_LISTED:
-        told += said(f" and {len(paths) - _MAX_LISTED} more")
+        told = (*told, *said(f" and {len(paths) - _MAX_LISTED} more"))
     return (*told, *(said(" ") if told and rest else ()), *rest)
 
 
@@ -277,10 +276,10 @@ def _because(reasons: Sequence[Reason]) -> Line:
     return _joined(shown)
 
 
-def _joined(parts: Iterable[Line]) -> Line:
+def _joined(parts: Iterable[Line], between: str = "; ") -> Line:
     found: list[Text] = []
     for part in parts:
-        found += [*(said("; ") if found else ()), *part]
+        found += [*(said(between) if found else ()), *part]
     return tuple(found)
 
 
