@@ -38,6 +38,26 @@ def test_commits_are_named_newest_first_with_the_paths_that_they_changed(repo: S
     assert touches(git, repo.tool.env, first, last, []) == []
 
 
+def test_no_message_passes_for_another_commit_or_for_none(repo: Sandbox) -> None:
+    repo.gen({"a.py": "1", "b.py": "1"})
+    first = repo.commit("begin")
+    forged = f"one\1\1{'f' * 40}\2Eve\0021\2two"
+    repo.gen({"a.py": "2"})
+    repo.commit(forged)
+    repo.gen({"b.py": "2", "\nnew line.py": "1", "\nother.py": "1"})
+    repo.git("add", "-A")
+    last = (
+        repo.git("commit", "-q", "--allow-empty-message", "-m", "") or repo.git("rev-parse", "HEAD").strip()
+    )
+    git = Git(str(repo.path), repo.tool.env)
+    paths = ["a.py", "b.py", "\nnew line.py", "\nother.py"]
+    found = touches(git, repo.tool.env, first, last, paths)
+    assert [(touch.subject, touch.paths) for touch in found] == [
+        ("", ("\nnew line.py", "\nother.py", "b.py")),
+        (forged, ("a.py",)),
+    ]
+
+
 def test_what_is_no_commit_is_never_handed_to_git_and_one_that_is_not_here_is_told(repo: Sandbox) -> None:
     first = repo.commit("begin")
     git = Git(str(repo.path), repo.tool.env)

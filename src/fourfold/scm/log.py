@@ -1,7 +1,7 @@
 """Which commits between two touched some files: who, when, and what they said of it."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.scm.process import child_environment, failed, run_git
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MOST = 200
 #: More paths are not handed to Git on one command line.
 _MOST_PATHS = 400
+#: A commit: an empty field, four fields, an empty one; then, after a line break, the paths that it changed.
+_FORMAT = "%x00%H%x00%an%x00%at%x00%s%x00"
 
 
 class Touch(NamedTuple):
@@ -53,18 +55,33 @@ def touches(
     if not wanted or first == second or not (is_full_id(first) and is_full_id(second)):
         return []
     arguments = ["log", f"--max-count={MOST}", "--no-renames", "--name-only", "--no-show-signature", "-z"]
-    arguments += ["--no-color", "--no-notes", "--format=%x01%H%x02%an%x02%at%x02%s", f"{first}..{second}"]
+    arguments += ["--no-color", "--no-notes", f"--format={_FORMAT}", f"{first}..{second}"]
     done = run_git(
         ("-C", git.root), [*arguments, "--", *wanted], child_environment(environ, work_tree=git.root)
     )
     if done.code:
         raise failed(done, "git log", git.root)
-    found = []
-    for record in os.fsdecode(done.out).split("\1")[1:]:
-        head, *names = [field for field in record.split("\0") if field.strip("\n")]
-        parts = head.split("\2")
-        if len(parts) == 4 and parts[2].lstrip("-").isdecimal():
-            commit, author, when, subject = parts
-            touched = tuple(name.removeprefix("\n") for name in names)
-            found.append(Touch(commit, author, int(when), subject, touched))
-    return found
+    return list(_parsed(os.fsdecode(done.out)))
+
+
+def _parsed(text: str) -> Iterator[Touch]:
+    """The commits of a log in `_FORMAT`: NUL is the one character that no name and no message can hold."""
+    fields = iter(text.split("\0"))
+    found: Touch | None = None
+    between = False
+    for field in fields:
+        if not field:
+            between = True
+        elif between and not field.startswith("\n"):
+            if found is not None:
+                yield found
+            author, when, subject = next(fields, ""), next(fields, ""), next(fields, "")
+            number = int(when) if when.lstrip("-").isdecimal() else 0
+            found = Touch(field, author, number, subject, ())
+            between = False
+        elif found is not None:
+            name = field.removeprefix("\n") if between else field
+            found = found._replace(paths=(*found.paths, name))
+            between = False
+    if found is not None:
+        yield found
