@@ -11,7 +11,7 @@ from fourfold.base.events import Warned
 from fourfold.formats.native.record import RunId, parts_of
 from fourfold.project.config import RemoteConfig
 from fourfold.project.remotes import Remote
-from fourfold.runs import envelopes
+from fourfold.runs import envelopes, sharing
 from fourfold.runs.sharing import chosen, key_of, on_remote, pull_records, push_records
 from fourfold.runs.store import Records
 from fourfold.storage.blob.local import LocalStore
@@ -49,6 +49,25 @@ class Blind(LocalStore):
 
     def list(self, prefix: str = "") -> Iterator[list[BlobInfo]]:
         raise NoListingError(f"nothing lists {prefix}")
+
+
+class Listed(LocalStore):
+    """A folder that remembers what it was asked to list."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.prefixes: list[str] = []
+
+    def list(self, prefix: str = "") -> Iterator[list[BlobInfo]]:
+        self.prefixes.append(prefix)
+        return super().list(prefix)
+
+
+class Closed(LocalStore):
+    """A folder behind a server that lists nothing to this user."""
+
+    def list(self, prefix: str = "") -> Iterator[list[BlobInfo]]:
+        raise BlobDeniedError(f"no list of {prefix}")
 
 
 def remote(store: LocalStore, **options: str) -> Remote:
@@ -234,6 +253,33 @@ def test_a_statement_made_later_goes_alone_and_comes_by_its_name(
         == 1
     )
     assert envelopes.names(theirs, run) == [late]
+
+
+def test_a_remote_is_asked_for_the_statements_of_few_runs_alone(
+    ours: Records, theirs: Records, place: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [keep(ours, seed=seed) for seed in range(3)]
+    said = {run: envelopes.keep(ours, run, run.encode()) for run in runs}
+    push_records(ours, remote(place), runs)
+    listing = Listed(place.local_root)
+    assert pull_records(theirs, remote(listing), runs[:1]).statements == 1
+    assert listing.prefixes == [f"fourfold/runs/{envelopes.kind_of(runs[0])}/"]
+    monkeypatch.setattr(sharing, "_ASKED_APART", 1)
+    assert pull_records(theirs, remote(listing), runs).statements == 2
+    assert listing.prefixes[1:] == ["fourfold/runs/statements/"]
+    assert dict(envelopes.everything(theirs)) == said
+
+
+def test_records_that_came_are_counted_although_what_is_stated_of_them_was_refused(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run = keep(ours)
+    push_records(ours, remote(place), [run])
+    heard = Heard()
+    came = pull_records(theirs, remote(Closed(place.local_root)), [run], events=heard)
+    assert came.runs == 1
+    assert theirs.has("records", run)
+    assert heard.codes == ["records-not-shared"]
 
 
 def test_a_damaged_statement_is_told_and_left_there(

@@ -37,6 +37,8 @@ _STATED = re.compile(
 )
 #: So many statements of one run are brought.
 _MOST_STATED = 1000
+#: For more runs, a remote is asked once what it has of statements at all.
+_ASKED_APART = 50
 
 
 class Shared(NamedTuple):
@@ -194,12 +196,12 @@ def pull_records(
     besides = [(run, name) for run, name in stated if is_id(run) and not _has_stated(records, run, name)]
     if not (lacking or besides) or not _takes(remote, events):
         return Shared(present=len(asked) - len(lacking))
+    brought = Shared()
     try:
         brought = _pull(records, remote, lacking, events)
         brought = _pull_stated(records, remote, lacking, besides, brought, events)
     except FourfoldError as error:
         events(_told(remote, "were not brought from", error))
-        return Shared(present=len(asked) - len(lacking))
     return brought._replace(present=len(asked) - len(lacking))
 
 
@@ -271,16 +273,21 @@ def _pull_stated(
 
 def _stated_on(remote: "Remote", runs: Collection[str]) -> list[tuple[str, str]]:
     """What a remote has of statements of some runs; nothing where it cannot be listed."""
-    asked = set(runs)
-    if not asked:
-        return []
+    asked = sorted(set(runs))
+    folders = [envelopes.kind_of(run) for run in asked] if len(asked) <= _ASKED_APART else [envelopes.FOLDER]
     try:
-        keys = [info.key for page in remote.store.list(f"{PREFIX}{envelopes.FOLDER}/") for info in page]
+        keys = [
+            info.key
+            for folder in folders
+            for page in remote.store.list(f"{PREFIX}{folder}/")
+            for info in page
+        ]
     except NoListingError:
         return []
     matches = (_STATED.fullmatch(key) for key in keys)
     found = sorted((one[1] + one[2], one[3] + one[4]) for one in matches if one is not None)
-    return [(run, name) for run, name in found if run in asked]
+    wanted = set(asked)
+    return [(run, name) for run, name in found if run in wanted]
 
 
 def _get(remote: "Remote", kind: str, names: list[str], events: Sink) -> Iterator[tuple[str, bytes]]:
