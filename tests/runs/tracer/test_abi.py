@@ -66,6 +66,7 @@ def test_what_was_told_of_does_not_wait_unless_the_run_is_hermetic(name: str) ->
             0o2000000 | abi.TOLD: ALLOW,
             0o2000000: NOTIFY,
             0o2000000 | abi.TOLD | 0x40000000: NOTIFY,  # not just any unknown bit
+            **{0o2000000 | abi.TOLD | writes: NOTIFY for writes in (0o1, 0o2, 0o100, 0o1000)},
             0o22200000: NOTIFY,
         }.items():
             args = [0xFFFFFF9C, 0x1000, 0, 0]

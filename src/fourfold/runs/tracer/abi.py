@@ -35,9 +35,10 @@ _ENOSYS = 38
 _X32 = 0x40000000
 #: ``CLONE_NEWNS``: another view of the file system.
 _NEW_MOUNTS = 0x20000
-#: Bits of an open's flags that mean nothing to the kernel, which ignores them, and how they stand where a
-#: process says: this is bytecode of an installed package that I have told of (`inject/_fourfold_bytecode`).
-TOLD_BITS, TOLD = 0x7F000000, 0x2A000000
+#: Bits of an open's flags that mean nothing to the kernel, which ignores them, and those that say that it
+#: writes; how all of them stand where a process says: this is bytecode of an installed package that I have
+#: told of (`inject/_fourfold_bytecode`). So nothing can be written unseen.
+TOLD_BITS, TOLD = 0x7F000000 | 0o1103, 0x2A000000
 #: Which argument has the flags.
 _FLAGS = {"open": 1, "openat": 2}
 #: Offsets in ``struct seccomp_data``.
