@@ -104,6 +104,9 @@ class Case(NamedTuple):
         rounds: At most this many rounds, for what is slow and varies little.
         ours: Arguments that only our command takes.
         versus: Another command of ours that takes the peer's place; empty for the peer itself.
+        by_hand: Lines of the shell that take its place: what one does with the peer (``$1``), which has no
+            such command.
+        most: The most seconds that are allowed; 0 for no bound.
     """
 
     name: str
@@ -122,6 +125,8 @@ class Case(NamedTuple):
     rounds: int = 99
     ours: tuple[str, ...] = ()
     versus: tuple[str, ...] = ()
+    by_hand: str = ""
+    most: float = 0
 
 
 def nothing(_work: Work) -> None:
