@@ -5,7 +5,10 @@ import re
 import pytest
 
 from fourfold.cli import describe
+from fourfold.evidence.verifying import declaring
+from fourfold.pipeline import resources
 from fourfold.project import config_schema
+from fourfold.runs import declared
 from tests.architecture.sources import sources
 from tests.docs import reference
 from tests.docs.reference import FOLDER, PAGES
@@ -47,6 +50,13 @@ def test_every_environment_variable_is_documented() -> None:
         for source in sources()
         for name in re.findall(r"""["'](?:os\.environ\[)?((?:FF|DVC|FOURFOLD)_[A-Z0-9_]+)["']""", source.text)
     }
+    # Those of the remotes are their libraries' own, as the page says.
+    named |= {
+        name
+        for source in sources()
+        if source.room != "storage"
+        for name in re.findall(r"""\benviron(?:\.get\(|\[)["']([A-Z][A-Z0-9_]+)["']""", source.text)
+    }
     assert sorted(name for name in named if f"`{name}`" not in page) == []
 
 
@@ -54,6 +64,14 @@ def test_every_exit_code_is_documented() -> None:
     page = (FOLDER / "exit-codes.md").read_text(encoding="utf-8")
     codes = {0, 1, 3, 141, 251, 252, 253, 254, 255}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes
+
+
+def test_every_key_of_a_stage_is_documented() -> None:
+    page = (FOLDER / "config.md").read_text(encoding="utf-8").partition("## What a stage says")[2]
+    table = page.partition("\n## ")[0]
+    keys = {*resources.TYPES, *declared.TYPES, *declared.NUMERICS, *declaring.Declared._fields}
+    assert sorted(key for key in keys if f"`{key}`" not in table) == []
+    assert {key: resources.TYPES[key] for key in declared.TYPES} == declared.TYPES
 
 
 def test_every_configuration_key_is_documented() -> None:

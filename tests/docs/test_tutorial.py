@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 from tests.docs import transcripts
 
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
 TEST_NAME = re.compile(r"`(test_[a-z0-9_]+)`")
 
 
@@ -44,6 +45,34 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / link).exists()
     ]
     assert broken == []
+
+
+def test_links_into_pages_lead_to_a_heading() -> None:
+    broken = []
+    for page in pages():
+        for link, anchor in ANCHOR.findall(page.read_text(encoding="utf-8")):
+            target = page.parent / link if link else page
+            if target.suffix == ".md" and anchor not in anchors(target):
+                broken.append(f"{page.relative_to(ROOT)}: {link}#{anchor}")
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links, as platforms make it."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    seen, left = set(), [ROOT / "README.md"]
+    while left:
+        page = left.pop().resolve()
+        if page.suffix == ".md" and page not in seen:
+            seen.add(page)
+            left += [page.parent / link for link in LINK.findall(page.read_text(encoding="utf-8"))]
+    wanted = [ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    assert sorted(str(page.relative_to(ROOT)) for page in wanted if page.resolve() not in seen) == []
 
 
 def test_pages_that_the_code_refers_to_are_there() -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 KEY = "fourfold"
 #: More attempts than anybody means.
 _MOST_RETRIES = 1000
-_TYPES: dict[str, tuple[type, ...]] = {
+#: Keys below ours, and what they may be; a mistake in any of them is told here.
+TYPES: dict[str, tuple[type, ...]] = {
     "mutex": (str, list),
     "gpus": (int,),
     "memory": (int, str),
@@ -139,7 +140,7 @@ def parse(value: object) -> Needs:
     Raises:
         Fault: it has not the right shape.
     """
-    item = check(value, _TYPES, ())
+    item = check(value, TYPES, ())
     timeout = item.get("timeout")
     return Needs(
         _mutexes(item.get("mutex", ())),

@@ -23,7 +23,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "hermetic": (bool,),
     "image": (str,),
 }
-_NUMERICS: dict[str, tuple[type, ...]] = {
+#: Keys of a numerics profile, and what they may be.
+NUMERICS: dict[str, tuple[type, ...]] = {
     "threads": (int,),
     "blas": (str,),
     "simd": (str,),
@@ -137,7 +138,7 @@ def numerics(value: str | Mapping[str, Any] | None) -> Numerics:
         if value != "portable":
             raise Fault(("numerics",), f"unknown numerics {value!r}", "write 'portable', or a mapping")
         return PORTABLE
-    item = check(dict(value), _NUMERICS, ("numerics",))
+    item = check(dict(value), NUMERICS, ("numerics",))
     found = Numerics(**item)
     if found.threads is not None and not 1 <= found.threads <= 4096:
         raise Fault(("numerics", "threads"), f"threads must be from 1 to 4096, not {found.threads}")
