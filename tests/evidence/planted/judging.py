@@ -33,7 +33,8 @@ class Judged(NamedTuple):
     def row(self, world: str, planted: Planted) -> str:
         """As a row of the table."""
         share = "-" if self.share is None else f"{self.share:.0%}"
-        moved = f"{self.before:.4f} -> {self.after:.4f}"
+        pairs = ((f"{self.before:.{digits}f}", f"{self.after:.{digits}f}") for digits in (4, 6, 9))
+        moved = " -> ".join(next((pair for pair in pairs if pair[0] != pair[1]), ("the same", "the same")))
         return f"| {world} | {planted.name} | {moved} | `{self.suspect}` | {share} | {self.commit} |"
 
 
