@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fourfold.evidence.lineage import Makers
 from fourfold.formats.native.fact import observed
-from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
+from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times, render, run_id
 from fourfold.runs.store import Records
 
 
@@ -83,3 +83,40 @@ def test_a_file_of_a_folder_leads_to_the_run_that_wrote_the_folder_where_its_con
 
     assert Makers(records, inside).lineage(train).last.made_by == {"split/deep/train.csv": split}
     assert Makers(records).lineage(train).last.made_by == {}
+
+
+def test_what_failed_and_what_is_a_replay_stand_on_what_was_made_before_them(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+
+    def noted(at: int, kind: str, state: str) -> RunId:
+        made = run(records, at, "train", {"table": "b"}, {"model": "f"})
+        record = records.get(made)._replace(kind=kind, outcome=Outcome(state, 1))  # type: ignore[arg-type]
+        return records.append(lambda before: record._replace(previous=before))
+
+    failing = [noted(at, "stage", "failed") for at in range(3)]
+    first = run(records, 10, "load", {"raw": "a"}, {"table": "b"})
+    failed, again = noted(11, "stage", "failed"), noted(12, "replay", "succeeded")
+    run(records, 13, "load", {"raw": "a"}, {"table": "b"})
+    makers = Makers(records)
+    assert [makers.lineage(name).last.made_by for name in (failing[0], failed, again)] == [
+        {},
+        {"table": first},
+        {"table": first},
+    ]
+
+
+def test_runs_that_each_go_on_from_the_one_before_are_one_lineage_however_many(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    first = records.get(run(records, 0, "train", {}, {"model": "0"}))
+    names: list[RunId] = []
+    for at in range(1500):
+        reads, writes = ([{"path": "model", "role": "dep", "md5": f"{each:032x}"}] for each in (at, at + 1))
+        record = first._replace(
+            times=Times(f"2026-01-02T00:00:00.{at:06}Z", "2026-01-02T01:00:00.000000Z", 1.0),
+            data={"inputs": observed(reads), "outputs": observed(writes)},
+        )
+        data = render(record)
+        records.adopt(run_id(data), data, "records")
+        names.append(run_id(data))
+    steps = Makers(records).lineage(names[-1]).steps
+    assert [step.run for step in steps][1:] == names

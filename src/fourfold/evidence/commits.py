@@ -8,12 +8,13 @@ Else the commit changed something and nobody ran it. Nothing is run here.
 
 import os
 from collections.abc import Iterable, Mapping
-from hashlib import md5
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fourfold.base.errors import FourfoldError, UnsupportedError
+from fourfold.content.naming import name_of
+from fourfold.content.tree import Tree
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
-from fourfold.evidence.parting import reads_of
+from fourfold.evidence.parting import reads_of, sources_of
 from fourfold.evidence.states import Key, State, key_of
 from fourfold.formats.dvc import params as params_format
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
@@ -22,14 +23,16 @@ from fourfold.formats.native.lockfile import LOCK_NAME
 from fourfold.formats.native.lockfile import parse as parse_lock
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.pipeline.compare import flatten
-from fourfold.pipeline.graph import build_graph
+from fourfold.pipeline.graph import build_graph, postorder, reach
 from fourfold.pipeline.graph import key_of as graph_key
 from fourfold.pipeline.moments import Moment
 from fourfold.pipeline.witness import entry_digest
 from fourfold.project.changes import lookup, plain
 from fourfold.project.outs import Owner
 from fourfold.project.revisions import Parsed, load_revision
+from fourfold.runs.changes import value_of
 from fourfold.runs.codetree import Outputs, is_written
+from fourfold.scm.refs import is_full_id
 from fourfold.scm.worktree import FOLDER, listing
 
 if TYPE_CHECKING:
@@ -41,6 +44,15 @@ if TYPE_CHECKING:
 
 #: History is followed no further than so many commits.
 LONGEST = 20_000
+#: So many commits are held at once, and so many bytes of their files: a history may have thousands.
+_HELD = 64
+_HELD_BYTES = 64 << 20
+#: A folder of more files is not put together to be compared.
+_MOST_FILES = 5_000
+_BATCH = 200
+
+
+_Value = TypeVar("_Value")
 
 
 class NoHistoryHereError(UnsupportedError):
@@ -66,12 +78,14 @@ class Commits:
         self._records = records
         self._parsed: Parsed = {}
         self._contents: dict[str, bytes] = {}
+        self._size = 0
         self._sums: dict[str, str] = {}
         self._known: dict[RunId, RunRecord | None] = {}
         self._entries = {
             one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"
         }
         self._seen: dict[str, Seen] = {}
+        self._listed: dict[str, dict[str, str]] = {}
         root, top = self._project.root, self._git.root
         self._prefix = "" if root == top else os.path.relpath(root, top).replace(os.sep, "/") + "/"
 
@@ -136,15 +150,17 @@ class Commits:
         """
         if commit not in self._seen:
             tracking = load_revision(self._project, commit, parsed=self._parsed)
-            files = {
-                path: entry.oid
-                for path, entry in listing(self._git, self._place.environ, commit)
-                if entry.mode != FOLDER
-            }
-            seen = Seen(commit, Moment(self._project, tracking), files)
+            seen = Seen(commit, Moment(self._project, tracking), self._files(commit))
             seen.runs.update(self._runs(seen))
-            self._seen[commit] = seen
+            _hold(self._seen, commit, seen)
         return self._seen[commit]
+
+    def _files(self, commit: str) -> Mapping[str, str]:
+        """Git's ids of the files of a commit, by path."""
+        if commit not in self._listed:
+            found = listing(self._git, self._place.environ, commit)
+            _hold(self._listed, commit, {path: entry.oid for path, entry in found if entry.mode != FOLDER})
+        return self._listed[commit]
 
     def _runs(self, seen: "Seen") -> Mapping[str, RunId]:
         """The run of each stage of a commit."""
@@ -187,6 +203,10 @@ class Commits:
             data = self._git.read_many(seen.commit, [path]).get(path)
             if data is None:
                 return None
+            self._size += len(data)
+            if self._size > _HELD_BYTES:
+                self._contents.clear()
+                self._size = len(data)
             self._contents[oid] = data
         return self._contents[oid]
 
@@ -199,7 +219,7 @@ class Commits:
                 continue
             try:
                 data = seen.moment.read(file)
-                if md5(data, usedforsecurity=False).hexdigest() != out.oid and not out.output.legacy:
+                if name_of(data) != out.oid and not out.output.legacy:
                     continue
                 values = params_format.parse(data, os.path.basename(file), file)
             except FourfoldError:
@@ -217,25 +237,45 @@ class Commits:
             return f"'{owner.addressing}' was never run there"
         if owner.cmd != owner.locked_cmd and list(_lines(owner.cmd)) != list(_lines(owner.locked_cmd)):
             return f"the command of '{owner.addressing}' changed and was not run"
+        run = seen.runs.get(owner.addressing)
+        record = self._record(run) if run else None
+        read = self._sources(record) if record is not None else {}
         for dep in owner.deps:
             path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root).replace(
                 os.sep, "/"
             )
-            made = seen.outputs.get(path)
-            now = made if made is not None else self._sum(seen, path)
+            now = seen.outputs.get(path) or self._sum(seen, path)
+            if now is None and not any(each.startswith(f"{self._prefix}{path}/") for each in read):
+                now = self._sum_of_folder(seen, path)
             if now is not None and dep.oid is not None and now != dep.oid and not dep.legacy:
                 return f"'{path}' changed and '{owner.addressing}' was not run"
         moved = self._moved_params(seen, owner)
         if moved:
             return f"{moved} changed and '{owner.addressing}' was not run"
-        run = seen.runs.get(owner.addressing)
-        record = self._record(run) if run else None
-        if record is not None:
-            for path, oid in reads_of(record, self._records.part).code.items():
+        for path, oid in read.items():
+            if oid is not None and path.removeprefix(self._prefix) not in seen.outputs:
                 there = seen.files.get(path)
-                if oid is not None and there is not None and there != oid:
+                if there != oid and (there is not None or self._had(record, path)):
                     return f"'{path}' changed and '{owner.addressing}' was not run"
         return ""
+
+    def _sources(self, record: RunRecord) -> Mapping[str, str | None]:
+        """The files of Git that a run read, but for those of parameters, which are compared by value."""
+        part = self._records.part
+        files = reads_of(record, part).files
+        return {
+            path: oid
+            for path, oid in sources_of(record, part).items()
+            if path.removeprefix(self._prefix) not in files
+        }
+
+    def _had(self, record: RunRecord | None, path: str) -> bool:
+        """Whether the commit that a run was made on has a file: what lay there untracked, no commit has."""
+        commit = value_of(record.code, "commit") if record is not None else None
+        try:
+            return isinstance(commit, str) and is_full_id(commit) and path in self._files(commit)
+        except FourfoldError:
+            return False
 
     def _sum(self, seen: "Seen", path: str) -> str | None:
         """The MD5 of a file that Git has."""
@@ -246,8 +286,22 @@ class Commits:
             data = self.content(seen, self._prefix + path)
             if data is None:
                 return None
-            self._sums[oid] = md5(data, usedforsecurity=False).hexdigest()
+            self._sums[oid] = name_of(data)
         return self._sums[oid]
+
+    def _sum_of_folder(self, seen: "Seen", path: str) -> str | None:
+        """The MD5 of a folder whose files Git has, as DVC names it; None where that is not known."""
+        above = f"{self._prefix}{path}/"
+        inner = {name: oid for name, oid in seen.files.items() if name.startswith(above)}
+        if not inner or len(inner) > _MOST_FILES:
+            return None
+        unknown = [name for name, oid in inner.items() if oid not in self._sums]
+        for at in range(0, len(unknown), _BATCH):
+            for name, data in self._git.read_many(seen.commit, unknown[at : at + _BATCH]).items():
+                self._sums[inner[name]] = name_of(data)
+        if not all(oid in self._sums for oid in inner.values()):
+            return None  # a submodule lies in it
+        return Tree.of((name.removeprefix(above), self._sums[oid]) for name, oid in inner.items()).oid
 
     def _moved_params(self, seen: "Seen", owner: Owner) -> str:
         for file, values in (owner.params or {}).items():
@@ -340,16 +394,8 @@ class Seen:
     def upstream(self, owner: Owner) -> list[Owner]:
         """A stage after all that it needs."""
         graph = build_graph(self.moment.tracking)
-        done: dict[Any, Owner] = {}
-
-        def visit(key: Any) -> None:
-            for maker in graph.makers.get(key, ()):
-                if maker not in done:
-                    visit(maker)
-            done[key] = graph.owners[key]
-
-        visit(graph_key(owner))
-        return list(done.values())
+        needed = reach(graph.makers, [graph_key(owner)])
+        return list(graph.of(postorder(graph, needed)))
 
 
 def _repository(place: "Place") -> "tuple[Project, Git]":
@@ -358,6 +404,13 @@ def _repository(place: "Place") -> "tuple[Project, Git]":
             "there are no commits with pipelines here", hint="name runs instead: ff runs list"
         )
     return place.project, place.git
+
+
+def _hold(held: dict[str, _Value], commit: str, value: _Value) -> None:
+    """Hold what is known of a commit, in place of what was known first."""
+    if len(held) >= _HELD:
+        del held[next(iter(held))]
+    held[commit] = value
 
 
 def _beside(owner: Owner, lock: str) -> bool:

@@ -4,9 +4,12 @@ A stage's input was made by the run that has the same path and the same content 
 behind a result are known from records alone, without a pipeline file, a revision or a workspace.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fourfold.base.errors import FourfoldError
+from fourfold.base.ids import Oid, parse_oid
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, mapping, opened, reference, rows_of, value_of
 
@@ -75,12 +78,13 @@ class Makers:
         self._folders: dict[str, list[tuple[RunId, str]]] = {}
         self._known: dict[RunId, RunRecord] = {}
         self._makers: dict[tuple[str, str], list[RunId]] = {}
-        self._order: dict[RunId, int] = {}
-        for at, summary in enumerate(records.summaries()):
+        summaries = records.summaries()
+        # Of all runs: what failed, and what is a replay, made nothing, but stands on others itself.
+        self._order = {summary.id: at for at, summary in enumerate(summaries)}
+        for summary in summaries:
             if summary.state != "succeeded" or summary.kind == "replay":
                 continue
             record = self.record(summary.id)
-            self._order[summary.id] = at
             for row in rows_of(record, "outputs"):
                 if name := identity(row):
                     self._makers.setdefault((row["path"], name), []).append(summary.id)
@@ -103,8 +107,8 @@ class Makers:
         name = identity(row)
         made = self._makers.get((row["path"], name), ()) if name else ()
         limit = self._order.get(before, len(self._order))
-        earlier = [run for run in made if self._order[run] < limit]
-        return earlier[-1] if earlier else self._maker_of_folder(row, limit)
+        earlier = next((run for run in reversed(made) if self._order[run] < limit), None)
+        return earlier or self._maker_of_folder(row, limit)
 
     def _maker_of_folder(self, row: Mapping[str, Any], limit: int) -> RunId | None:
         """The newest run that wrote a folder in which the bytes of an input lie."""
@@ -124,27 +128,41 @@ class Makers:
             RunNotFoundError, RecordCorruptError: a record is not here, or damaged.
         """
         done: dict[RunId, Step] = {}
+        seen: set[RunId] = set()
+        # No recursion: a run that goes on from the result of the one before may stand on a thousand.
+        stack: list[tuple[RunId, Step | None]] = [(run, None)]
+        while stack:
+            name, step = stack.pop()
+            if step is not None:
+                done[name] = step
+            elif name not in seen:
+                seen.add(name)
+                step = self._step(name)
+                stack.append((name, step))
+                makers = dict.fromkeys(step.made_by.values())
+                stack.extend((maker, None) for maker in reversed(makers))
+        return Lineage(tuple(done.values()))
 
-        def visit(name: RunId) -> Iterator[Step]:
-            if name in done:
-                return
-            record = self.record(name)
-            made = {
-                row["path"]: maker
-                for row in rows_of(record, "inputs")
-                if row.get("role") != "params" and (maker := self.maker(row, name)) is not None
-            }
-            done[name] = step = Step(name, record, made)
-            for maker in dict.fromkeys(made.values()):
-                yield from visit(maker)
-            yield step
-
-        return Lineage(tuple(visit(run)))
+    def _step(self, run: RunId) -> Step:
+        record = self.record(run)
+        made = {
+            row["path"]: maker
+            for row in rows_of(record, "inputs")
+            if row.get("role") != "params" and (maker := self.maker(row, run)) is not None
+        }
+        return Step(run, record, made)
 
 
 def identity(row: Mapping[str, Any]) -> str:
     """What names the content of an input or output; "" where it is not known."""
     return str(row.get("md5") or row.get("blake3") or "")
+
+
+def object_of(row: Mapping[str, Any]) -> Oid | None:
+    """The object of the cache that an input or output is; None where it names none, or what is no name."""
+    with suppress(FourfoldError):
+        return parse_oid(row.get("md5"))
+    return None
 
 
 def metrics_of(record: RunRecord, part: Part) -> dict[str, float]:

@@ -46,10 +46,7 @@ def reads_of(record: RunRecord, part: Part) -> Reads:
         part: Reads a part.
     """
     above = prefix_of(record)
-    listed = mapping(
-        mapping(opened(mapping(value_of(record.code, "sources")).get("files"), part)).get("files")
-    )
-    sources = {str(path): oid for path, oid in listed.items()}
+    sources = sources_of(record, part)
     shown = {path: path.removeprefix(above) for path in sources}
     params = params_of(record, part)
     inputs = rows_of(record, "inputs")
@@ -78,6 +75,12 @@ def reads_of(record: RunRecord, part: Part) -> Reads:
         for file, keys in params.items()
     }
     return Reads(code, data, undeclared, frozenset(files), values)
+
+
+def sources_of(record: RunRecord, part: Part) -> Mapping[str, str | None]:
+    """The files of the code tree that a run read, by their Git ids, from the root of the repository."""
+    listed = mapping(opened(mapping(value_of(record.code, "sources")).get("files"), part))
+    return {str(path): oid for path, oid in mapping(listed.get("files")).items()}
 
 
 def seed_parameter(record: RunRecord) -> tuple[str, str] | None:
