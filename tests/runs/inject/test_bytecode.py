@@ -1,13 +1,16 @@
-"""Bytecode of installed packages: opened past whoever watches, but once a folder, and nothing else."""
+"""Imports of installed packages: told of once a package to whoever watches, and nothing else is."""
 
+import importlib.machinery
 import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from fourfold.runs.inject import _fourfold_bytecode
 from fourfold.runs.tracer import abi
+from fourfold.runs.zones import bundle
 from tests.runs.tracer.tracing import traced
 
 _READ = """\
@@ -23,30 +26,91 @@ def test_the_flag_is_the_one_that_the_filter_lets_pass() -> None:
     assert _fourfold_bytecode._FLAGS & abi.TOLD_BITS == abi.TOLD
 
 
-def test_each_file_is_read_whole_and_only_what_is_told_is_opened_plainly(tmp_path: Path) -> None:
-    inside, outside = tmp_path / "lib" / "python", tmp_path / "own"
+class _Loader:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_each_file_is_read_whole_and_the_first_of_a_package_plainly(tmp_path: Path) -> None:
+    library = tmp_path / "lib" / "python"
     plain: list[str] = []
 
     def plainly(_self: object, path: str) -> bytes:
-        plain.append(os.path.relpath(path, tmp_path))
+        plain.append(os.path.relpath(path, library))
         return Path(path).read_bytes()
 
-    get = _fourfold_bytecode.reading(plainly, (f"{inside}/",))
-    for folder in (inside / "a", inside / "a" / "b", outside):
-        folder.mkdir(parents=True)
-        for name, size in (("one.pyc", 0), ("two.pyc", 1), ("three.pyc", 3_000_000), ("four.py", 10)):
-            (folder / name).write_bytes(os.urandom(size))
-    for folder in (inside / "a", inside / "a" / "b", outside):
-        for path in sorted(folder.glob("*.py*")):
-            assert get(None, str(path)) == path.read_bytes()
-    assert plain == [
-        *("lib/python/a/four.py", "lib/python/a/one.pyc"),
-        *("lib/python/a/b/four.py", "lib/python/a/b/one.pyc"),
-        *("own/four.py", "own/one.pyc", "own/three.pyc", "own/two.pyc"),
+    get = _fourfold_bytecode.reading(plainly, _fourfold_bytecode.Told((f"{library}/",)))
+    own = tmp_path / "own.pyc"
+    own.write_bytes(b"mine")
+    modules = {
+        "json.pyc": "json",
+        "email.pyc": "email.mime",
+        "site-packages/six.pyc": "six",
+        "site-packages/numpy/a.pyc": "numpy",
+        "site-packages/numpy/b.pyc": "numpy.b",
+        "site-packages/numpy/c/d.pyc": "numpy.c.d",
+        "site-packages/shared/one/e.pyc": "shared.one",
+        "site-packages/shared/two/f.pyc": "shared.two",
+        "site-packages/shared/two/g.py": "shared.two.g",
+    }
+    loaded = {}
+    for at, name in enumerate(modules):
+        path = library / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom((0, 1, 3_000_000)[at % 3]))
+    try:
+        for module in ("numpy", "shared", "shared.one", "shared.two"):
+            loaded[module] = sys.modules.pop(module, None)
+            sys.modules[module] = made = types.ModuleType(module)
+            made.__file__ = None if module == "shared" else f"{library}/site-packages/{module}/__init__.py"
+        for name, module in modules.items():
+            assert get(_Loader(module), str(library / name)) == (library / name).read_bytes()
+            for path in (own, f"{library}/../../own.pyc"):
+                assert get(_Loader("own"), str(path)) == b"mine"
+    finally:
+        for module, earlier in loaded.items():
+            del sys.modules[module]
+            if earlier is not None:
+                sys.modules[module] = earlier
+    assert plain.count("../../own.pyc") == 2 * len(modules)
+    assert [name for name in plain if name != "../../own.pyc"] == [
+        "json.pyc",
+        *("site-packages/six.pyc", "site-packages/numpy/a.pyc"),
+        *(
+            "site-packages/shared/one/e.pyc",
+            "site-packages/shared/two/f.pyc",
+            "site-packages/shared/two/g.py",
+        ),
     ]
-    (inside / "a" / "two.pyc").unlink()
+    (library / "json.pyc").unlink()
     with pytest.raises(FileNotFoundError):
-        get(None, str(inside / "a" / "two.pyc"))
+        get(_Loader("json"), str(library / "json.pyc"))
+
+
+def test_a_folder_is_listed_in_silence_where_its_package_is_known(tmp_path: Path) -> None:
+    library = tmp_path / "lib" / "python"
+    told, asked = _fourfold_bytecode.Told((f"{library}/",)), []
+    fill = _fourfold_bytecode.listing(asked.append, told)
+    for name in ("site-packages/known", "site-packages/known/inner", "site-packages/other", "email"):
+        (library / name).mkdir(parents=True, exist_ok=True)
+        (library / name / "there.py").touch()
+    told.knows("known", f"{library}/site-packages/known/x.pyc")
+
+    def listed(name: str) -> set[str] | None:
+        finder = importlib.machinery.FileFinder(str(library / name))
+        fill(finder)
+        return None if asked and asked.pop() is finder else finder._path_cache  # type: ignore[attr-defined]
+
+    assert listed("site-packages/known") == {"inner", "there.py"}
+    assert listed("site-packages/known/inner") == {"there.py"}
+    assert listed("site-packages/other") is None
+    assert listed("site-packages") is None
+    assert listed("email") is None
+    told.knows("email", f"{library}/email/__init__.pyc")
+    assert listed("email") == {"there.py"}
+    assert listed("site-packages") is None
+    assert listed("../..") is None
+    assert listed("site-packages/known/gone") is None
 
 
 def test_modules_of_the_run_and_a_file_of_each_package_are_seen_still(tmp_path: Path) -> None:
@@ -62,9 +126,12 @@ def test_modules_of_the_run_and_a_file_of_each_package_are_seen_still(tmp_path: 
             run = traced(folder, f"{sys.executable} main.py", environ=environ, trace="seccomp")
             assert run.codes == [0], run.errors
             assert run.below("read").keys() & {"helper.py", "main.py"} == {"helper.py", "main.py"}
-        installed = [one for one in run.trace.accesses if one.how == "read" and one.path.endswith(".pyc")]
-        folders = {os.path.dirname(one.path) for one in installed if "/lib/python3" in one.path}
-        seen[name] = folders, len(installed)
-    assert seen["told"][0] >= {folder for folder in seen["bare"][0] if "-packages/" in folder}
-    assert seen["told"][1] < seen["bare"][1] / 2
-    assert any(folder.endswith("pandas/io/parsers/__pycache__") for folder in seen["told"][0])
+        inside = [one for one in run.trace.accesses if "/lib/python3" in one.path]
+        installed = [one for one in inside if one.how == "read" and one.path.endswith(".pyc")]
+        listed = [one for one in inside if one.how == "list"]
+        packages = {bundle(one.path) for one in installed}
+        seen[name] = packages, len(installed), len(listed)
+    assert seen["told"][0] >= seen["bare"][0]
+    assert seen["told"][1] < seen["bare"][1] / 8
+    assert seen["told"][2] < seen["bare"][2] / 4
+    assert any(package.endswith("-packages/pandas") for package in seen["told"][0])

@@ -1,9 +1,10 @@
-"""Inside of a stage: bytecode of installed packages is told of once a folder, not once a file.
+"""Inside of a stage: what the import of a package opens is told of once a package, not once a file.
 
-A program that imports pandas opens some 1,500 files of bytecode, and whoever watches it is asked each time.
-What is learned is which packages: so the first file of a folder is opened like any other, and the others with
-bits among the flags by which the filter lets them pass (`fourfold.runs.tracer.abi.TOLD`). The kernel ignores
-those bits. Only below the folders of the interpreter and its packages: a stage's own modules are asked for.
+A program that imports pandas opens some 1,500 files of bytecode and lists 200 folders, and whoever watches it
+is asked each time. What is learned is which packages: so the first file of a package is opened as ever, and
+the rest with bits among the flags by which the filter lets them pass (`fourfold.runs.tracer.abi.TOLD`). The
+kernel ignores those bits. Only below the folders of the interpreter and its packages: modules of the stage's
+own are asked for.
 """
 
 import os
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | 0x2A000000
+_PACKAGES = "-packages/"
 _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}/"
 
 
@@ -28,36 +30,115 @@ def folders() -> "tuple[str, ...]":
 
 
 def install() -> None:
-    """Have the loaders of this process read bytecode so."""
-    loader = sys.modules["_frozen_importlib_external"].FileLoader
-    loader.get_data = reading(loader.get_data, folders())
+    """Have the loaders and finders of this process read bytecode, and list folders, so."""
+    external = sys.modules["_frozen_importlib_external"]
+    told = Told(folders())
+    external.FileLoader.get_data = reading(external.FileLoader.get_data, told)
+    finder = external.FileFinder
+    finder._fill_cache = listing(finder._fill_cache, told)  # noqa: SLF001 - there is no other way to it
 
 
-def reading(
-    plainly: "Callable[[object, str], bytes]", below: "tuple[str, ...]"
-) -> "Callable[[object, str], bytes]":
+class Told:
+    """Which packages whoever watches has been told of; the standard library is one.
+
+    Args:
+        below: The folders of the interpreter and its packages.
+    """
+
+    def __init__(self, below: "tuple[str, ...]") -> None:
+        self.below = below
+        self._names = set()  # type: set[str]
+        self._folders = set()  # type: set[str]
+
+    def covers(self, path: str) -> bool:
+        """Whether a path lies below those folders."""
+        return path.startswith(self.below) and "/../" not in path + "/"
+
+    def knows(self, name: str, path: str) -> bool:
+        """Whether the package of a file of bytecode is known; from now on it is.
+
+        Args:
+            name: Of its module.
+            path: Of the file, which is covered.
+        """
+        package = _package(name) if _PACKAGES in path else ""
+        if package in self._names:
+            return True
+        self._names.add(package)
+        if package:
+            file = getattr(sys.modules.get(package), "__file__", None) or path
+            self._folders.add(file.rpartition("/")[0])
+        return False
+
+    def holds(self, folder: str) -> bool:
+        """Whether a folder belongs to a package that is known."""
+        if not self.covers(folder):
+            return False
+        if _PACKAGES not in folder + "/":
+            return "" in self._names
+        while not folder.endswith(_PACKAGES[:-1]):
+            if folder in self._folders:
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+
+def _package(name: str) -> str:
+    """The outermost package of a module that belongs to one distribution; the module where there is none."""
+    end = name.find(".")
+    while end > 0:
+        if getattr(sys.modules.get(name[:end]), "__file__", None):  # what several share has no file
+            return name[:end]
+        end = name.find(".", end + 1)
+    return name
+
+
+def reading(plainly: "Callable[[object, str], bytes]", told: Told) -> "Callable[[object, str], bytes]":
     """What reads a file for a loader.
 
     Args:
         plainly: What did so far.
-        below: The folders below which that is so.
+        told: What is known.
     """
-    told = set()  # type: set[str]
 
     def get_data(self: object, path: str) -> bytes:
         """Return the data from path as raw bytes."""
-        if type(path) is str and path.endswith(".pyc") and path.startswith(below):
-            folder = path.rpartition("/")[0]
-            if folder in told:
-                try:
-                    return _read(path)
-                except OSError:
-                    pass  # which is told as always
-            else:
-                told.add(folder)
+        installed = type(path) is str and path.endswith(".pyc") and told.covers(path)
+        if installed and told.knows(getattr(self, "name", ""), path):
+            try:
+                return _read(path)
+            except OSError:
+                pass  # which is told as always
         return plainly(self, path)
 
     return get_data
+
+
+def listing(plainly: "Callable[[object], None]", told: Told) -> "Callable[[object], None]":
+    """What lists the folder of a finder (``FileFinder._fill_cache``).
+
+    Args:
+        plainly: What did so far.
+        told: What is known.
+    """
+
+    def _fill_cache(self: object) -> None:
+        """Fill the cache of potential modules and packages for this directory."""
+        path = getattr(self, "path", None)
+        if type(path) is str and told.holds(path) and hasattr(self, "_path_cache"):
+            try:
+                descriptor = os.open(path, _FLAGS | os.O_DIRECTORY)
+                try:
+                    self._path_cache = set(os.listdir(descriptor))
+                finally:
+                    os.close(descriptor)
+            except OSError:
+                pass  # which is told as always
+            else:
+                return
+        plainly(self)
+
+    return _fill_cache
 
 
 def _read(path: str) -> bytes:

@@ -292,12 +292,20 @@ def _answer(events: Events, listener: int, child: int) -> int:
         _notice(0, None)
     _signal.signal(_signal.SIGALRM, events.forget_folders)
     _signal.setitimer(_signal.ITIMER_REAL, _LOOK, _LOOK)
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
     while True:
         events.serve()
-        if (status := _reap(child)) is not None:
+        # When nobody can ask any more, the command is ending: to ask again and again would be in its way.
+        if (status := _wait(child) if _is_deserted(poll) else _reap(child)) is not None:
             events.settle()
             _signal.setitimer(_signal.ITIMER_REAL, 0)
             return status
+
+
+def _is_deserted(poll: select.poll) -> bool:
+    """Whether all that could ask have ended."""
+    return any(event & select.POLLHUP for _fd, event in poll.poll(0))
 
 
 def _leave_successor(listener: int) -> None:
@@ -308,7 +316,7 @@ def _leave_successor(listener: int) -> None:
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     try:
-        if any(event & select.POLLHUP for _fd, event in poll.poll(0)) or os.fork():
+        if _is_deserted(poll) or os.fork():
             return
     except OSError:  # no room for another process
         return
