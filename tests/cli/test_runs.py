@@ -203,6 +203,27 @@ def test_where_nothing_has_run_the_list_says_so(tmp_path: Path, ff: Tool) -> Non
     assert os.listdir(tmp_path / "empty") == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "runs show",
+        "runs diff train",
+        "explain",
+        "replay train",
+        "verify v1",
+        "export",
+        "attribute a b --metric m",
+    ],
+)
+def test_where_nothing_was_recorded_every_command_says_so_and_what_records(
+    tmp_path: Path, ff: Tool, command: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = ff(*command.split(), cwd=tmp_path / "empty", check=False)
+    assert ran.code == 255
+    assert ran.stderr.startswith("error: no run is recorded here\nhint: ff repro and ff run leave records")
+
+
 def test_a_damaged_record_is_told_by_its_id_and_lists_go_on(project: Sandbox) -> None:
     project.run("repro", "-f", "-q")
     runs = project.run("runs", "list", "--json").json()["runs"]

@@ -61,6 +61,8 @@ def resolve(place: "Place", records: "Records", text: str) -> RunId:
         found = records.resolve(text)
     except RunNotFoundError as error:
         named = in_revision(place, records, text)
+        if named is None and not records.summaries():
+            raise
         if named is None:
             hint = "name a run (ff runs list), a stage, or a revision with a fourfold.lock"
             raise RunNotFoundError(f"no run, stage or revision '{text}'", hint=hint) from error

@@ -34,6 +34,8 @@ FOLDER = "runs"
 _PATIENCE = 30.0
 #: A prefix of an id must be this long to be taken for one.
 SHORTEST = 4
+#: What leads to the first one.
+_NOTHING = "ff repro and ff run leave records; in a clone, bring those of others with: ff pull"
 
 
 class RunNotFoundError(NotFoundError):
@@ -284,6 +286,8 @@ class Records:
                     details=[f"{one.id[:16]}  {one.stage or 'command'}  {one.started}" for one in begun[:10]],
                 )
             chosen = begun
+        if not summaries:
+            raise RunNotFoundError("no run is recorded here", hint=_NOTHING)
         if steps >= len(chosen):
             raise RunNotFoundError(f"no run '{text}'")
         return chosen[-1 - steps].id
