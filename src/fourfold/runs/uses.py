@@ -96,10 +96,14 @@ def _use(path: str, uses: list[Access]) -> Use:
 
 def _imported(reports: Iterable[Mapping[str, Any]], is_inside: Callable[[str], bool]) -> Iterable[str]:
     """Modules of the repository that were imported, however their code came in."""
+    folders: dict[str, bool] = {}  # most modules lie in few, elsewhere
     for report in reports:
         modules = report.get("modules")
         for file in modules.values() if isinstance(modules, Mapping) else ():
             if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file):
-                path = os.path.normpath(file)
-                if is_inside(path) and os.path.isfile(path):
+                folder = os.path.dirname(file)
+                inside = folders.get(folder)
+                if inside is None:
+                    inside = folders[folder] = is_inside(os.path.normpath(folder))
+                if inside and os.path.isfile(path := os.path.normpath(file)):
                     yield path
