@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import mapping, value_of
+from fourfold.runs.changes import mapping, rows_of, value_of
 from fourfold.runs.words import SHORT, short
 
 if TYPE_CHECKING:
+    from fourfold.runs.changes import Part
+    from fourfold.runs.diff_files import CodeFiles
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
+
+#: So many commands are looked at for the one that is like another.
+_LOOKED_AT = 200
 
 
 def opened(session: Session) -> tuple["Place", "Records"]:
@@ -49,6 +54,52 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def one_before(records: "Records", later: RunId, command: str) -> RunId:
+    """The run that one is compared with where only one is named: the newest before it, of its stage.
+
+    Of commands, which have no stage, the newest that wrote something that it wrote, or that is the same one;
+    where there is none, the newest.
+
+    Args:
+        records: All of them.
+        later: The run.
+        command: What is running, for the hint.
+
+    Raises:
+        RunNotFoundError: there is none.
+    """
+    from fourfold.runs.store import RunNotFoundError  # noqa: PLC0415 - only when a command runs
+
+    record = records.get(later)
+    before: list[RunId] = []
+    for summary in records.summaries():
+        if summary.id == later:
+            break
+        if (summary.kind, summary.stage) == (record.kind, record.stage):
+            before.append(summary.id)
+    if not before:
+        what = f"stage '{record.stage}'" if record.stage else "a command"
+        raise RunNotFoundError(
+            f"there is no run of {what} before {later[:SHORT]}", hint=f"name both: {command} <a> <b>"
+        )
+    near = before[-_LOOKED_AT:] if not record.stage else []
+    return next((run for run in reversed(near) if _is_alike(records.get(run), record)), before[-1])
+
+
+def _is_alike(one: RunRecord, other: RunRecord) -> bool:
+    """Whether two commands are about one thing."""
+    written = [{row["path"] for row in rows_of(record, "outputs")} for record in (one, other)]
+    return one.command == other.command or not written[0].isdisjoint(written[1])
+
+
+def code_listing(place: "Place", part: "Part") -> "CodeFiles | None":
+    """Lists the code tree of a run; None where there is no Git."""
+    from fourfold.runs.code_files import code_files  # noqa: PLC0415 - only when a command compares
+
+    git = place.git
+    return None if git is None else lambda record: code_files(record, git, place.environ, part)
 
 
 def title(record: RunRecord) -> str:

@@ -4,6 +4,7 @@ A stage's input was made by the run that has the same path and the same content 
 behind a result are known from records alone, without a pipeline file, a revision or a workspace.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import Oid, parse_oid
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part, mapping, opened, reference, rows_of, value_of
+from fourfold.runs.changes import Part, by_path, mapping, opened, reference, rows_of, value_of
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 
 #: What lies at a path in a folder: MD5 of the folder, path in it; its MD5, or None where that is not known.
 Inside = Callable[[str, str], str | None]
+#: What lay in a folder that a run read, which may be kept nowhere as one: files by path in it with their
+#: MD5, given the record, the row of the folder, and rows of outputs that earlier runs wrote below it; None
+#: where the digest of the folder does not prove it.
+Listed = Callable[[RunRecord, Mapping[str, Any], Mapping[str, Mapping[str, Any]]], Mapping[str, str] | None]
+
+
+class Filled(NamedTuple):
+    """A folder that a run read, and that several earlier runs filled.
+
+    Attributes:
+        made_by: Path of an output below it -> the run that wrote it.
+        left: Rows of its files that no run wrote, by path.
+    """
+
+    made_by: Mapping[str, RunId]
+    left: Mapping[str, Mapping[str, Any]]
 
 
 class Step(NamedTuple):
@@ -28,11 +45,21 @@ class Step(NamedTuple):
         run: Its id.
         record: What is known of it.
         made_by: Path of an input -> the run that wrote those bytes. Inputs that no run made are not in it.
+        used_by: Path of a file that was read without being declared -> the run that wrote those bytes.
+        filled: Inputs that are folders which several runs filled, by path.
     """
 
     run: RunId
     record: RunRecord
     made_by: Mapping[str, RunId]
+    used_by: Mapping[str, RunId] = {}
+    filled: Mapping[str, Filled] = {}
+
+    @property
+    def makers(self) -> tuple[RunId, ...]:
+        """The runs that wrote what it was declared to read, each once."""
+        filled = (run for each in self.filled.values() for run in each.made_by.values())
+        return tuple(dict.fromkeys([*self.made_by.values(), *filled]))
 
 
 class Lineage(NamedTuple):
@@ -54,13 +81,15 @@ class Lineage(NamedTuple):
         return next((step for step in self.steps if step.record.stage == stage), None)
 
     def raw_inputs(self) -> dict[str, Mapping[str, Any]]:
-        """Rows of inputs that no run of the lineage made, by path."""
-        return {
-            row["path"]: row
-            for step in self.steps
-            for row in rows_of(step.record, "inputs")
-            if row["path"] not in step.made_by
-        }
+        """Rows of inputs that no run made, by path; of folders that several filled, of what is left."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for step in self.steps:
+            for row in rows_of(step.record, "inputs"):
+                if row["path"] not in step.made_by and row["path"] not in step.filled:
+                    found[row["path"]] = row
+            for filled in step.filled.values():
+                found |= filled.left
+        return found
 
 
 class Makers:
@@ -70,11 +99,15 @@ class Makers:
         records: Where the runs are.
         inside: Gives the MD5 of what lies at a path in a folder, by the folder's own MD5; None where that is
             not known. With it, files of a folder that a run wrote have a maker, too.
+        listed: Gives what lay in a folder. With it, one that several runs filled is followed to all of them.
     """
 
-    def __init__(self, records: "Records", inside: Inside | None = None) -> None:
+    def __init__(
+        self, records: "Records", inside: Inside | None = None, listed: Listed | None = None
+    ) -> None:
         self._records = records
         self._inside = inside
+        self._listed = listed
         self._folders: dict[str, list[tuple[RunId, str]]] = {}
         self._known: dict[RunId, RunRecord] = {}
         self._makers: dict[tuple[str, str], list[RunId]] = {}
@@ -121,6 +154,32 @@ class Makers:
             name = f"{last}/{name}"
         return None
 
+    def _filled(self, record: RunRecord, row: Mapping[str, Any], before: RunId) -> Filled | None:
+        """Who filled a folder that no run wrote as a whole; None where nobody did, or it is not known who."""
+        if self._listed is None or row.get("nfiles") is None or not row.get("md5"):
+            return None
+        limit, below = self._order.get(before, len(self._order)), row["path"] + "/"
+        newest: dict[str, RunId] = {}
+        for (path, _), runs in self._makers.items():
+            if path.startswith(below):
+                for run in runs:
+                    if self._order[run] < limit and self._order[run] >= self._order[newest.get(path, run)]:
+                        newest[path] = run
+        outputs = {path: _output(self.record(run), path) for path, run in newest.items()}
+        files = self._listed(record, row, outputs) if outputs else None
+        made: dict[str, RunId] = {}
+        left = {below + name: md5 for name, md5 in (files or {}).items()}
+        for path in outputs:
+            lies = {name: md5 for name, md5 in left.items() if name == path or name.startswith(path + "/")}
+            maker = self.maker({"path": path, "md5": _named(path, lies)}, before) if lies else None
+            if maker is not None:
+                made[path] = maker
+                left = {name: md5 for name, md5 in left.items() if name not in lies}
+        if not made:
+            return None
+        rows = {path: {"path": path, "role": row.get("role"), "md5": md5} for path, md5 in left.items()}
+        return Filled(made, rows)
+
     def lineage(self, run: RunId) -> Lineage:
         """A run and all runs that it stands on.
 
@@ -139,18 +198,35 @@ class Makers:
                 seen.add(name)
                 step = self._step(name)
                 stack.append((name, step))
-                makers = dict.fromkeys(step.made_by.values())
-                stack.extend((maker, None) for maker in reversed(makers))
+                stack.extend((maker, None) for maker in reversed(step.makers))
         return Lineage(tuple(done.values()))
 
     def _step(self, run: RunId) -> Step:
         record = self.record(run)
-        made = {
-            row["path"]: maker
-            for row in rows_of(record, "inputs")
-            if row.get("role") != "params" and (maker := self.maker(row, run)) is not None
+        inputs = [row for row in rows_of(record, "inputs") if row.get("role") != "params"]
+        undeclared = by_path(mapping(value_of(record.trace, "undeclared_reads")).get("files"))
+        made, used = (
+            {row["path"]: maker for row in rows if (maker := self.maker(row, run)) is not None}
+            for rows in (inputs, undeclared.values())
+        )
+        filled = {
+            row["path"]: found
+            for row in inputs
+            if row["path"] not in made and (found := self._filled(record, row, run)) is not None
         }
-        return Step(run, record, made)
+        return Step(run, record, made, used, filled)
+
+
+def _output(record: RunRecord, path: str) -> Mapping[str, Any]:
+    return next(row for row in rows_of(record, "outputs") if row["path"] == path)
+
+
+def _named(path: str, files: Mapping[str, str]) -> str:
+    """The MD5 of a file, or of the folder that some files are."""
+    from fourfold.content.tree import Tree  # noqa: PLC0415 - for folders that several runs filled
+
+    below = path + "/"
+    return files[path] if path in files else Tree.of((n.removeprefix(below), m) for n, m in files.items()).oid
 
 
 def identity(row: Mapping[str, Any]) -> str:
@@ -166,7 +242,7 @@ def object_of(row: Mapping[str, Any]) -> Oid | None:
 
 
 def metrics_of(record: RunRecord, part: Part) -> dict[str, float]:
-    """The metrics of a run, as ``FILE:NAME`` to number."""
+    """The metrics of a run, as ``FILE:NAME`` to number; what is no finite number is none."""
     value = value_of(record.data, "metrics")
     found = mapping(opened(value, part))
     if reference(value) is not None:
@@ -175,5 +251,15 @@ def metrics_of(record: RunRecord, part: Part) -> dict[str, float]:
         f"{file}:{name}": number
         for file, names in found.items()
         for name, number in mapping(names).items()
-        if isinstance(number, int | float) and not isinstance(number, bool)
+        if is_finite(number)
     }
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value is a number that can be counted with: records may come from elsewhere."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 from fourfold.evidence.explaining.explanation import Cause, Explanation, Moved, Result
 from fourfold.evidence.explaining.harms import harms
 from fourfold.evidence.explaining.pages import html, markdown
-from fourfold.evidence.explaining.tables import compare_bytes
 from fourfold.formats.native.record import RunId
 from fourfold.runs.changes import Change
 from fourfold.scm.log import Touch
 from tests.evidence.planting import people, table
+from tests.evidence.tablemaking import compared
 
 EVIL = "<img src=x onerror=alert(1)>|[a](b)`x`"
 
@@ -20,7 +20,7 @@ EVIL = "<img src=x onerror=alert(1)>|[a](b)`x`"
 def explanation() -> Explanation:
     rows = people(300)
     changed = [{**row, "left": 1, "plan": EVIL if row["plan"] == "a" else row["plan"]} for row in rows[:250]]
-    found = compare_bytes(table(rows).encode(), table(changed).encode(), f"data/{EVIL}.csv", label="left")
+    found = compared(table(rows).encode(), table(changed).encode(), f"data/{EVIL}.csv", label="left")
     assert found is not None
     touch = Touch("c" * 40, "Ada Lovelace", 0, f"Do {EVIL}", ("train.py",))
     causes = (

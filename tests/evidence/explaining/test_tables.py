@@ -15,12 +15,13 @@ from fourfold.evidence.explaining.columns import drift_of, tells
 from fourfold.evidence.explaining.harms import document, harms, overlap_harm, restored, told
 from fourfold.evidence.explaining.overlap import overlap, pairs
 from fourfold.evidence.explaining.rows import read_rows, stacked
-from fourfold.evidence.explaining.tables import TableChange, compare_bytes, compare_tables
+from fourfold.evidence.explaining.tables import TableChange
 from tests.evidence.planting import people, table
+from tests.evidence.tablemaking import compared
 
 
 def change(a: list[dict[str, Any]], b: list[dict[str, Any]], **said: Any) -> TableChange:
-    found = compare_bytes(table(a).encode(), table(b).encode(), "people.csv", **said)
+    found = compared(table(a).encode(), table(b).encode(), "people.csv", **said)
     assert found is not None
     return found
 
@@ -50,10 +51,77 @@ def test_without_a_key_rows_are_counted_as_they_are_copies_too() -> None:
 def test_the_same_rows_in_another_order_are_said_to_be_that() -> None:
     rows = people(50)
     found = change(rows, rows[::-1])
-    assert found.order_only
+    assert found.order_only == "rows"
     assert told(found) == "the same rows in another order"
     assert harms(found) == []
     assert not change(rows, rows).order_only
+
+
+def test_the_same_columns_in_another_order_are_said_to_be_that() -> None:
+    rows = people(50)
+    found = change(rows, [dict(reversed(row.items())) for row in rows], label="left")
+    assert (found.order_only, found.share) == ("columns", 0.0)
+    assert told(found) == "the same rows, columns in another order"
+
+
+def test_the_same_values_written_otherwise_are_no_change() -> None:
+    rows = [{"id": f"r{at}", "x": f"{at / 4}", "y": "NA" if at % 3 else "1", "z": "True"} for at in range(60)]
+    other = [
+        {"id": row["id"], "x": f"{float(row['x']):.5f}", "y": "1e0" if row["y"] == "1" else "", "z": "true"}
+        for row in rows
+    ]
+    found = change(rows, other)
+    assert (found.rewritten, found.added, found.removed, found.changed, found.share) == (60, 0, 0, 0, 0.0)
+    assert told(found) == "the same values written otherwise"
+    assert harms(found) == []
+    moved = change(rows, [*other[:-1], {**other[-1], "x": "77"}])
+    assert (moved.rewritten, moved.changed) == (59, 1)
+    assert told(moved).startswith("1 row (2 %) changed, 59 rows the same and written otherwise")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("007", "7"),
+        ("1_0", "10"),
+        ("9007199254740993", "9007199254740992"),
+        ("0.1", "0.10000000000000002"),
+        ("a", "A"),
+        ("1", "True"),
+        ("0", ""),
+        ("9" * 400, "8" * 400),
+    ],
+)
+def test_what_only_looks_alike_is_a_change(one: str, other: str) -> None:
+    head = "id,x\n"
+    found = compared(f"{head}a,{one}\n".encode(), f"{head}a,{other}\n".encode(), "t.csv")
+    assert found is not None
+    assert (found.changed, found.rewritten) == (1, 0)
+
+
+def test_a_column_that_got_another_name_is_said_to_have_it_and_leaks_nothing_new() -> None:
+    rows = [{**row, "fee": f"{row['left'] * 50 + at % 7}"} for at, row in enumerate(people(200))]
+    other = [{("price" if name == "fee" else name): cell for name, cell in row.items()} for row in rows]
+    found = change(rows, other, label="left")
+    assert found.renamed == (("fee", "price"),)
+    assert told(found) == "column fee is called price now"
+    assert harms(found) == []
+
+
+def test_texts_that_are_no_utf_8_are_told_apart() -> None:
+    one, other = ("name,x\nca\u00e9,1\n".encode("latin-1"), "name,x\nca\u00e8,1\n".encode("latin-1"))
+    found = compared(one, other, "t.csv")
+    assert found is not None
+    assert (found.added, found.removed) == (1, 1)
+
+
+def test_a_key_that_is_asked_for_and_names_no_rows_is_not_taken_and_that_is_said() -> None:
+    before = people(100)
+    found = change(
+        before, [{**row, "age": 1} if at < 9 else row for at, row in enumerate(before)], key="plan"
+    )
+    assert (found.key, found.changed) == ("id", 9)
+    assert found.why == "column plan does not name rows: some have the same"
 
 
 def test_a_key_that_is_asked_for_is_taken() -> None:
@@ -94,16 +162,16 @@ def test_columns_that_come_go_and_change_their_kind_are_told() -> None:
     ],
 )
 def test_each_format_is_read_and_one_changed_row_is_found(name: str, a: bytes, b: bytes) -> None:
-    found = compare_bytes(a, b, name)
+    found = compared(a, b, name)
     assert found is not None
     assert (found.rows, found.changed, found.added, found.removed) == ((2, 2), 1, 0, 0)
 
 
 def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
-    paths = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    paths = [tmp_path / name for name in ("a.parquet", "b.parquet")]
     for path, codec, values in zip(paths, ("snappy", "gzip"), ([1.5, None], [1.5, 2.5]), strict=True):
         parquet.write_table(pa.table({"id": ["a", "b"], "v": values}), path, compression=codec)
-    found = compare_tables(*paths)
+    found = compared(paths[0].read_bytes(), paths[1].read_bytes(), "t.parquet")
     assert found is not None
     assert (found.changed, found.columns[0].name, found.columns[0].nulls) == (1, "v", (1, 0))
 
@@ -122,26 +190,18 @@ def test_parquet_is_read_by_its_values(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_table_is_not_compared(name: str, data: bytes) -> None:
-    assert compare_bytes(data, data + b"x", name) is None
-
-
-def test_a_table_over_the_budget_is_not_compared_by_half(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text(table(people(100)))
-    found = compare_tables(str(path), str(path), budget=50)
-    assert found is not None
-    assert (found.added, found.why) == (None, "larger than 50 bytes: its rows are not compared")
+    assert compared(data, data + b"x", name) is None
 
 
 def test_an_empty_table_and_one_that_was_empty_are_compared() -> None:
     rows = people(30)
     head = table(rows).split("\n")[0].encode() + b"\n"
-    gone = compare_bytes(table(rows).encode(), head, "t.csv", label="left")
-    new = compare_bytes(head, table(rows).encode(), "t.csv", label="left")
+    gone = compared(table(rows).encode(), head, "t.csv", label="left")
+    new = compared(head, table(rows).encode(), "t.csv", label="left")
     assert gone is not None
     assert new is not None
     assert (gone.removed, new.added) == (30, 30)
-    assert compare_bytes(b"", b"", "t.csv") is not None
+    assert compared(b"", b"", "t.csv") is not None
 
 
 def test_cells_of_examples_are_cut() -> None:
@@ -171,7 +231,7 @@ def test_a_hundred_thousand_rows_take_less_than_two_seconds_of_work() -> None:
     head = "id,age,plan,score,left\n"
     sides = [(head + "\n".join(some) + "\n").encode() for some in (rows, rows[:90_000])]
     began = time.process_time()
-    found = compare_bytes(sides[0], sides[1], "t.csv", label="left")
+    found = compared(sides[0], sides[1], "t.csv", label="left")
     assert time.process_time() - began < 2.0  # a second where nobody else works
     assert found is not None
     assert (found.removed, harms(found)) == (10_000, [])
@@ -242,7 +302,59 @@ def test_names_of_rows_are_no_distribution() -> None:
     assert drift_of((), [f"a{at}" for at in range(500)], [f"b{at}" for at in range(500)]) is None
 
 
+def test_numbers_that_became_infinite_drift() -> None:
+    rows = [{"id": f"r{at}", "x": f"{at % 97}.5"} for at in range(400)]
+    found = change(rows, [{**row, "x": "inf"} if at % 3 == 0 else row for at, row in enumerate(rows)])
+    (column,) = found.columns
+    assert column.drifted
+    assert column.drift is not None
+    assert column.drift.effect == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_first_column_that_measures_drifts_though_its_cells_are_all_different() -> None:
+    draw = random.Random(6)
+    rows = [{"x": f"{draw.gauss(0, 1):.9f}", "y": "1"} for _ in range(300)]
+    found = change(rows, [{**row, "x": f"{float(row['x']) + 2:.9f}"} for row in rows])
+    assert [column.name for column in found.columns if column.drifted] == ["x"]
+
+
+def test_a_table_of_many_columns_is_compared_in_seconds() -> None:
+    draw = random.Random(8)
+    names = [f"c{at}" for at in range(300)]
+    rows = [{"id": f"r{at}", **{name: f"{draw.random():.5f}" for name in names}} for at in range(1000)]
+    other = [{**row, "c0": f"{draw.random():.5f}"} if at % 2 else row for at, row in enumerate(rows[:-20])]
+    began = time.process_time()
+    change(rows, other)
+    assert time.process_time() - began < 8.0
+
+
 # --- harms ------------------------------------------------------------------------------------------------
+
+
+def test_what_chance_alone_does_to_tables_that_are_drawn_anew_harms_nothing() -> None:
+    for seed in range(30):
+        draw = random.Random(seed)
+        pool = [
+            {"a": draw.choice("xyz"), "b": draw.choice("pq"), "c": draw.choice(("", "1", "2"))}
+            for _ in range(400)
+        ]
+        one, two = (draw.sample(pool, 80) for _ in range(2))
+        assert [harm.told for harm in harms(change(one, two, label="b"))] == []
+        tests = [read_rows(table(draw.sample(pool, 60)).encode(), "t.csv") for _ in range(2)]
+        trains = [read_rows(table(side).encode(), "t.csv") for side in (one, two)]
+        overlaps = [
+            overlap(train, test, ("train.csv", "test.csv"))
+            for train, test in zip(trains, tests, strict=True)
+            if train is not None and test is not None
+        ]
+        assert overlap_harm(overlaps[0], overlaps[1]) is None
+
+
+def test_a_column_of_few_rows_tells_no_label_by_chance() -> None:
+    for seed in range(300):
+        draw = random.Random(seed)
+        cells, labels = ([draw.choice("ab") for _ in range(20)] for _ in range(2))
+        assert tells(cells, labels) < 0.9
 
 
 def test_labels_that_are_others_are_told_though_their_balance_stays() -> None:

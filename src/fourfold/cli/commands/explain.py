@@ -16,19 +16,16 @@ from fourfold.evidence.explaining.codechanges import Codes
 from fourfold.evidence.explaining.examine import Examiner
 from fourfold.evidence.explaining.explain import explain
 from fourfold.evidence.explaining.explanation import Explanation, commit_told, names, sides
+from fourfold.evidence.explaining.folders import Folders
 from fourfold.evidence.explaining.lastgood import Noise, Runs, Wanted
 from fourfold.evidence.lineage import Makers
 from fourfold.evidence.naming import resolve
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.record import RunId
-from fourfold.runs.code_files import code_files
-from fourfold.runs.store import Records, RunNotFoundError
-from fourfold.runs.words import SHORT
+from fourfold.runs.store import Records
 
 if TYPE_CHECKING:
     from fourfold.evidence.explaining.explanation import Cause
-    from fourfold.runs.changes import Part
-    from fourfold.runs.diff_files import CodeFiles
     from fourfold.runs.place import Place
 
 #: So many causes are told at length; so many names stand on a line; so many commits below a cause.
@@ -68,7 +65,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     place, records = runs.opened(session)
     part = lru_cache(maxsize=_PARTS)(records.part)
     holdings = Holdings(place, records)
-    makers = Makers(records, holdings.inside)
+    codes, listing = Codes(place.git, place.environ, part), runs.code_listing(place, part)
+    makers = Makers(records, holdings.inside, Folders(holdings, codes, listing).listed)
     known = Runs(records, makers, part)
     goals = _goals(place)
     first, second, metric = _chosen(args, place, records, makers, known, goals)
@@ -79,8 +77,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         a,
         b,
         part,
-        _files(place, part),
-        codes=Codes(place.git, place.environ, part),
+        listing,
+        codes=codes,
         examiner=Examiner(
             holdings,
             place,
@@ -96,7 +94,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     if args.html is not None:
         from fourfold.evidence.explaining.pages import html  # noqa: PLC0415 - on request only
 
-        write_atomic(session.resolve(args.html), html(found).encode())
+        write_atomic(session.resolve(args.html), html(found).encode("utf-8", "replace"))
         session.news(f"wrote {args.html}")
     if args.md:
         from fourfold.evidence.explaining.pages import markdown  # noqa: PLC0415 - on request only
@@ -120,7 +118,8 @@ def _chosen(
     if args.a is not None and args.b is not None:
         return resolve(place, records, args.a), resolve(place, records, args.b), None
     if args.metric is None:
-        return *_last_two(place, records, args.a), None
+        later = resolve(place, records, args.a or "@")
+        return runs.one_before(records, later, "ff explain"), later, None
     if args.a is not None:
         later = resolve(place, records, args.a)
         full = known.metric([makers.lineage(later)], args.metric)
@@ -137,23 +136,6 @@ def _number(args: argparse.Namespace, name: str) -> float | None:
     except ValueError:
         option = "--" + name.replace("_", "-")
         raise UsageError(f"{option} {text!r} is no number", hint=f"for example: {option} 0.8") from None
-
-
-def _last_two(place: "Place", records: Records, text: str | None) -> tuple[RunId, RunId]:
-    later = resolve(place, records, text or "@")
-    record = records.get(later)
-    before: RunId | None = None
-    for summary in records.summaries():
-        if summary.id == later:
-            break
-        if (summary.kind, summary.stage) == (record.kind, record.stage):
-            before = summary.id
-    if before is None:
-        what = f"stage '{record.stage}'" if record.stage else "a command"
-        raise RunNotFoundError(
-            f"there is no run of {what} before {later[:SHORT]}", hint="name both: ff explain <a> <b>"
-        )
-    return before, later
 
 
 def _goals(place: "Place") -> Mapping[str, str]:
@@ -173,14 +155,7 @@ def _goals(place: "Place") -> Mapping[str, str]:
 def _noise(known: Runs, both: Sequence[RunId], metric: str) -> Noise:
     """The wider noise of the two."""
     found = [known.noise(run, metric) for run in both]
-    return max(found, key=lambda noise: noise.width or 0.0)
-
-
-def _files(place: "Place", part: "Part") -> "CodeFiles | None":
-    git = place.git
-    if git is None:
-        return None
-    return lambda record: code_files(record, git, place.environ, part)
+    return max(found, key=lambda noise: (noise.width is not None, noise.width or 0.0))
 
 
 def _lines(found: Explanation, style: Style, *, every: bool) -> Iterator[str]:

@@ -10,15 +10,12 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.code_files import code_files
 from fourfold.runs.diff import Difference, diff
-from fourfold.runs.store import Records, RunNotFoundError
+from fourfold.runs.store import Records
 from fourfold.runs.words import SHORT, short, value_text
 
 if TYPE_CHECKING:
     from fourfold.runs.changes import Change
-    from fourfold.runs.diff_files import CodeFiles
-    from fourfold.runs.place import Place
 
 #: So many changes of one coordinate are named; so many names stand on the last lines.
 _MOST, _NAMES = 50, 6
@@ -39,7 +36,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Compare them."""
     place, records = runs.opened(session)
     first, second = _chosen(records, args.a, args.b)
-    found = diff(records, first, second, _files(place, records))
+    found = diff(records, first, second, runs.code_listing(place, records.part))
     text = _lines(found, records.get(first), records.get(second), session.style, every=args.all)
     return Outcome(data=found.document(), text=text)
 
@@ -48,26 +45,7 @@ def _chosen(records: Records, a: str | None, b: str | None) -> tuple[RunId, RunI
     if a is not None and b is not None:
         return records.resolve(a), records.resolve(b)
     later = records.resolve(a or "@")
-    record = records.get(later)
-    before: RunId | None = None
-    for summary in records.summaries():
-        if summary.id == later:
-            break
-        if (summary.kind, summary.stage) == (record.kind, record.stage):
-            before = summary.id
-    if before is None:
-        what = f"stage '{record.stage}'" if record.stage else "a command"
-        raise RunNotFoundError(
-            f"there is no run of {what} before {later[:SHORT]}", hint="name both: ff runs diff <a> <b>"
-        )
-    return before, later
-
-
-def _files(place: "Place", records: Records) -> "CodeFiles | None":
-    git = place.git
-    if git is None:
-        return None
-    return lambda record: code_files(record, git, place.environ, records.part)
+    return runs.one_before(records, later, "ff runs diff"), later
 
 
 def _lines(

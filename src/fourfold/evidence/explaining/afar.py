@@ -11,6 +11,9 @@ from fourfold.evidence.explaining.tables import ColumnChange, LabelChange, Table
 from fourfold.evidence.statistics.inference import chi_squared
 from fourfold.runs.changes import mapping
 
+#: No table has so many rows.
+_MOST = 1 << 53
+
 
 def compare_summaries(
     a: Mapping[str, Any], b: Mapping[str, Any], name: str, *, label: str | None = None
@@ -68,9 +71,12 @@ def _count_of(summary: Mapping[str, Any]) -> int | None:
     """Rows of a table, or its lines less the first, where only these were counted."""
     rows, lines = summary.get("rows"), summary.get("lines")
     if isinstance(rows, int):
-        return rows
-    return max(lines - 1, 0) if isinstance(lines, int) else None
+        return _whole(rows)
+    return max(_whole(lines) - 1, 0) if isinstance(lines, int) else None
 
 
 def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    """A count; 0 for what is none: records may come from elsewhere."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 <= value < _MOST else 0

@@ -100,6 +100,17 @@ class Codes:
             found[path] = change._replace(commits=commits, uncommitted=kept[0][1] or kept[1][1])
         return found
 
+    def contents(self, record: RunRecord, files: Mapping[str, str]) -> dict[str, bytes]:
+        """The proven bytes of files of a run's code, by path; what is not had is left out.
+
+        Args:
+            record: Of the run.
+            files: Their Git ids, by path from the root of the repository.
+        """
+        self._read(record, files)
+        found = {path: self._content(record, path, oid)[0] for path, oid in files.items()}
+        return {path: data for path, data in found.items() if data is not None}
+
     def _commit(self, record: RunRecord) -> str:
         commit = value_of(record.code, "commit")
         return commit if isinstance(commit, str) and is_full_id(commit) else ""
@@ -166,7 +177,7 @@ def compare_code(a: bytes | None, b: bytes | None, path: str) -> CodeChange:
     trees = _parsed(a), _parsed(b)
     if trees[0] is None or trees[1] is None:
         return CodeChange(lines, share)
-    if a and b and _means_the_same(trees[0], trees[1]):
+    if a and b and _means_the_same(trees[0], trees[1], documented=b"__doc__" in a + b):
         return CodeChange(lines, share, cosmetic=True)
     places = [
         *_places(trees[0], [(span[0], span[1]) for span in spans]),
@@ -196,16 +207,16 @@ def _parsed(code: bytes) -> ast.Module | None:
         return None
 
 
-def _means_the_same(a: ast.Module, b: ast.Module) -> bool:
+def _means_the_same(a: ast.Module, b: ast.Module, *, documented: bool) -> bool:
     try:
-        return _meaning(a) == _meaning(b)
+        return _meaning(a, documented=documented) == _meaning(b, documented=documented)
     except RecursionError:  # deep enough to be parsed, and not to be walked
         return False
 
 
-def _meaning(tree: ast.Module) -> str:
-    """A syntax tree as text, without docstrings and places."""
-    for node in ast.walk(tree):
+def _meaning(tree: ast.Module, *, documented: bool) -> str:
+    """A syntax tree as text, without places, and without docstrings unless the code looks at them."""
+    for node in () if documented else ast.walk(tree):
         body = getattr(node, "body", None)
         if (
             isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)

@@ -27,6 +27,8 @@ _LEAST = 5
 #: Rows by which a column is tried as an oracle of the label, half to learn and half to tell.
 _TRIED = 4000
 _TRIED_BINS = 24
+#: Fewer rows that have not the most frequent label tell nothing: chance would often get them right.
+_LEAST_TOLD = 10
 
 Column = Sequence[str]
 
@@ -68,13 +70,19 @@ def kind_of(values: Column) -> str:
     return "number" if _floats(some) is not None else "text"
 
 
+def is_measured(values: Column) -> bool:
+    """Whether cells are numbers, and not whole ones: such a column measures, and names no rows by itself."""
+    numbers = _floats([value for value in thin(values, SAMPLE) if value not in NULLS])
+    return numbers is not None and any(not value.is_integer() for value in numbers)
+
+
 def _floats(values: Sequence[str]) -> list[float] | None:
-    """All of the values as numbers, those that are finite; None where one is no number."""
+    """All of the values as numbers, infinities too; None where one is no number."""
     try:
         found = [float(value) for value in values]
     except ValueError:
         return None
-    return [value for value in found if math.isfinite(value)]
+    return [value for value in found if not math.isnan(value)]
 
 
 def thin(values: Column, most: int) -> Column:
@@ -146,13 +154,15 @@ def _of_numbers(
 
 def _histogram(before: list[float], after: list[float]) -> tuple[tuple[str, float, float], ...]:
     """Bins of equal width around all but the outermost hundredths, for a picture."""
-    order = sorted([*before, *after])
+    order = sorted(value for value in (*before, *after) if math.isfinite(value))
+    if not order:
+        return ()
     low, high = order[len(order) // 100], order[-1 - len(order) // 100]
-    width = (high - low) / _BARS
-    if width <= 0:
+    width = high / _BARS - low / _BARS
+    if not 0 < width < math.inf:
         return ()
     sides = [
-        Counter(min(max(int((value - low) / width), 0), _BARS - 1) for value in side)
+        Counter(int(min(max((value - low) / width, 0), _BARS - 1)) for value in side)
         for side in (before, after)
     ]
     return tuple(
@@ -222,7 +232,7 @@ def tells(column: Column, label: Column) -> float:
     answers = {key: _most(counts) for key, counts in votes.items()}
     right = sum(answers.get(group(value), usual) == truth for value, truth in tried)
     by_chance = sum(usual == truth for _, truth in tried)
-    if by_chance >= len(tried):
+    if len(tried) - by_chance < _LEAST_TOLD:
         return 0.0
     return max(0.0, (right - by_chance) / (len(tried) - by_chance))
 
@@ -237,6 +247,8 @@ def _grouping(values: Column) -> Callable[[str], object]:
     edges = sorted({order[len(order) * at // _TRIED_BINS] for at in range(1, _TRIED_BINS)})
 
     def group(value: str) -> object:
+        if value in NULLS:
+            return ""
         try:
             return bisect_right(edges, float(value))
         except ValueError:

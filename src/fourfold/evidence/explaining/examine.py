@@ -18,13 +18,14 @@ from fourfold.evidence.explaining.afar import compare_summaries
 from fourfold.evidence.explaining.harms import Harm, document, harms, overlap_harm, restored, told
 from fourfold.evidence.explaining.overlap import Overlap, key_of, overlap, pairs
 from fourfold.evidence.explaining.rows import Rows, read_rows, stacked
-from fourfold.evidence.explaining.tables import BUDGET, TableChange, compare_rows
+from fourfold.evidence.explaining.tables import BUDGET, TableChange, compare_rows, cut
 from fourfold.evidence.lineage import Lineage
+from fourfold.evidence.parting import reads_of
 from fourfold.evidence.replaying.holdings import Held, Holdings
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunRecord
 from fourfold.formats.tabular import format_of
-from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, value_of
+from fourfold.runs.changes import Part, mapping, opened, params_of, rows_of, value_of
 from fourfold.runs.summaries import LABELS, forget
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 #: So many tables of one folder are looked into.
 _MOST_TABLES = 8
-_VERSION = 1
+_VERSION = 2
 Make = Callable[[], TableChange | None]
 
 
@@ -44,12 +45,16 @@ class Looked(NamedTuple):
         share: Of it, from 0 to 1; None where that is not known.
         harms: The worst first.
         tables: That changed in it.
+        note: What was not looked into, and why; "" where all was.
+        kind: ``order`` or ``writing`` where nothing else changed; "" else.
     """
 
     told: str = ""
     share: float | None = None
     harms: tuple[Harm, ...] = ()
     tables: tuple[TableChange, ...] = ()
+    note: str = ""
+    kind: str = ""
 
 
 class Examiner:
@@ -80,11 +85,21 @@ class Examiner:
         self._place = place
         self._part = part
         self._key = key
-        self._label = label
+        self._asked = self._label = label
         self._examples = examples
         self._budget = budget
         self._left = 4 * budget
         self._rows: dict[str, Rows | None] = {}
+        self._compared = self._labelled = False
+        self._apart: list[str] = []
+
+    @property
+    def unknown(self) -> list[str]:
+        """What could not be found out, in sentences."""
+        found = list(self._apart)
+        if self._asked and self._compared and not self._labelled:
+            found.append(f"labels were not compared: no table has a column {cut(self._asked)} of labels")
+        return found
 
     def learn(self, *lineages: Lineage) -> None:
         """Hear from the parameters of runs which column has the labels."""
@@ -112,8 +127,8 @@ class Examiner:
         if not changed and not new and not gone:
             return Looked()
         found = self._tables(path, first, second, changed, whole=bool(new or gone))
-        if not found:
-            found = list(self._from_afar(a, b, path).tables)
+        afar = Looked() if found else self._from_afar(a, b, path)
+        found = found or list(afar.tables)
         said = [] if "" in second else [_files_told(len(second), changed, new, gone)]
         worst = max(found, key=lambda change: change.share or 0.0, default=None)
         if worst is not None and (words := told(worst)):
@@ -122,13 +137,33 @@ class Examiner:
         shares = [change.share for change in found if change.share is not None]
         if not shares and "" not in second:
             shares = [(len(changed) + len(new) + len(gone)) / max(len(first), len(second))]
-        return Looked("; ".join(said), max(shares, default=None), _harms(path, found), tuple(found))
+        compared = [change for change in found if change.source == "rows"]
+        readable = [name for name in changed if format_of(name or path)]
+        notes = [afar.note, *(f"{change.path}: {change.why}" for change in compared if change.why)]
+        if len(readable) > len(compared) and not new and not gone and compared:
+            notes.append(f"of {len(readable)} tables that changed {len(compared)} were looked into")
+        kind = _kind_of(compared) if len(compared) == len(changed) and not new and not gone else ""
+        return Looked(
+            "; ".join(said),
+            max(shares, default=None),
+            _harms(path, found),
+            tuple(found),
+            "; ".join(note for note in notes if note),
+            kind,
+        )
 
     def _files(self, record: RunRecord, path: str) -> dict[str, Held]:
-        reads = by_path(mapping(value_of(record.trace, "undeclared_reads")).get("files"))
+        """The files at a path that a run names, or that lies in a folder that it names."""
+        reads = reads_of(record, self._part).undeclared
         rows = [*rows_of(record, "inputs"), *rows_of(record, "outputs"), *reads.values()]
         row = next((row for row in rows if row["path"] == path), None)
-        return self._holdings.files(record, row) if row is not None else {}
+        if row is not None:
+            return self._holdings.files(record, row)
+        for row in rows:
+            inner = path.removeprefix(row["path"] + "/")
+            if inner != path and (held := self._holdings.files(record, row).get(inner)) is not None:
+                return {"": held}
+        return {}
 
     def _tables(
         self,
@@ -203,7 +238,16 @@ class Examiner:
             worst.share if worst is not None else None,
             _harms(path, found),
             tuple(found),
+            self._why_afar(a, b, path) if found else "",
         )
+
+    def _why_afar(self, a: RunRecord, b: RunRecord, path: str) -> str:
+        """Why rows were not compared."""
+        rows = [row for record in (a, b) for row in rows_of(record, "inputs") if row["path"] == path]
+        rows += [row for record in (a, b) for row in rows_of(record, "outputs") if row["path"] == path]
+        large = any(isinstance(row.get("size"), int) and row["size"] > self._budget for row in rows)
+        why = f"larger than {self._budget >> 20} MB" if large else "not all of them are at hand"
+        return f"rows were not compared ({why}): this is what the summaries in the records say"
 
     # -- train and test ------------------------------------------------------------------------------
 
@@ -220,7 +264,11 @@ class Examiner:
             ]
             if not changed:
                 continue
-            before, after = (self._overlap(names, *tables) for tables in here)
+            before, after = self._overlaps(names, here)
+            if after is None:
+                self._apart.append(
+                    f"whether {names[1]} has rows of {names[0]} is not known: they were not read"
+                )
             harm = overlap_harm(before, after) if after is not None else None
             if harm is not None:
                 # Of two that changed it is the test that is not one any more.
@@ -245,21 +293,35 @@ class Examiner:
                     found[path] = (row["path"], held)
         return found
 
-    def _overlap(
-        self, names: tuple[str, str], train: tuple[str, Held] | None, test: tuple[str, Held] | None
-    ) -> Overlap | None:
-        if train is None or test is None:
-            return None
-        one, two = self._read(train[1], names[0]), self._read(test[1], names[1])
-        if one is None or two is None:
-            return None
-        return overlap(one, two, names, self._key or key_of(one, two))
+    def _overlaps(
+        self, names: tuple[str, str], sides: Sequence[Sequence[tuple[str, Held] | None]]
+    ) -> list[Overlap | None]:
+        """What train and test had and have in common; in the columns that they had at both times."""
+        rows = [
+            [
+                None if table is None else self._read(table[1], name)
+                for table, name in zip(side, names, strict=True)
+            ]
+            for side in sides
+        ]
+        known = [each for each in (*rows[0], *rows[1]) if each is not None]
+        among = set(known[0].names).intersection(*(each.names for each in known)) if len(known) == 4 else None
+        found: list[Overlap | None] = []
+        for one, two in rows:
+            if one is None or two is None:
+                found.append(None)
+            else:
+                found.append(overlap(one, two, names, self._key or key_of(one, two), among))
+        return found
 
     # -- what is kept --------------------------------------------------------------------------------
 
     def _kept(self, path: str, first: str, second: str, make: Make) -> TableChange | None:
         """A comparison from the cache, or made."""
         change = self._remembered(path, first, second, make)
+        if change is not None:
+            self._compared = True
+            self._labelled = self._labelled or change.label is not None or not change.share
         if change is None or self._examples:
             return change
         return change._replace(examples=())
@@ -284,6 +346,15 @@ class Examiner:
                 write_atomic(file, json.dumps(kept).encode(), durable=False)
                 forget(folder, "change-")
         return change
+
+
+def _kind_of(found: Sequence[TableChange]) -> str:
+    """What alone changed in all of some tables: their order, or how they are written; "" where more did."""
+    if not found or any(change.share or change.duplicates[0] != change.duplicates[1] for change in found):
+        return ""
+    if all(change.order_only or change.rewritten for change in found):
+        return "order" if any(change.order_only for change in found) else "writing"
+    return ""
 
 
 def _name_of(side: Mapping[str, Held]) -> str:

@@ -17,6 +17,8 @@ from fourfold.scm.log import Touch
 
 #: So many results are named in a verdict.
 _NAMED = 3
+#: Larger whole numbers are told in few digits, too.
+_LONG = 1e15
 
 
 class Cause(NamedTuple):
@@ -229,7 +231,7 @@ def told_of(moved: Moved, *, asked: bool = True) -> str:
         return f"{moved.name} is the same ({number(moved.after)})" if asked else ""
     way = "fell" if moved.after < moved.before else "rose"
     far = number(abs(moved.after - moved.before))
-    return f"{moved.name} {way} by {far} ({number(moved.before)} -> {number(moved.after)})"
+    return f"{moved.name} {way} by {far} ({' -> '.join(apart(moved.before, moved.after))})"
 
 
 def suspect(cause: Cause) -> str:
@@ -246,9 +248,20 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def number(value: float) -> str:
-    """A number in few digits."""
-    return f"{value:,.4g}" if value % 1 else f"{value:,.0f}"
+def number(value: float, digits: int = 4) -> str:
+    """A number in few digits; whole ones have all of theirs, unless these are too many to be read."""
+    if value % 1 or abs(value) >= _LONG:
+        return f"{value:,.{digits}g}"
+    return f"{value:,.0f}"
+
+
+def apart(before: float, after: float) -> tuple[str, str]:
+    """Two numbers in as few digits as tell them apart."""
+    for digits in (4, 6, 8, 10, 12, 14, 17):
+        found = number(before, digits), number(after, digits)
+        if found[0] != found[1] or before == after:
+            break
+    return found
 
 
 def sides(change: Change) -> str:

@@ -10,10 +10,21 @@ from typing import Any, NamedTuple
 
 from fourfold.evidence.explaining.columns import Drift
 from fourfold.evidence.explaining.overlap import Overlap
-from fourfold.evidence.explaining.tables import CERTAIN, ColumnChange, Example, LabelChange, Leak, TableChange
+from fourfold.evidence.explaining.tables import (
+    CERTAIN,
+    ColumnChange,
+    Example,
+    LabelChange,
+    Leak,
+    TableChange,
+    cut,
+)
+from fourfold.evidence.statistics.inference import chi_squared
 
 #: From these shares on: a shift of a label, changed labels, rows in train and test, empty cells, copies.
 _BALANCE, _LABELS, _OVERLAP, _NULLS, _COPIES = 0.02, 0.01, 0.01, 0.05, 0.01
+#: Where rows are drawn anew, the last three are harms if chance does that so seldom.
+_CHANCE = 0.001
 #: So many columns are named.
 _NAMED = 3
 
@@ -42,16 +53,23 @@ def harms(change: TableChange) -> list[Harm]:
         for leak in change.leaks
     ]
     before, after = (max(rows or 0, 1) for rows in change.rows)
+    stayed = change.added == change.removed == 0  # the same rows: nothing was drawn anew
     for column in change.columns:
         shares = column.nulls[0] / before, column.nulls[1] / after
-        if shares[1] - shares[0] >= _NULLS:
+        if shares[1] - shares[0] >= _NULLS and (stayed or _is_more(column.nulls, (before, after))):
             told = f"empty cells in {column.name}: {percent(shares[0])} -> {percent(shares[1])}"
             found.append(Harm("nulls", column.name, shares[1] - shares[0], told))
     copies = change.duplicates[0] / before, change.duplicates[1] / after
-    if copies[1] - copies[0] >= _COPIES:
+    if copies[1] - copies[0] >= _COPIES and _is_more(change.duplicates, (before, after)):
         told = f"rows that are copies of others: {percent(copies[0])} -> {percent(copies[1])}"
         found.append(Harm("copies", "", copies[1] - copies[0], told))
     return found
+
+
+def _is_more(counts: tuple[int, int], totals: tuple[int, int]) -> bool:
+    """Whether a share rose by more than chance would have it, where rows are drawn anew."""
+    rest = [max(total - count, 0) for count, total in zip(counts, totals, strict=True)]
+    return chi_squared([counts, rest]).p < _CHANCE
 
 
 def _label(change: TableChange) -> list[Harm]:
@@ -81,6 +99,9 @@ def overlap_harm(before: Overlap | None, after: Overlap) -> Harm | None:
     if after.share - then < _OVERLAP:
         return None
     rows = max(after.rows, after.keys or 0)
+    total = before.total if before is not None else after.total
+    if not _is_more((round(then * total), rows), (total, after.total)):
+        return None
     told = f"{_rows(rows)} of {after.test} ({percent(after.share)}) stand in {after.train} too"
     return Harm(
         "overlap", after.test, after.share - then, told + (f", {percent(then)} before" if then else "")
@@ -90,7 +111,7 @@ def overlap_harm(before: Overlap | None, after: Overlap) -> Harm | None:
 def told(change: TableChange) -> str:
     """What happened to a table, in a line; "" where nothing can be said."""
     if change.order_only:
-        return "the same rows in another order"
+        return f"the same rows{', columns' if change.order_only == 'columns' else ''} in another order"
     before, after = change.rows
     said = []
     if change.removed:
@@ -102,12 +123,18 @@ def told(change: TableChange) -> str:
     if change.added is None and before is not None and after is not None and before != after:
         share = percent(abs(after - before) / max(before, after))
         said.append(f"{'lost' if after < before else 'gained'} {_rows(abs(after - before))} ({share})")
-    said += [f"new column {name}" for name in change.new_columns[:_NAMED]]
-    said += [f"column {name} is gone" for name in change.gone_columns[:_NAMED]]
-    said += [f"column {name}: {was} -> {now}" for name, was, now in change.retyped[:_NAMED]]
+    if change.rewritten:
+        alone = not said and change.added is not None
+        rows = "the same values" if alone else f"{_rows(change.rewritten)} the same and"
+        said.append(f"{rows} written otherwise")
+    old, new = {was for was, _ in change.renamed}, {now for _, now in change.renamed}
+    said += [f"column {cut(was)} is called {cut(now)} now" for was, now in change.renamed[:_NAMED]]
+    said += [f"new column {cut(name)}" for name in change.new_columns if name not in new][:_NAMED]
+    said += [f"column {cut(name)} is gone" for name in change.gone_columns if name not in old][:_NAMED]
+    said += [f"column {cut(name)}: {was} -> {now}" for name, was, now in change.retyped[:_NAMED]]
     drifted = [column for column in change.columns if column.drifted and column.drift is not None]
     if drifted:
-        names = ", ".join(f"{column.name} ({_drift(column.drift)})" for column in drifted[:_NAMED])
+        names = ", ".join(f"{cut(column.name)} ({_drift(column.drift)})" for column in drifted[:_NAMED])
         more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""
         said.append(f"drifted: {names}{more}")
     return ", ".join(said)
@@ -173,6 +200,7 @@ def restored(found: Mapping[str, Any]) -> TableChange:
             **found,
             **plain,
             "retyped": tuple(map(tuple, found["retyped"])),
+            "renamed": tuple(map(tuple, found["renamed"])),
             "columns": tuple(columns),
             "label": LabelChange(**found["label"]) if found["label"] is not None else None,
             "leaks": tuple(Leak(**leak) for leak in found["leaks"]),

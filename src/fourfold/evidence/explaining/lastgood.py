@@ -1,8 +1,8 @@
 """The last good run before one that is not: by a metric, and by more than it moves by itself.
 
-How far a metric moves by itself is the widest difference among runs of the same: equal code, data, parameters
-and environment, and seeds that nobody chose, or equal ones. Nothing is run for it; where nobody ran the same
-twice it is not known.
+How far a metric moves by itself is the widest difference among runs of the same: equal code, data,
+parameters, environment, threads and processor, and seeds that nobody chose, or equal ones. Nothing is run for
+it; where nobody ran the same twice it is not known.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import UsageError
 from fourfold.evidence.explaining.explanation import number
 from fourfold.evidence.lineage import Lineage, Makers, metrics_of
+from fourfold.evidence.parting import switches_of
 from fourfold.evidence.states import Key, key_of, one_metric
+from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part
+from fourfold.runs.changes import Part, mapping, value_of
 from fourfold.runs.store import RunNotFoundError, Summary
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 #: So many runs are looked at for repeats, the newest.
 _LOOKED_AT = 60
+#: Facts of the environment that no digest of it has, and that results may hang on.
+_AROUND = ("accelerators", "blas", "simd")
+_Same = tuple[Key, list[bytes]]
 
 
 class Noise(NamedTuple):
@@ -57,6 +62,16 @@ class Wanted(NamedTuple):
             return (value - than if self.goal == "max" else than - value) > noise
         return abs(value - than) > noise
 
+    def told(self, than: float) -> str:
+        """What is good, in words."""
+        limits = [
+            f"{word} {number(limit)}"
+            for word, limit in (("more than", self.above), ("less than", self.below))
+            if limit is not None
+        ]
+        better = {"max": "more than", "min": "less than"}.get(self.goal, "another than")
+        return " and ".join(limits) or f"{better} {number(than)}"
+
 
 class Runs:
     """The runs that measured a metric, and what is known of it.
@@ -75,7 +90,7 @@ class Runs:
             for summary in records.summaries()
             if summary.state == "succeeded" and summary.kind != "replay"
         ]
-        self._keys: dict[RunId, Key] = {}
+        self._keys: dict[RunId, _Same | None] = {}
 
     def metric(self, lineages: Sequence[Lineage], text: str) -> str:
         """The full name of a metric that some run of the lineages measured.
@@ -122,9 +137,8 @@ class Runs:
             other = metrics_of(self._makers.record(summary.id), self._part).get(metric)
             if other is not None and wanted.is_good(other, value, noise):
                 return summary.id
-        better = {"max": "more than", "min": "less than"}.get(wanted.goal, "another than")
         raise RunNotFoundError(
-            f"no earlier run of {record.stage or 'that command'} has a {metric} of {better} {number(value)}",
+            f"no earlier run of {record.stage or 'that command'} has a {metric} of {wanted.told(value)}",
             hint="say what is good: --good-above or --good-below, or name two runs",
         )
 
@@ -151,9 +165,20 @@ class Runs:
                 values.append(value)
         return Noise(max(values) - min(values), len(values)) if len(values) > 1 else Noise()
 
-    def _key(self, run: RunId) -> Key | None:
+    def _key(self, run: RunId) -> "_Same | None":
         """What a run follows from, seeds that nobody chose left out; None where something is not known."""
         if run not in self._keys:
-            self._keys[run] = key_of(self._makers.lineage(run), self._part)
-        found = self._keys[run]
-        return found if all(found) else None
+            lineage = self._makers.lineage(run)
+            around = [_around(step.record) for step in lineage.steps]
+            known = all(value_of(step.record.environment, "digest") for step in lineage.steps)
+            self._keys[run] = (key_of(lineage, self._part), sorted(around)) if known else None
+        return self._keys[run]
+
+
+def _around(record: RunRecord) -> bytes:
+    """What may move a result and is no version of anything: threads, variables, the processor."""
+    host = mapping(value_of(record.environment, "host"))
+    facts = {name: value_of(record.environment, name) for name in _AROUND}
+    declared = mapping(value_of(record.trace, "env")).get("declared")
+    around = {"facts": facts, "cpu": host.get("cpu"), "variables": declared, "switches": switches_of(record)}
+    return canonical({"stage": record.stage, **around})

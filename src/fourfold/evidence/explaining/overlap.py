@@ -4,7 +4,7 @@ Which tables of a run belong together, their names alone tell: ``split/train.csv
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from fourfold.evidence.explaining.rows import Rows
@@ -55,7 +55,13 @@ def pairs(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
                 yield path, other
 
 
-def overlap(train: Rows, test: Rows, names: tuple[str, str], key: str | None = None) -> Overlap:
+def overlap(
+    train: Rows,
+    test: Rows,
+    names: tuple[str, str],
+    key: str | None = None,
+    among: Container[str] | None = None,
+) -> Overlap:
     """What two tables of one run have in common.
 
     Args:
@@ -63,9 +69,12 @@ def overlap(train: Rows, test: Rows, names: tuple[str, str], key: str | None = N
         test: Rows that are measured with.
         names: Their paths.
         key: The column that names a row, where there is one.
+        among: Only these columns are looked at: rows of fewer columns are more often equal by chance, and are
+            compared only with rows of as many.
     """
-    shared = [name for name in train.names if name in set(test.names)]
-    one, two = (train, test) if train.is_alike(test) else (train.only(shared), test.only(shared))
+    shared = [name for name in train.names if name in set(test.names) and (among is None or name in among)]
+    whole = train.is_alike(test) and len(shared) == len(train.names)
+    one, two = (train, test) if whole else (train.only(shared), test.only(shared))
     learned = set(one.texts)
     rows = sum(text in learned for text in two.texts) if shared else 0
     keys = None

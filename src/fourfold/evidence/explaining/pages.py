@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fourfold.evidence.explaining.explanation import (
     Cause,
     Explanation,
+    apart,
     commit_told,
     listed,
     names,
@@ -75,8 +76,9 @@ def _metrics(found: Explanation) -> Iterator[Block]:
     rows = []
     for each in found.metrics:
         noise = "" if each.noise is None else f"{number(each.noise)} among {each.repeats} runs"
-        cells = (each.before, each.after, each.by)
-        texts = ["" if value is None else number(value) for value in cells]
+        texts = ["" if value is None else number(value) for value in (each.before, each.after, each.by)]
+        if each.before is not None and each.after is not None:
+            texts[:2] = apart(each.before, each.after)
         rows.append((_cell(each.name), *(_cell(text) for text in texts), _cell(noise)))
     if rows:
         yield Rows(("Metric", "Before", "After", "Change", "Moves by itself"), tuple(rows))

@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from fourfold.evidence.lineage import is_finite
 from fourfold.runs.changes import Change
 
-#: What a change counts when its size says nothing: changed rows, parameters, code, packages, seeds, host.
+#: What a change counts when its size says nothing: changed rows, parameters, code, packages, seeds, host;
+#: rows that only stand in another order, or are written otherwise and mean the same, count little.
 _BASE = {
     "rows": 0.60,
     "parameter": 0.56,
@@ -27,11 +29,15 @@ _BASE = {
     "library": 0.24,
     "numerics": 0.20,
     "host": 0.16,
+    "order": 0.30,
     "network": 0.12,
+    "writing": 0.12,
     "other": 0.10,
 }
 #: What the size of a change adds at most.
 _SIZE = 0.25
+#: What leads to other results than the one that is told first counts so much less.
+_BESIDE = 0.5
 #: A known harm begins here.
 HARM = 0.90
 #: What scores no more cannot be why.
@@ -74,6 +80,9 @@ class Seen(NamedTuple):
         size: That in words: ``12 % of its rows are gone``.
         harms: Known harms that came with it, in words, the worst first.
         cosmetic: Why it cannot matter although it was read: only comments changed; "" else.
+        lost: Whether what came out of its stages otherwise was read by nothing that leads to the results.
+        beside: The metric that is told first, where it led to other results only; "" else.
+        kind: What a look inside showed it to be: ``order``, ``writing``; "" for what its name says.
     """
 
     stages: tuple[str, ...]
@@ -83,6 +92,9 @@ class Seen(NamedTuple):
     size: str = ""
     harms: tuple[str, ...] = ()
     cosmetic: str = ""
+    lost: bool = False
+    beside: str = ""
+    kind: str = ""
 
 
 def kind_of(change: Change) -> str:
@@ -120,12 +132,14 @@ def _is_parameter(change: Change) -> bool:
 
 def suspicion(change: Change, seen: Seen) -> Suspicion:
     """The score of one change, with its reasons."""
-    kind = kind_of(change)
+    kind = seen.kind or kind_of(change)
     where = _listed(seen.stages)
     if seen.cosmetic:
         return Suspicion(0.02, (seen.cosmetic,))
     if not seen.reaches:
         return Suspicion(0.01, (f"what came out of {where} is the same",))
+    if seen.lost:
+        return Suspicion(0.01, (f"what came out of {where} otherwise was not read on the way to the result",))
     why = [*seen.harms]
     if seen.size:
         why.append(seen.size)
@@ -137,6 +151,9 @@ def suspicion(change: Change, seen: Seen) -> Suspicion:
         score = HARM + 0.02 * min(len(seen.harms), 3) + 0.03 * min(max(seen.share or 0.0, 0.0), 1.0)
     score *= 0.97 ** min(seen.distance, 10)
     why.append(_read(kind, change, where))
+    if seen.beside:
+        score *= _BESIDE
+        why.append(f"leads to other results than {seen.beside}")
     return Suspicion(round(min(score, 1.0), 4), tuple(why))
 
 
@@ -144,7 +161,7 @@ def _share(kind: str, change: Change) -> float | None:
     """How much moved, where the two values tell: versions of a package, two numbers."""
     if kind == "package":
         return _versions(change.before, change.after)
-    if kind == "parameter" and _is_number(change.before) and _is_number(change.after):
+    if kind == "parameter" and is_finite(change.before) and is_finite(change.after):
         most = max(abs(change.before), abs(change.after))
         return abs(change.after - change.before) / most / 2 if most else 0.0
     return None
@@ -160,12 +177,8 @@ def _versions(a: Any, b: Any) -> float | None:
     return 0.1
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _USED = {
-    "rows": "read by {where}",
+    **dict.fromkeys(("rows", "order", "writing"), "read by {where}"),
     "code": "read by {where}",
     "parameter": "a parameter of {where}",
     "command": "the command of {where}",

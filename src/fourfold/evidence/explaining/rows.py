@@ -14,9 +14,9 @@ from typing import Any
 from fourfold.formats.tabular import MAX_COLUMNS, delimiter_of, format_of, is_number
 
 #: Stands between cells where a row has no text of its own.
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 #: Parquet that is larger unpacked, in bytes, or has more cells, is not read.
-_UNPACKED, _CELLS = 512 << 20, 20_000_000
+_UNPACKED, _CELLS = 256 << 20, 6_000_000
 Column = Sequence[str]
 
 
@@ -37,7 +37,7 @@ class Rows:
         names: Sequence[str],
         texts: list[str],
         read: Callable[[], list[Column]],
-        between: str = _BETWEEN,
+        between: str = BETWEEN,
     ) -> None:
         self.names = tuple(names)
         self.texts = texts
@@ -92,15 +92,23 @@ def read_rows(data: bytes, name: str) -> Rows | None:
         return _parquet(data)
     if kind is None or b"\0" in data[:8192]:
         return None
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n")
+    text = _decoded(data.removeprefix(b"\xef\xbb\xbf")).replace("\r\n", "\n")
     if kind in {"csv", "tsv"}:
         return _separated(text, kind)
     return _objects(text, kind)
 
 
+def _decoded(data: bytes) -> str:
+    """Bytes as text; where they are no UTF-8, each as a character of its own, so that none are confused."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def _joined(names: Sequence[str], columns: list[Column]) -> Rows:
     """Columns as rows with texts."""
-    texts = list(map(_BETWEEN.join, zip(*columns, strict=True)))
+    texts = list(map(BETWEEN.join, zip(*columns, strict=True)))
     return Rows(names, texts, lambda: columns)
 
 

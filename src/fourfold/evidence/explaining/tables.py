@@ -9,17 +9,27 @@ table from afar has to do, and is told as that. Rows of a file are `rows`, one c
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress, islice
+from itertools import islice
 from operator import ne
 from typing import NamedTuple
 
-from fourfold.evidence.explaining.columns import SAMPLE, Drift, drift_of, kind_of, nulls_of, tells, thin
-from fourfold.evidence.explaining.rows import Rows, read_rows
+from fourfold.evidence.explaining.columns import (
+    SAMPLE,
+    Drift,
+    drift_of,
+    is_measured,
+    kind_of,
+    nulls_of,
+    tells,
+    thin,
+)
+from fourfold.evidence.explaining.parted import Parted, order_only, renamed
+from fourfold.evidence.explaining.rows import Rows
 from fourfold.evidence.statistics.inference import chi_squared, holm
 from fourfold.storage.redact import HIDDEN
 from fourfold.storage.secrets import is_secret_value, strike
 
-#: Tables of more bytes are not read for a comparison, unless more is asked for.
+#: Tables of more bytes are not read for a comparison.
 BUDGET = 24 << 20
 #: A drift is told from this p value on, corrected, and this effect.
 CERTAIN, WIDE = 0.01, 0.05
@@ -111,7 +121,10 @@ class TableChange(NamedTuple):
         removed: Rows that are gone.
         changed: Rows that are others, by key.
         key: The column by which rows were matched; "" where they are matched as they are.
-        order_only: The same rows in another order.
+        order_only: What alone stands in another order: ``rows``, ``columns``; "" where more is otherwise.
+        rewritten: Rows whose cells are written otherwise and mean the same: ``1.0`` and ``1.00``, ``NA`` and
+            nothing; they are none of those that changed.
+        renamed: Columns that have another name, their cells as they were: the old name, the new one.
         new_columns: Columns that only the second has.
         gone_columns: Columns that only the first has.
         retyped: Columns with other kinds of values: name, before, after.
@@ -130,7 +143,9 @@ class TableChange(NamedTuple):
     removed: int | None = None
     changed: int | None = None
     key: str = ""
-    order_only: bool = False
+    order_only: str = ""
+    rewritten: int = 0
+    renamed: tuple[tuple[str, str], ...] = ()
     new_columns: tuple[str, ...] = ()
     gone_columns: tuple[str, ...] = ()
     retyped: tuple[tuple[str, str, str], ...] = ()
@@ -156,53 +171,19 @@ class TableChange(NamedTuple):
         return min(1.0, max(self.added, self.removed or 0, self.changed or 0) / most)
 
 
-def compare_tables(
-    a_path: str,
-    b_path: str,
-    *,
-    key: str | None = None,
-    label: str | None = None,
-    budget: int = BUDGET,
-    name: str = "",
-) -> TableChange | None:
-    """Compare two files; None where one of them is no table that can be read whole.
-
-    Args:
-        a_path: The one.
-        b_path: The other.
-        key: The column that names a row; found where one does.
-        label: The column of labels.
-        budget: So many bytes are read of each; larger files are not compared, and that is said.
-        name: What the table is called, its end telling the format; by default the second path.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    data = []
-    for path in (a_path, b_path):
-        with open(path, "rb") as file:
-            data.append(file.read(budget + 1))
-    called = name or b_path
-    if any(len(each) > budget for each in data):
-        return TableChange(called, (None, None), why=f"larger than {budget} bytes: its rows are not compared")
-    return compare_bytes(data[0], data[1], called, key=key, label=label)
-
-
-def compare_bytes(
-    a: bytes, b: bytes, name: str, *, key: str | None = None, label: str | None = None
-) -> TableChange | None:
-    """As `compare_tables`, for two contents."""
-    first, second = read_rows(a, name), read_rows(b, name)
-    if first is None or second is None:
-        return None
-    return compare_rows(first, second, name, key=key, label=label)
-
-
 def compare_rows(
     a: Rows, b: Rows, name: str, *, key: str | None = None, label: str | None = None
 ) -> TableChange:
-    """As `compare_tables`, for rows that are read."""
-    parted = _Parted(a, b)
+    """Compare two states of a table.
+
+    Args:
+        a: Rows of the one.
+        b: Rows of the other.
+        name: What the table is called.
+        key: The column that names a row; found where one does.
+        label: The column of labels.
+    """
+    parted = Parted(a, b)
     counts = (len(a.texts), len(b.texts))
     found = TableChange(
         name,
@@ -210,12 +191,14 @@ def compare_rows(
         parted.sizes[1],
         parted.sizes[0],
         0,
-        order_only=parted.is_same and a.texts != b.texts and a.is_alike(b),
+        order_only=order_only(a, b, parted),
+        rewritten=parted.rewritten,
+        renamed=renamed(a, b),
         new_columns=tuple(each for each in b.names if each not in a.names),
         gone_columns=tuple(each for each in a.names if each not in b.names),
         duplicates=(counts[0] - len(set(a.texts)), counts[1] - len(set(b.texts))),
     )
-    if parted.is_same and a.names == b.names:
+    if parted.is_same and set(a.names) == set(b.names):
         return found
     found = _matched(found, parted, key)
     found = _by_column(found, parted)
@@ -225,53 +208,15 @@ def compare_rows(
     return found
 
 
-class _Parted:
-    """Rows that both tables have, and those that only one of them has, in their columns in common."""
-
-    def __init__(self, a: Rows, b: Rows) -> None:
-        self.names = [name for name in a.names if name in set(b.names)]
-        self._a, self._b = (a, b) if a.is_alike(b) else (a.only(self.names), b.only(self.names))
-        # Of each side, which rows the other has not: copies count one by one.
-        self._first = _lacking(self._a.texts, self._b.texts)
-        self._second = _lacking(self._b.texts, self._a.texts)
-        self.sizes = (sum(self._first), sum(self._second))
-        self.is_same = not any(self.sizes)
-        self._common = [not lacks for lacks in self._first]
-        self._known: dict[str, list[Sequence[str]]] = {}
-
-    def of(self, name: str) -> list[Sequence[str]]:
-        """One column: of what both have, of what the first has, of what the second has."""
-        if name not in self._known:
-            first, second = self._a.column(name), self._b.column(name)
-            self._known[name] = [
-                list(compress(first, self._common)) if self.sizes[0] else first,
-                list(compress(first, self._first)) if self.sizes[0] else (),
-                list(compress(second, self._second)) if self.sizes[1] else (),
-            ]
-        return self._known[name]
-
-
-def _lacking(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
-    """Of each text, whether the others lack it."""
-    there = set(others)
-    if len(there) == len(others) and len(set(texts)) == len(texts):
-        return [text not in there for text in texts]
-    left = Counter(others)
-    found = []
-    for text in texts:
-        has = left[text] > 0
-        if has:
-            left[text] -= 1
-        found.append(not has)
-    return found
-
-
 # --- rows -------------------------------------------------------------------------------------------------
 
 
-def _matched(found: TableChange, parted: _Parted, key: str | None) -> TableChange:
+def _matched(found: TableChange, parted: Parted, key: str | None) -> TableChange:
     """Which of the rows that differ are the same row with other cells; and examples."""
-    chosen = key if key in parted.names else _key(parted)
+    asked = key if key in parted.names and key is not None else None
+    chosen = asked if asked is not None and _names_rows(parted, asked) else _key(parted)
+    if asked is not None and chosen != asked:
+        found = found._replace(why=f"column {cut(asked)} does not name rows: some have the same")
     columns = {name: parted.of(name)[1:] for name in parted.names}
     places: list[tuple[int, int]] = []
     if chosen is not None:
@@ -301,17 +246,22 @@ def _matched(found: TableChange, parted: _Parted, key: str | None) -> TableChang
     )
 
 
-def _key(parted: _Parted) -> str | None:
+def _key(parted: Parted) -> str | None:
     """A column whose cells name the rows of both tables: one that is called so, or the first."""
     likely = [name for name in parted.names if KEY.fullmatch(name)]
     for name in dict.fromkeys([*likely, *parted.names[:1]]):
-        common, first, second = parted.of(name)
-        known = set(common)
-        if len(known) == len(common) and all(
-            len(set(part)) == len(part) and known.isdisjoint(part) for part in (first, second)
-        ):
+        if _names_rows(parted, name):
             return name
     return None
+
+
+def _names_rows(parted: Parted, name: str) -> bool:
+    """Whether the cells of a column name the rows of both tables."""
+    common, first, second = parted.of(name)
+    known = set(common)
+    return len(known) == len(common) and all(
+        len(set(part)) == len(part) and known.isdisjoint(part) for part in (first, second)
+    )
 
 
 _Columns = Mapping[str, Sequence[Sequence[str]]]
@@ -343,7 +293,7 @@ def cut(text: str) -> str:
 # --- columns ----------------------------------------------------------------------------------------------
 
 
-def _by_column(found: TableChange, parted: _Parted) -> TableChange:
+def _by_column(found: TableChange, parted: Parted) -> TableChange:
     changed = {column.name: column.changed for column in found.columns}
     columns = []
     retyped = []
@@ -357,7 +307,9 @@ def _by_column(found: TableChange, parted: _Parted) -> TableChange:
         kinds = [kind_of([*common[:2000], *part[:2000]]) for part in (first, second)]
         if kinds[0] != kinds[1] and "empty" not in kinds:
             retyped.append((name, kinds[0], kinds[1]))
-        drift = drift_of(common, first, second) if name != found.key else None
+        drift = None
+        if name != found.key or is_measured([*first, *second]):
+            drift = drift_of(*parted.samples(name))
         columns.append(ColumnChange(name, nulls, changed.get(name, 0), drift))
     tested = [column.drift.p for column in columns if column.drift is not None]
     corrected = iter(holm(tested))
@@ -388,10 +340,10 @@ def _unseen(drift: Drift | None) -> bool:
     return drift is not None and bool(drift.new or drift.gone)
 
 
-def _label(parted: _Parted, name: str, found: TableChange) -> LabelChange | None:
+def _label(parted: Parted, name: str, found: TableChange) -> LabelChange | None:
     if name not in parted.names:
         return None
-    samples = [Counter(column) for column in parted.of(name)]
+    samples = [Counter(column) for column in parted.samples(name)]
     values = sorted(set().union(*samples))
     before, after = samples[0] + samples[1], samples[0] + samples[2]
     if len(values) > 2 * 10 or not before or not after:
@@ -413,13 +365,15 @@ def _leaks(a: Rows, b: Rows, label: str, change: TableChange) -> tuple[Leak, ...
     """Columns that tell the label in the second table and did not in the first."""
     found = []
     after = _thinned(b)
-    before = _thinned(a) if label in a.names else {}
+    old = {new: was for was, new in change.renamed}
+    before = _thinned(a) if old.get(label, label) in a.names else {}
+    if label in old and before:
+        before[label] = before[old[label]]
     for name in _written_anew(after, label, change):
         now = tells(after[name], after[label])
         if now < LEAK:
             continue
-        known = name in before and name not in change.new_columns
-        then = tells(before[name], before[label]) if known else None
+        then = tells(before[was], before[label]) if (was := old.get(name, name)) in before else None
         if then is None or then < now - (1 - LEAK):
             found.append(Leak(name, None if then is None else round(then, 4), round(now, 4)))
     return tuple(found)

@@ -6,24 +6,15 @@ decided by them is `statistics`.
 
 import math
 from functools import lru_cache
-from statistics import NormalDist
 
 _TINY = 1e-300
 _ENOUGH = 1e-16
 _STEPS = 10_000
-_NORMAL = NormalDist()
 
 
 def normal_cdf(x: float) -> float:
     """The standard normal distribution function (DLMF 7.2.2: by the complementary error function)."""
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
-
-
-def normal_quantile(p: float) -> float:
-    """Where the standard normal distribution function is ``p`` (Wichura 1988, AS 241), infinite ends too."""
-    if p <= 0.0 or p >= 1.0:
-        return -math.inf if p <= 0.0 else math.inf
-    return _NORMAL.inv_cdf(p)
 
 
 def beta_regularized(x: float, a: float, b: float) -> float:
@@ -115,11 +106,6 @@ def t_upper(x: float, df: float) -> float:
     else:
         tail = 0.5 * beta_regularized(df / (df + square), df / 2.0, 0.5)
     return tail if x >= 0 else 1.0 - tail
-
-
-def t_cdf(x: float, df: float) -> float:
-    """Student's t distribution function with ``df`` degrees of freedom, which need not be whole."""
-    return t_upper(-x, df)
 
 
 def t_quantile(p: float, df: float) -> float:

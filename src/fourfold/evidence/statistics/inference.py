@@ -5,9 +5,7 @@ functions are `distributions`, decisions made one value at a time `sequential`.
 """
 
 import math
-import random
-from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from fourfold.base.errors import UsageError
@@ -15,16 +13,14 @@ from fourfold.evidence.statistics.distributions import (
     chi2_upper,
     kolmogorov_upper,
     normal_cdf,
-    normal_quantile,
     t_quantile,
     t_upper,
 )
 
 #: Fewer pairs than these never certify that two things are equivalent.
 FEWEST_PAIRS = 6
-#: Sign flips up to so many are all tried; two samples up to so many cells are compared exactly.
-_ALL_FLIPS = 1 << 14
-_EXACT_CELLS = 250_000
+#: Two samples up to so many cells are compared exactly: some milliseconds.
+_EXACT_CELLS = 20_000
 
 
 class TooFewValuesError(UsageError):
@@ -79,44 +75,42 @@ class Tested(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean, its sum exactly rounded.
+    """The mean, its sum exactly rounded; NaN where both infinities are among the values.
 
     Raises:
         TooFewValuesError: there is no value.
     """
     _at_least(1, values)
-    return math.fsum(values) / len(values)
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum is no float, though the mean is one
+        return math.fsum(value / len(values) for value in values)
+    except ValueError:
+        return math.nan
 
 
 def variance(values: Sequence[float]) -> float:
-    """The sample variance (divided by n - 1), in two passes.
+    """The sample variance (divided by n - 1), in two passes; infinite where no float holds it.
+
+    Raises:
+        TooFewValuesError: there are fewer than two values.
+    """
+    return deviation(values) * deviation(values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """The sample standard deviation: the root of the `variance`, also where that is too small or too large.
 
     Raises:
         TooFewValuesError: there are fewer than two values.
     """
     _at_least(2, values)
     middle = mean(values)
-    return math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
-
-
-def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """The confidence interval of a mean by Student's t (Student 1908).
-
-    Raises:
-        TooFewValuesError: there are fewer than two values.
-    """
-    error = math.sqrt(variance(values) / len(values))
-    return _interval(mean(values), error, len(values) - 1, level)
-
-
-def difference_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
-    """The confidence interval of mean(b) - mean(a), variances unequal (Welch 1947).
-
-    Raises:
-        TooFewValuesError: a sample has fewer than two values.
-    """
-    error, df = _welch(a, b)
-    return _interval(mean(b) - mean(a), error, df, level)
+    widest = max(abs(value - middle) for value in values)
+    if not 0.0 < widest < math.inf:
+        return widest
+    total = math.fsum(((value - middle) / widest) ** 2 for value in values)
+    return widest * math.sqrt(total / (len(values) - 1))
 
 
 def _interval(middle: float, error: float, df: float, level: float) -> Interval:
@@ -126,12 +120,12 @@ def _interval(middle: float, error: float, df: float, level: float) -> Interval:
 
 def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Standard error of the difference, and degrees of freedom (Satterthwaite 1946)."""
-    first, second = variance(a) / len(a), variance(b) / len(b)
-    both = first + second
-    if both == 0.0:
-        return 0.0, float(len(a) + len(b) - 2)
-    df = both * both / (first * first / (len(a) - 1) + second * second / (len(b) - 1))
-    return math.sqrt(both), df
+    first, second = deviation(a) / math.sqrt(len(a)), deviation(b) / math.sqrt(len(b))
+    error = math.hypot(first, second)
+    if not 0.0 < error < math.inf:
+        return error, float(len(a) + len(b) - 2)
+    shares = (first / error) ** 2, (second / error) ** 2
+    return error, 1.0 / (shares[0] ** 2 / (len(a) - 1) + shares[1] ** 2 / (len(b) - 1))
 
 
 def _at_least(least: int, *samples: Sequence[float]) -> None:
@@ -158,7 +152,7 @@ def tost_paired(
     if len(before) != len(after):
         raise UsageError(f"pairs need as many values on both sides, not {len(before)} and {len(after)}")
     differences = [second - first for first, second in zip(before, after, strict=True)]
-    spread = math.sqrt(variance(differences))
+    spread = deviation(differences)
     n = len(differences)
     return _tost(mean(differences), spread / math.sqrt(n), n - 1, margin, alpha, spread, n)
 
@@ -217,11 +211,15 @@ def tost_power(n: int, spread: float, margin: float, difference: float = 0.0, al
         return chance * math.exp(log_scale + (df - 1) * math.log(ratio) - 0.5 * df * ratio * ratio)
 
     # Beyond these the density is nothing, and no sample passes when its deviation is above the first.
-    top = min(margin / error / critical, 1.0 + 12.0 / math.sqrt(2.0 * df))
+    far = 12.0 / math.sqrt(2.0 * df)
+    low, top = max(0.0, 1.0 - far), min(margin / error / critical, 1.0 + far)
+    if top <= low:
+        return 0.0
     steps = 400
-    width = top / steps
+    width = (top - low) / steps
     total = math.fsum(
-        (1 if k in (0, steps) else 4 if k % 2 else 2) * weighed(k * width or 1e-12) for k in range(steps + 1)
+        (1 if k in (0, steps) else 4 if k % 2 else 2) * weighed(low + k * width or 1e-12)
+        for k in range(steps + 1)
     )
     return min(1.0, max(0.0, total * width / 3.0))
 
@@ -251,68 +249,6 @@ def tost_needed(
     return high
 
 
-# -- without a distribution -------------------------------------------------
-
-
-def sign_flip(differences: Sequence[float], draws: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p value that paired differences are symmetric around zero (Fisher 1935).
-
-    All flips where they are few; else random ones, counted with the observed one (Phipson and Smyth 2010), so
-    that the value is never too small.
-
-    Raises:
-        TooFewValuesError: there is no difference.
-    """
-    _at_least(1, differences)
-    sizes = [abs(each) for each in differences]
-    observed = abs(math.fsum(differences)) * (1.0 - 1e-12)
-    if 1 << len(sizes) <= _ALL_FLIPS:
-        signs: Iterable[Sequence[int]] = product((1, -1), repeat=len(sizes))
-        reached = [_flipped(sizes, each) >= observed for each in signs]
-        return sum(reached) / len(reached)
-    rng = random.Random(seed)  # noqa: S311 - for draws, and repeatable
-    found = sum(_flipped(sizes, rng.choices((1, -1), k=len(sizes))) >= observed for _ in range(draws))
-    return (found + 1) / (draws + 1)
-
-
-def _flipped(sizes: Sequence[float], signs: Sequence[int]) -> float:
-    return abs(math.fsum(size * sign for size, sign in zip(sizes, signs, strict=True)))
-
-
-def bootstrap_bca(
-    values: Sequence[float],
-    statistic: Callable[[Sequence[float]], float] = mean,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """The bias-corrected and accelerated bootstrap interval (Efron 1987).
-
-    Raises:
-        TooFewValuesError: there are fewer than two values.
-    """
-    _at_least(2, values)
-    rng = random.Random(seed)  # noqa: S311 - for draws, and repeatable
-    n, observed = len(values), statistic(values)
-    found = sorted(statistic(rng.choices(values, k=n)) for _ in range(draws))
-    if found[0] == found[-1]:
-        return Interval(found[0], found[-1], level)
-    below = sum(each < observed for each in found) + 0.5 * sum(each == observed for each in found)
-    bias = normal_quantile(min(max(below / draws, 0.5 / draws), 1.0 - 0.5 / draws))
-    without = [statistic([*values[:k], *values[k + 1 :]]) for k in range(n)]
-    middle = mean(without)
-    cubes = math.fsum((middle - each) ** 3 for each in without)
-    squares = math.fsum((middle - each) ** 2 for each in without)
-    acceleration = cubes / (6.0 * squares**1.5) if squares else 0.0
-
-    def end(p: float) -> float:
-        moved = bias + normal_quantile(p)
-        place = normal_cdf(bias + moved / (1.0 - acceleration * moved))
-        return found[min(draws - 1, max(0, math.ceil(place * draws) - 1))]
-
-    return Interval(end((1.0 - level) / 2.0), end((1.0 + level) / 2.0), level)
-
-
 # -- many tests at once -----------------------------------------------------
 
 
@@ -326,17 +262,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the share of false ones stays below the level (Benjamini, Hochberg 1995)."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    adjusted, reached = [0.0] * len(order), 1.0
-    for rank in range(len(order), 0, -1):
-        at = order[rank - 1]
-        reached = min(reached, len(order) / rank * p_values[at])
-        adjusted[at] = reached
-    return adjusted
-
-
 # -- two distributions ------------------------------------------------------
 
 
@@ -344,14 +269,14 @@ def ks_two_sample(a: Sequence[float], b: Sequence[float]) -> Tested:
     """The test of Kolmogorov and Smirnov that two samples are of one distribution, two-sided.
 
     Small samples exactly (paths in a lattice, Hodges 1958; with ties on the safe side), large ones by the
-    limit. NaN is left out by the caller.
+    limit. NaN is left out.
 
     Raises:
         TooFewValuesError: a sample is empty.
     """
-    _at_least(1, a, b)
-    n, m = len(a), len(b)
-    first, second = sorted(a), sorted(b)
+    first, second = (sorted(value for value in side if not math.isnan(value)) for side in (a, b))
+    _at_least(1, first, second)
+    n, m = len(first), len(second)
     i = j = gap = 0
     while i < n and j < m:
         value = min(first[i], second[j])

@@ -1,38 +1,13 @@
-"""Decisions made one observation at a time: Wald's test of two hypotheses, and binary search with noise.
+"""Decisions made one observation at a time: binary search with noise.
 
 Pure: nothing is run here. Who probes is `bisect`.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from fourfold.base.errors import UsageError
-
-
-class SequentialTest:
-    """The sequential probability ratio test (Wald 1945): which of two hypotheses, with few values.
-
-    Args:
-        alpha: Chance to say ``second`` where the first holds; at most so, nearly.
-        beta: Chance to say ``first`` where the second holds.
-    """
-
-    def __init__(self, alpha: float = 0.05, beta: float = 0.05) -> None:
-        self._upper = math.log((1.0 - beta) / alpha)
-        self._lower = math.log(beta / (1.0 - alpha))
-        self.evidence = 0.0
-        self.answer: Literal["first", "second"] | None = None
-
-    def tell(self, log_ratio: float) -> Literal["first", "second"] | None:
-        """Take in log P(value | second) - log P(value | first); gives the answer once there is one."""
-        if self.answer is None:
-            self.evidence += log_ratio
-            if self.evidence >= self._upper:
-                self.answer = "second"
-            elif self.evidence <= self._lower:
-                self.answer = "first"
-        return self.answer
 
 
 def normal_log_ratio(value: float, first: float, second: float, spread: float) -> float:
