@@ -1,7 +1,7 @@
 """What recording costs: a short stage, and ``examples/churn``; alone: ``python -m benchmarks.capture``.
 
-The same pipelines, recorded, recorded without being traced, and not recorded at all, take turns; the medians
-of several rounds. Asked of recording: at most `MOST_SHORT` for a short stage, 5 % of a stage of ten
+The same pipelines, recorded, recorded without being traced, and not recorded at all, take turns; the median
+of the differences within a round. Asked of recording: at most `MOST_SHORT` for a short stage, 5 % of a stage of ten
 seconds; of tracing at most 3 % of the lab.
 """
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ MOST_SHORT = 0.08
 #: The share of the lab that tracing may add.
 MOST_LAB = 0.03
 _ROUNDS = 9
-_LAB_ROUNDS = 7
+_LAB_ROUNDS = 11
 _SHORT = "stages:\n  shell: {cmd: cat in.txt > a.txt, deps: [in.txt], outs: [a.txt]}\n"
 _PYTHON = (
     "stages:\n  python: {cmd: \"python -c 'import numpy'; cp in.txt b.txt\", deps: [in.txt], outs: [b.txt]}\n"
@@ -67,16 +67,21 @@ def measure_capture() -> Costs:
         shutil.copytree(ROOT / "examples" / "churn", lab, dirs_exist_ok=True)
         _call(lab, env, sys.executable, "generate.py", "data/raw")
         _call(lab, env, find_ff(), "add", "--quiet", "data/raw")
-        off, untraced, whole = _medians(lab, env, _LAB_ROUNDS, _OFF, _UNTRACED, {})
-    return Costs(short[0], short[1], off, (whole - untraced) / off, whole / off - 1)
+        off, untraced, whole = _rounds(lab, env, _LAB_ROUNDS, _OFF, _UNTRACED, {})
+    lasts = statistics.median(off)
+    return Costs(short[0], short[1], lasts, _more(untraced, whole) / lasts, _more(off, whole) / lasts)
 
 
 def _added(folder: Path, text: str, env: Mapping[str, str]) -> float:
     work = _project(folder, env)
     (work / "in.txt").write_text("1\n")
     (work / "dvc.yaml").write_text(text)
-    off, whole = _medians(work, env, _ROUNDS, _OFF, {})
-    return whole - off
+    return _more(*_rounds(work, env, _ROUNDS, _OFF, {}))
+
+
+def _more(less: Sequence[float], more: Sequence[float]) -> float:
+    """What is added, in seconds: rounds are compared in themselves, as machines have slow minutes."""
+    return statistics.median(after - before for before, after in zip(less, more, strict=True))
 
 
 def _project(folder: Path, env: Mapping[str, str]) -> Path:
@@ -86,15 +91,18 @@ def _project(folder: Path, env: Mapping[str, str]) -> Path:
     return folder
 
 
-def _medians(work: Path, env: Mapping[str, str], rounds: int, *switches: Mapping[str, str]) -> list[float]:
-    """Seconds of a whole run, for each of several environments, which take turns."""
+def _rounds(
+    work: Path, env: Mapping[str, str], rounds: int, *switches: Mapping[str, str]
+) -> list[list[float]]:
+    """Seconds of whole runs, for each of several environments, which take turns, to and fro."""
     samples: list[list[float]] = [[] for _ in switches]
     for number in range(rounds + 1):
-        for at, switch in enumerate(switches):
+        order = list(enumerate(switches))
+        for at, switch in order if number % 2 else order[::-1]:
             seconds = _call(work, {**env, **switch}, find_ff(), "repro", "-f", "-j", "1", "--quiet")
             if number:  # the first round fills caches
                 samples[at].append(seconds)
-    return [statistics.median(sample) for sample in samples]
+    return samples
 
 
 def _call(folder: Path, env: Mapping[str, str], *words: str) -> float:
