@@ -3,11 +3,13 @@
 Records may come from elsewhere, and from other versions: what is not as expected is read as not known.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from fourfold.base.errors import FourfoldError
+from fourfold.content.objects import is_object_name
 from fourfold.formats.native.fact import Fact, Section
 from fourfold.formats.native.record import RunRecord, is_id
 
@@ -87,10 +89,42 @@ def by_path(value: object) -> dict[str, Mapping[str, Any]]:
 
 
 def rows_of(record: RunRecord, name: str) -> list[Mapping[str, Any]]:
-    """The rows of a fact of the data that have a path: inputs, outputs."""
+    """The rows of a fact of the data that have a path: inputs, outputs.
+
+    A digest that is none, or a number that no file has, is left out of its row: a name that leads out of the
+    cache is never followed, whoever reads.
+    """
     value = value_of(record.data, name)
     rows = value if isinstance(value, list | tuple) else ()
-    return [row for row in rows if isinstance(row, Mapping) and isinstance(row.get("path"), str)]
+    return [_sound(row) for row in rows if isinstance(row, Mapping) and _is_path(row.get("path"))]
+
+
+def _is_path(text: object) -> bool:
+    """Whether a file system can be asked for it at all."""
+    if not isinstance(text, str) or "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(os.fsencode(text))
+    except UnicodeEncodeError:
+        return False
+
+
+def _sound(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    wrong = {key for key, fits in _SOUND.items() if row.get(key) is not None and not fits(row[key])}
+    return {key: value for key, value in row.items() if key not in wrong} if wrong else row
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+_SOUND: Mapping[str, Callable[[Any], bool]] = {
+    "md5": lambda value: isinstance(value, str) and is_object_name(value),
+    "blake3": lambda value: isinstance(value, str) and is_id(value),
+    "role": lambda value: isinstance(value, str),
+    "size": _is_count,
+    "nfiles": _is_count,
+}
 
 
 def params_of(record: RunRecord, part: Part) -> Mapping[str, Mapping[str, Any]]:

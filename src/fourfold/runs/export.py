@@ -110,11 +110,19 @@ def read(data: bytes, source: str = "run export") -> Exported:
         raise ExportCorruptError(f"{source} does not have exactly the parts that its record names")
     stated = document.get("statements", {})
     for name, text in stated.items() if isinstance(stated, dict) else [("", None)]:
-        if not isinstance(text, str) or digest(text.encode(errors="replace")) != name:
+        if not isinstance(text, str) or _digest(text) != name:
             raise ExportCorruptError(
                 f"statement {name[:12]!r} in {source} has other bytes than its name says"
             )
     return Exported(RunId(str(run)), value, parts, gone, stated)
+
+
+def _digest(text: str) -> str:
+    """BLAKE3 of a text in UTF-8; "" for one that has no such bytes."""
+    try:
+        return digest(text.encode())
+    except UnicodeEncodeError:
+        return ""
 
 
 # --- for people -------------------------------------------------------------------------------------------

@@ -174,13 +174,16 @@ class Records:
     # -- reading ----------------------------------------------------------------------------------
 
     def head(self) -> RunId | None:
-        """The last run of the chain; None before the first."""
+        """The last run of the chain, whether its record is still here or not; None before the first.
+
+        The next record names it in any case: one that was taken out leaves a gap that stays.
+        """
         try:
             with open(os.path.join(self.folder, "head"), encoding="ascii", errors="replace") as file:
                 text = file.read(80).strip()
         except OSError:
             return None
-        return RunId(text) if is_id(text) and os.path.exists(self._path("records", text)) else None
+        return RunId(text) if is_id(text) else None
 
     def get(self, name: RunId) -> RunRecord:
         """One record.

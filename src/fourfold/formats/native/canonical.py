@@ -7,6 +7,7 @@ digest of stored bytes; nothing has to be written again to be checked.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,13 @@ from fourfold.base.errors import InvalidFileError
 
 #: No document of ours is larger, in bytes.
 MOST = 256 * 1024 * 1024
+#: Nor is any nested deeper: whoever walks through one may do so by recursion.
+DEEPEST = 100
+_BRACKETS = b"[]{}"
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_NOT_STRUCTURE = bytes(set(range(256)) - set(_BRACKETS + b'"\\'))
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class BadDocumentError(InvalidFileError):
@@ -67,14 +75,42 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
     """Read a document.
 
     Raises:
-        BadDocumentError: it is no JSON object, or too large.
+        BadDocumentError: it is no JSON object in UTF-8, or too large, or too deep.
     """
     if len(data) > MOST:
         raise BadDocumentError(f"{source} is larger than {MOST} bytes")
+
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode(), parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise BadDocumentError(f"{source} is not JSON: {str(error)[:80]}") from error
     if not isinstance(value, dict):
         raise BadDocumentError(f"{source} is not a JSON object")
+    if _is_deep(data):
+        raise BadDocumentError(f"{source} is nested deeper than {DEEPEST}")
     return value
+
+
+def finite(text: str) -> float:
+    """A number of JSON as a float.
+
+    Raises:
+        ValueError: it is none, or beyond what a float can be: readers would not agree on it.
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
+def _is_deep(data: bytes) -> bool:
+    """Whether JSON is nested too deeply: told from its brackets, at a fraction of the cost of a walk."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return False
+    # A bracket in a string leaves an odd number of quotes before it, so that one of them stays.
+    left = data.translate(_ALIKE, _NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' in left or b"\\" in left:
+        left = _STRING.sub(b"", data).translate(_ALIKE, _NOT_BRACKETS)
+    for _layer in range(DEEPEST):
+        left = left.replace(b"[]", b"")
+    return bool(left)

@@ -19,6 +19,10 @@ RunId = NewType("RunId", str)
 PartId = NewType("PartId", str)
 
 SCHEMA = "fourfold.run/1"
+#: No record from elsewhere is larger, in bytes: one has some kilobytes.
+MOST_RECORD = 16 << 20
+#: No run takes longer, in seconds: some thirty thousand years, and a number that every reader can show.
+_LONGEST = 1e12
 _ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 #: The four, in their order.
 COORDINATES = ("code", "data", "environment", "randomness")
@@ -205,5 +209,5 @@ def _is_sound(outcome: Outcome, times: Times) -> bool:
         and type(outcome.code) is int
         and all(isinstance(moment, str) for moment in (times.started, times.ended))
         and type(times.seconds) in {int, float}
-        and 0 <= times.seconds < float("inf")
+        and 0 <= times.seconds < _LONGEST
     )
