@@ -17,7 +17,10 @@ import pytest
 from fourfold.cli.main import Invocation
 from fourfold.evidence.auditing import signing, statements
 from fourfold.evidence.auditing.documents import audit_file
+from fourfold.formats.attest import dsse, intoto, verdict
 from fourfold.formats.native.canonical import canonical, digest
+from fourfold.formats.native.record import RunId
+from fourfold.runs import envelopes
 from fourfold.runs.place import Place
 from fourfold.runs.store import records_of
 from fourfold.wiring import find_place
@@ -281,6 +284,24 @@ def test_a_head_that_was_moved_back_is_named(repo: Repo) -> None:
     assert repo.kinds(code=0, weight="note") == {"chain-missing": ["chain"]}
 
 
+def test_a_chain_that_was_cut_off_at_its_end_is_named_by_the_lock_file_and_stays_broken(repo: Repo) -> None:
+    runs = [repo.run_id(name) for name in ("@", "@~1", "@~2")]
+    shutil.copytree(repo.path / ".dvc/fourfold/runs", repo.path.parent / "whole")
+    for run in runs[:2]:
+        repo.document("records", run).unlink()
+    (repo.path / ".dvc/fourfold/runs/list").unlink()
+    head = repo.path / ".dvc/fourfold/runs/head"
+    head.write_text(runs[2])
+    assert repo.kinds() == {"run-missing": ["fourfold.lock: prepare", "fourfold.lock: train"]}
+    # Where the head is not moved back, the next run names the record that is gone, and goes on naming it.
+    head.write_text(runs[0])
+    repo.run("repro", "-f", "-q")
+    assert repo.kinds() == {"chain-gap": [f"run {runs[0][:12]}"]}
+    for run in runs[:2]:  # until it is brought back
+        shutil.copy(repo.path.parent / "whole/records" / run[:2] / run[2:], repo.document("records", run))
+    assert repo.audit()["broken"] == []
+
+
 def test_a_part_that_was_swapped_or_taken_is_named(repo: Repo) -> None:
     parts = sorted((repo.path / ".dvc/fourfold/runs/parts").glob("*/*"))
     first, second = parts[0], parts[1]
@@ -350,6 +371,27 @@ def test_a_statement_that_was_changed_and_named_anew_is_named(repo: Repo, tmp_pa
     found = repo.kinds()
     assert found["signature-bad"] == [f"statement {digest(data)[:12]}"]
     assert found["verdict-missing"] == ["fourfold.lock: train"]
+
+
+def test_an_old_verdict_that_a_later_one_overruled_is_told(repo: Repo) -> None:
+    name = repo.verified()
+    place = repo.place._replace(environ={"HOME": "/nowhere"})
+    records = records_of(place)
+    run = records.resolve("train")
+
+    def later(level: str, asked: str, *tried: str) -> dict[str, list[str]]:
+        said = {"level": level, "asked": asked, "holds": False, "tried": list(tried), "outputs": []}
+        statements.record_verdict(place, records, run, said)
+        found = repo.kinds(code=0, weight="open")
+        del found["statement-unsigned"]
+        return found
+
+    assert later("inconclusive", "bitwise", "bitwise", "canonical") == {}
+    assert later("numeric", "canonical", "canonical") == {}  # it did not look for more
+    assert later("different", "bitwise", "bitwise", "canonical") == {
+        "verdict-overruled": ["fourfold.lock: train"]
+    }
+    assert name in (repo.path / "fourfold.lock").read_text()
 
 
 @pytest.mark.parametrize(
@@ -466,6 +508,82 @@ def test_a_statement_alone_is_audited(repo: Repo, tmp_path: Path) -> None:
     }
     (tmp_path / "said.json").write_bytes(path.read_bytes().replace(b'payload":"ey', b'payload":"fy'))
     assert "statement-damaged" in repo.kinds(str(tmp_path / "said.json"))
+
+
+def test_a_long_statement_alone_is_audited(repo: Repo, tmp_path: Path) -> None:
+    place = repo.place
+    outputs = [{"path": f"folder/file-{at}", "level": "bitwise"} for at in range(3000)]
+    records = records_of(place)
+    run = records.resolve("train")
+    name = statements.record_verdict(place, records, run, {**FOUND, "outputs": outputs})
+    shutil.copy(repo.document("statements", run) / name[:2] / name[2:], tmp_path / "said.json")
+    assert (tmp_path / "said.json").stat().st_size > 1 << 17
+    assert repo.kinds(str(tmp_path / "said.json"), code=0, weight="open") == {
+        "statement-unsigned": [f"statement {name[:12]}"]
+    }
+
+
+def test_a_statement_of_another_run_in_an_archive_is_named(repo: Repo, tmp_path: Path) -> None:
+    name = repo.verified()
+    data = (repo.document("statements", repo.run_id("train")) / name[:2] / name[2:]).read_bytes()
+    other = repo.run_id("prepare")
+    folder = repo.document("statements", other) / name[:2]
+    folder.mkdir(parents=True)
+    (folder / name[2:]).write_bytes(data)
+    subject = f"statement {name[:12]}"
+    assert repo.kinds() == {"statement-misplaced": [subject]}
+    repo.run("export", "train", "-o", str(tmp_path / "run.zip"))
+    assert repo.kinds(str(tmp_path / "run.zip")) == {"statement-misplaced": [subject]}
+    repo.run("runs", "export", "prepare", "-o", str(tmp_path / "run.json"))
+    assert repo.kinds(str(tmp_path / "run.json")) == {"statement-misplaced": [subject]}
+
+
+def test_a_text_in_an_export_that_is_no_unicode_is_named(repo: Repo, exported: Path) -> None:
+    document = json.loads(exported.read_bytes())
+    document["statements"] = {digest(b"?"): "\ud800"}
+    exported.write_text(json.dumps(document))
+    assert repo.kinds(str(exported)) == {"export-damaged": [str(exported)]}
+
+
+def test_a_key_that_stands_twice_in_a_record_is_told(repo: Repo) -> None:
+    data = repo.document("records", repo.run_id("train")).read_bytes()
+    twice = data.replace(b'"kind":"stage",', b'"kind":"command","kind":"stage",')
+    fresh = repo.document("records", digest(twice))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(twice)
+    found = repo.audit(code=1)
+    assert [one["kind"] for one in found["broken"]] == ["chain-fork"]
+    assert [one["subject"] for one in found["open"]] == [f"run {digest(twice)[:12]}"]
+    assert found["open"][0]["kind"] == "record-odd"
+
+
+def test_what_a_statement_says_looks_like_no_finding_of_ours(repo: Repo) -> None:
+    run = repo.run_id("train")
+    said = verdict.parse({**FOUND, "run": run})
+    subjects = (
+        intoto.Resource(statements.RECORD, {"blake3": run}),
+        intoto.Resource("x\n  nothing is broken\n", {"blake3": "ab" * 32}),
+    )
+    envelopes.keep(
+        records_of(repo.place), RunId(run), dsse.render(intoto.envelope(verdict.statement(said, subjects)))
+    )
+    shown = repo.run("audit", "verify", check=False).stdout
+    assert "statement-contradicts" in shown
+    assert not any(line.strip() == "nothing is broken" for line in shown.splitlines())
+
+
+def test_lock_files_of_a_project_within_the_project_are_its_own(repo: Repo) -> None:
+    inner = repo.path / "inner"
+    inner.mkdir()
+    nested = Sandbox(inner, repo.tool)
+    nested.run("init", "-q", "--subdir")
+    nested.gen({"dvc.yaml": "stages: {a: {cmd: echo a > a, outs: [a]}}\n"})
+    nested.run("repro", "-q")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "inner")
+    found = repo.audit("--all-commits", "--strict")
+    assert found["broken"] == found["open"] == []
+    assert nested.run("audit", "verify", "--rev", "HEAD", "--json").json()["checked"]["entries"] == 1
 
 
 def test_a_byte_that_was_changed_anywhere_in_an_archive_is_named(repo: Repo, tmp_path: Path) -> None:

@@ -213,3 +213,17 @@ def test_without_the_library_signatures_are_unchecked_and_nothing_is_signed(
         assert caught.value.code == "signing-unavailable"
         assert caught.value.hint == "pip install 'fourfold[sign]'"
     assert not (tmp_path / "new.pem").exists()
+
+
+def test_a_key_that_stands_under_two_names_is_refused(key: SigningKey) -> None:
+    text = key.public.text
+    with pytest.raises(FourfoldError) as caught:
+        signing.parse_keys(f"ada {text}\nboss {text}\n".encode())
+    assert caught.value.message.endswith("line 2: the key of 'boss' is that of 'ada'")
+
+
+def test_remarks_of_any_bytes_survive_when_a_key_is_added(key: SigningKey, tmp_path: Path) -> None:
+    path = tmp_path / signing.KEYS_FILE
+    path.write_bytes(b"# Zo\xeb\r\n")
+    assert signing.add_trusted(str(path), key.public._replace(name="ada"))
+    assert path.read_bytes() == b"# Zo\xeb\r\nada " + key.public.text.encode() + b"\n"

@@ -51,6 +51,7 @@ def test_an_envelope_read_again_is_the_same_in_both_alphabets() -> None:
         b'{"payloadType": "t", "payload": "+_8B", "signatures": []}',  # two alphabets at once
         b'{"payloadType": "t", "payload": "aGk=", "payload": "aGk=", "signatures": []}',
         b'{"payloadType": "t", "payload": "aGk=", "signatures": [], "x": NaN}',
+        b'{"payloadType": "t", "payload": "aGk=", "signatures": [], "x": 1e999}',
         b"[" * 100_000,
         b'{"a":' * 40 + b"1" + b"}" * 40,
         b'{"payloadType": "t", "payload": "aGk=", "signatures": [' + b",".join([b'{"sig": ""}'] * 65) + b"]}",

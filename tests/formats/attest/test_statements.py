@@ -119,6 +119,11 @@ def test_what_an_envelope_holds_besides_statements_is_refused() -> None:
         {"asked": "perfect"},
         {"holds": "yes"},
         {"holds": 1},
+        {"holds": False},  # what holds numerically holds statistically
+        {"asked": "bitwise"},
+        {"level": "different"},
+        {"level": "inconclusive", "asked": ""},
+        {"asked": "different", "level": "different", "holds": False},
         {"outputs": [{"path": 1}]},
         {"outputs": {}},
         {"reason": 1},

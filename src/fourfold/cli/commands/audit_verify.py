@@ -108,10 +108,15 @@ def _lines(found: Audited, style: Style) -> Iterator[str]:
 
 def _finding(one: Finding, style: Style) -> Iterator[str]:
     paint = {"broken": style.red, "open": style.yellow}.get(one.weight, style.dim)
-    yield f"  {paint(one.kind)}  {style.cyan(one.subject)}: {one.message}"
+    yield f"  {paint(one.kind)}  {style.cyan(_flat(one.subject))}: {_flat(one.message)}"
     for line in one.details[:_MOST]:
-        yield f"      {line}"
+        yield f"      {_flat(line)}"
     if len(one.details) > _MOST:
         yield style.dim(f"      and {len(one.details) - _MOST} more (--json has all)")
     if one.hint:
         yield style.dim(f"      hint: {one.hint}")
+
+
+def _flat(text: str) -> str:
+    """What stands in a record or a statement on one line: it must not look like a finding of ours."""
+    return text if text.isprintable() else " ".join(text.split())

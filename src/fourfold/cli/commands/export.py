@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fourfold.base.errors import ConflictError, UsageError
+from fourfold.base.errors import UsageError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.cli import runs
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
-from fourfold.evidence.export.dossier import Dossier, gather, shown_size
+from fourfold.evidence.export.archive import ExportFileExistsError
+from fourfold.evidence.export.dossier import Dossier, Said, gather, shown_size
 from fourfold.evidence.naming import resolve
 from fourfold.runs.words import SHORT
 
@@ -30,12 +31,6 @@ _ENDINGS = {
     "checklist": ".checklist.md",
 }
 _FORMATS = (*_ENDINGS, "mlflow")
-
-
-class ExportFileExistsError(ConflictError):
-    """The file that an export would be written to is there already."""
-
-    code = "export-exists"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -98,17 +93,25 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             loud=True,
         )
     path, shown = _target(args, session, dossier.act.name, run)
-    write_atomic(path, data)
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise from_os_error(error, f"writing {shown}") from error
     return Outcome(
         data={"run": run, "format": args.format, "path": shown, "size": len(data)},
         text=[f"wrote run {run[:SHORT]} to {shown} ({shown_size(len(data))})"],
     )
 
 
-def _statements(place: "Place", records: "Records", run: "RunId") -> tuple[dict[str, object], ...]:
-    from fourfold.evidence.auditing.statements import statements_of  # noqa: PLC0415 - not for archives
+def _statements(place: "Place", records: "Records", run: "RunId") -> tuple[Said, ...]:
+    """The verdicts on it, but for those whose signature is false."""
+    from fourfold.evidence.auditing.statements import signed_by, statements_of  # noqa: PLC0415 - not for archives
 
-    return tuple(found.statement.document() for found in statements_of(place, records, run))
+    return tuple(
+        Said(found.verdict.level, found.verdict.reason, signed_by(found), found.statement.document())
+        for found in statements_of(place, records, run)
+        if found.verdict is not None and found.checked.state != "bad"
+    )
 
 
 def _renderers(args: argparse.Namespace) -> dict[str, Callable[[Dossier], bytes]]:
@@ -145,7 +148,7 @@ def _archive(
         raise UsageError("an archive is no text", hint="name a file: -o <path>")
     record = records.get(run)
     path, shown = _target(args, session, record.stage or "run", run)
-    packed = pack(place, records, run, path, data=not args.no_data)
+    packed = pack(place, records, run, path, data=not args.no_data, replace=args.force)
     for line in packed.left_out:
         session.warn(f"the archive lacks {line}")
     count = len(packed.runs)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
-from fourfold.base.ids import Oid, is_tree, parse_oid
+from fourfold.base.ids import Oid, is_tree, is_unsafe_path, parse_oid
 from fourfold.content.hashing import digest_stream
-from fourfold.evidence.auditing.audited import Audited, Finding, in_order
+from fourfold.evidence.auditing.audited import SHORT, Audited, Finding, in_order
 from fourfold.evidence.auditing.forgery import LockAudit, lock_files
-from fourfold.evidence.auditing.ledger import SHORT, Ledger
+from fourfold.evidence.auditing.ledger import Ledger
 from fourfold.evidence.auditing.signing import PublicKey
 from fourfold.evidence.auditing.statements import keys_of
 from fourfold.formats.native.record import RunId
@@ -126,9 +126,10 @@ class _Bytes:
         if store.has(oid):
             found = self._tree(oid) if is_tree(oid) else self._file(store.path(oid))
             yield from _held(row, found, run, "the cache")
+        if is_tree(oid) or is_unsafe_path(row["path"]):
+            return
         path = os.path.join(self._project.root, row["path"])
-        own = os.path.isfile(path) and not (store.has(oid) and os.path.samefile(path, store.path(oid)))
-        if own and not is_tree(oid):
+        if os.path.isfile(path) and not (store.has(oid) and os.path.samefile(path, store.path(oid))):
             found = self._file(path)
             if found.md5 != oid:
                 said = f"it is not what run {run[:SHORT]} wrote"
@@ -161,6 +162,6 @@ def _held(row: Mapping[str, Any], found: _Found, run: RunId, where: str) -> Iter
     if found.md5 != row["md5"]:
         said = f"in {where} it has other bytes than its name says ({found.md5[:120]})"
         yield Finding("broken", "output-damaged", row["path"], said, _HEAL)
-    elif row.get("blake3") not in {None, found.blake3}:
+    elif (row.get("blake3") or found.blake3) != found.blake3:
         said = f"in {where} it has the MD5 that run {run[:SHORT]} wrote, and other bytes: somebody made it so"
         yield Finding("broken", "output-collides", row["path"], said, _HEAL)

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 #: speaks against it. *note*: worth knowing, and usual.
 Weight = Literal["broken", "open", "note"]
 WEIGHTS: tuple[Weight, ...] = ("broken", "open", "note")
+#: So many digits of an id are told.
+SHORT = 12
 
 
 class Finding(NamedTuple):

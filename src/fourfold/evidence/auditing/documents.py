@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from fourfold.base.errors import FourfoldError, InvalidFileError, from_os_error
 from fourfold.evidence.auditing import statements
-from fourfold.evidence.auditing.audited import Audited, Finding, in_order
-from fourfold.evidence.auditing.ledger import SHORT, about
+from fourfold.evidence.auditing.audited import SHORT, Audited, Finding, in_order
+from fourfold.evidence.auditing.ledger import about, is_odd
 from fourfold.evidence.auditing.signing import PublicKey
 from fourfold.evidence.export import unarchive, wrapping
 from fourfold.evidence.export.archive import MANIFEST
 from fourfold.formats.attest import dsse, intoto
-from fourfold.formats.attest.strict import MOST as MOST_STATEMENT
 from fourfold.formats.native.canonical import MOST, digest
 from fourfold.formats.native.record import RunId, RunRecord, parse_record, parts_of, render
 from fourfold.runs.export import read
@@ -61,7 +60,7 @@ def audit_file(path: str, keys: Mapping[str, PublicKey], shown: str = "") -> Aud
             )
         ]
         return Audited(tuple(found), counts)
-    if b'"payloadType"' in data[: 1 << 16] and b'"record"' not in data[:1000]:
+    if b'"payloadType"' in data and _MARK not in data:
         return Audited(in_order(list(_envelope(data, name, keys, counts))), counts)
     if data[:1] != b"{" and _MARK not in data:
         raise NothingToAuditError(f"'{name}' is no export, archive or statement")
@@ -83,11 +82,11 @@ def _export(
     if found.missing:
         said = f"{len(found.missing)} parts of run {found.id[:SHORT]} were not there when it was exported"
         yield Finding("open", "part-missing", name, said, "", found.missing)
+    yield from is_odd(found.id, found.record)
     stored = render(found.record)
-    if digest(stored) != found.id:
-        stored = b""
+    proven = stored if digest(stored) == found.id else None
     for each, text in sorted(found.statements.items()):
-        yield from _statement(text.encode(), found.id, each, keys, found.record, stored or None)
+        yield from _statement(text.encode(), found.id, each, keys, {found.id: found.record}, proven)
 
 
 def _statement(
@@ -95,7 +94,7 @@ def _statement(
     run: RunId,
     name: str,
     keys: Mapping[str, PublicKey],
-    record: RunRecord | None,
+    known: Mapping[RunId, RunRecord],
     stored: bytes | None,
 ) -> Iterator[Finding]:
     try:
@@ -104,7 +103,7 @@ def _statement(
         kind = error.code if error.code == "statement-misplaced" else "statement-damaged"
         yield Finding("broken", kind, f"statement {name[:SHORT]}", error.message, error.hint)
         return
-    yield from about(stated, record, stored)
+    yield from about(stated, known, stored)
 
 
 def _envelope(
@@ -122,10 +121,10 @@ def _envelope(
     if dsse.render(wrapped) != body:
         said = "its bytes are not those that were written: something changed it"
         yield Finding("open", "statement-odd", name, said)
-    for run in runs or [""]:
-        for found in _statement(body, RunId(run), digest(body), keys, None, None):
-            if found.kind not in {"statement-orphan", "statement-misplaced"}:
-                yield found
+    run = RunId(runs[0] if runs else "")
+    for found in _statement(body, run, digest(body), keys, {}, None):
+        if found.kind not in {"statement-orphan", "statement-misplaced"}:
+            yield found
 
 
 def _archive(
@@ -143,27 +142,16 @@ def _archive(
     for what in wrapping.changes(path):
         said = f"what it holds is proven, and {what} is not as it was written: something changed it"
         yield Finding("broken", "archive-changed", name, said, "export the run again where it was made")
-    known: dict[str, tuple[RunRecord, bytes]] = {}
-    stated: list[tuple[str, bytes]] = []
     with zipfile.ZipFile(path) as archive:
-        for member in sorted(archive.namelist()):
-            each = member.rpartition("/")[2]
-            if member.startswith(_RECORDS):
-                data = archive.read(member)
-                try:
-                    known[each] = parse_record(data, f"run {each[:SHORT]}"), data
-                except FourfoldError as error:
-                    yield Finding("broken", "record-unreadable", f"run {each[:SHORT]}", error.message)
-            elif member.startswith(_STATEMENTS) and archive.getinfo(member).file_size <= MOST_STATEMENT:
-                stated.append((each, archive.read(member)))
+        members = sorted(archive.namelist())
+        runs = [RunId(each.rpartition("/")[2]) for each in members if each.startswith(_RECORDS)]
+        known = {run: parse_record(archive.read(_RECORDS + run), f"run {run[:SHORT]}") for run in runs}
+        for run, record in known.items():
+            yield from is_odd(run, record)
+        stated = [each for each in members if each.startswith(_STATEMENTS)]
+        for member in stated:
+            run, each = (RunId(part) for part in member.removeprefix(_STATEMENTS).split("/"))
+            data = archive.read(_RECORDS + run) if run in known else None
+            yield from _statement(archive.read(member), run, each, keys, known, data)
     counts |= {"records": len(known), "statements": len(stated)}
-    counts["parts"] = len({part for record, _ in known.values() for part in parts_of(record)})
-    for each, data in stated:
-        try:
-            runs = statements.runs_of(intoto.opened(dsse.parse(data)))
-        except FourfoldError as error:
-            yield Finding("broken", "statement-damaged", f"statement {each[:SHORT]}", error.message)
-            continue
-        for run in runs:
-            record, stored = known.get(run, (None, None))
-            yield from _statement(data, RunId(run), each, keys, record, stored)
+    counts["parts"] = len({part for record in known.values() for part in parts_of(record)})

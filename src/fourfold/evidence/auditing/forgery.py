@@ -14,24 +14,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import CommitId
-from fourfold.evidence.auditing.audited import Finding
-from fourfold.evidence.auditing.ledger import SHORT, Ledger
+from fourfold.evidence.auditing.audited import SHORT, Finding
+from fourfold.evidence.auditing.ledger import Ledger
+from fourfold.evidence.auditing.statements import Stated
+from fourfold.evidence.auditing.struckout import fits
+from fourfold.formats.attest.verdict import LEVELS
 from fourfold.formats.dvc import lock as dvc_lock
 from fourfold.formats.dvc.lock import LockEntry, entry_document
 from fourfold.formats.native import lockfile as native_lock
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.lockfile import LOCK_NAME, LockStage
 from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.project.nativelock import files_at
 from fourfold.project.outs import LOCK_FILE
 from fourfold.runs.changes import mapping, params_of, rows_of, value_of
 from fourfold.runs.data import plain
 from fourfold.runs.lockfile import entry_of
-from fourfold.storage.redact import HIDDEN
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
-    from fourfold.scm.git import Git
 
+_NAMES = (LOCK_FILE, LOCK_NAME)
 #: The fields of a stage of ``fourfold.lock`` that its record has too.
 _FIELDS = ("tree", "environment", "lock", "verified", "image", "seed", "determinism", "numerics", "env")
 
@@ -84,9 +87,9 @@ def lock_files(project: "Project", revs: Sequence[str | None]) -> list[Pair]:
     contents: dict[str, bytes] = {}
     for rev in revs:
         moment = "" if rev is None or project.git is None else project.git.resolve(rev)
-        files = _in_workspace(project) if not moment else _in_commit(project, moment, contents)
+        files = files_at(project, moment, _NAMES, contents) if moment else _in_workspace(project)
         for folder in sorted({os.path.dirname(path) for path in files}):
-            pair = [files.get(os.path.join(folder, name)) for name in (LOCK_FILE, LOCK_NAME)]
+            pair = [files.get(os.path.join(folder, name)) for name in _NAMES]
             found.setdefault((folder, pair[0], pair[1]), []).append(moment)
     times = dict(project.git.commit_times()) if project.git is not None and any(revs) else {}
     return [
@@ -108,28 +111,12 @@ def _in_workspace(project: "Project") -> dict[str, bytes]:
     folders.add(project.root)
     found = {}
     for folder in sorted(folders):
-        for name in (LOCK_FILE, LOCK_NAME):
+        for name in _NAMES:
             path = os.path.join(folder, name)
             data = read_owner_file(project.root, path)
             if data is not None:
                 found[project.relpath(path)] = data
     return found
-
-
-def _in_commit(project: "Project", commit: str, contents: dict[str, bytes]) -> dict[str, bytes]:
-    git: Git | None = project.git
-    assert git is not None  # noqa: S101 - a commit was resolved
-    top = os.path.relpath(project.root, git.root).replace(os.sep, "/")
-    prefix = "" if top == "." else f"{top}/"
-    listed = [
-        one
-        for one in git.ls_tree(commit, prefix)
-        if one.path.rpartition("/")[2] in {LOCK_FILE, LOCK_NAME} and one.mode.startswith("100")
-    ]
-    new = {one.path: one.oid for one in listed if one.oid not in contents}
-    for path, data in git.read_many(commit, new).items():
-        contents[new[path]] = data
-    return {one.path.removeprefix(prefix): contents[one.oid] for one in listed if one.oid in contents}
 
 
 # --- what is wrong with them ------------------------------------------------------------------------------
@@ -267,15 +254,13 @@ class LockAudit:
 
     def _same_inputs(self, entry: LockEntry, record: RunRecord, more: Counter[str] | None = None) -> bool:
         """Whether a run did what an entry says, with the inputs that it says, but for some."""
-        commands = (entry.cmd,) if isinstance(entry.cmd, str) else tuple(entry.cmd)
-        hidden = any(HIDDEN in line for line in record.command)
-        if not hidden and commands != record.command and "\n".join(commands) != "\n".join(record.command):
+        commands = entry.cmd if isinstance(entry.cmd, str) else "\n".join(entry.cmd)
+        if not fits(commands, "\n".join(record.command)):
             return False
         if _deps(entry) - (more or Counter()) != _inputs(record):
             return False
-        said = canonical({file: plain(dict(keys)) for file, keys in entry.params.items()})
-        known = canonical(params_of(record, self._ledger.records.part))
-        return said == known or HIDDEN.encode() in known
+        said = {file: plain(dict(keys)) for file, keys in entry.params.items()}
+        return fits(said, params_of(record, self._ledger.records.part))
 
     # -- fourfold.lock ------------------------------------------------------------------------------------
 
@@ -328,6 +313,27 @@ class LockAudit:
             level = locked.verdict.level[:40]
             said = f"statement {stated.id[:SHORT]} does not say '{level}' of run {run[:SHORT]}"
             yield Finding("broken", "verdict-contradicts", subject, said)
+            return
+        for other in self._ledger.about.get(run, ()):
+            if _overrules(other, stated):
+                said = f"statement {other.id[:SHORT]}, made later, found that '{found.level}' does not hold"
+                yield Finding("open", "verdict-overruled", subject, said, f"ff verify {run[:SHORT]}")
+                return
+
+
+def _overrules(other: Stated, stated: Stated) -> bool:
+    """Whether a later verdict, worth as much, looked for the level of a verdict and did not find it."""
+    late, found = other.verdict, stated.verdict
+    if late is None or found is None or late.time <= found.time or late.level == "inconclusive":
+        return False
+    tried = late.more.get("tried")
+    return (
+        isinstance(tried, list)
+        and found.level in tried
+        and LEVELS.index(late.level) > LEVELS.index(found.level)
+        and other.checked.state != "bad"
+        and (other.grade == "attested" or stated.grade == "observed")
+    )
 
 
 def _forged(subject: str, said: str, entry: LockEntry, record: RunRecord) -> Finding:

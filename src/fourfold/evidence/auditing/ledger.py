@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import FourfoldError
 from fourfold.evidence.auditing import statements
-from fourfold.evidence.auditing.audited import Finding, Weight
+from fourfold.evidence.auditing.audited import SHORT, Finding, Weight
+from fourfold.evidence.auditing.repeated import repeats
 from fourfold.evidence.auditing.signing import PublicKey
-from fourfold.evidence.auditing.statements import FOLDER_DIGEST, RECORD, Stated
+from fourfold.evidence.auditing.statements import RECORD, Stated
+from fourfold.formats.attest.intoto import FOLDER_DIGEST
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.record import RunId, RunRecord, is_id, parts_of, render
 from fourfold.runs import envelopes
@@ -23,7 +25,6 @@ from fourfold.runs.changes import rows_of, value_of
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
 
-SHORT = 12
 _FORKED = "one was written aside; or this folder is a copy, or a run was cut off as its record was written"
 _MEND = "remove that file and bring the record from the remote: ff pull"
 
@@ -41,6 +42,7 @@ class Ledger:
         entries: Runs that succeeded, by the digest of the entry of ``dvc.lock`` that they made.
         by_stage: Runs of stages that succeeded, the newest first, by stage.
         stated: What is stated of runs, by the id of the statement; what cannot be read is not in it.
+        about: The same by run.
     """
 
     def __init__(self, records: "Records", keys: Mapping[str, PublicKey]) -> None:
@@ -51,6 +53,7 @@ class Ledger:
         self.entries: dict[str, list[RunId]] = {}
         self.by_stage: dict[str, list[RunId]] = {}
         self.stated: dict[str, Stated] = {}
+        self.about: dict[RunId, list[Stated]] = {}
         self.counts = {"records": 0, "parts": 0, "statements": 0}
         self._damaged: set[str] = set()
 
@@ -75,16 +78,13 @@ class Ledger:
             run = RunId(name)
             try:
                 record = self.records.get(run)
-                again = digest(render(record))
             except FourfoldError as error:
                 self._damaged.add(name)
                 kind = "record-damaged" if error.code == "record-corrupt" else "record-unreadable"
                 yield Finding("broken", kind, f"run {name[:SHORT]}", error.message, _MEND)
                 continue
             self.known[run] = record
-            if again != name:
-                said = "it says more than this version knows, or says it otherwise than records do"
-                yield Finding("open", "record-odd", f"run {name[:SHORT]}", said)
+            yield from is_odd(run, record)
 
     def _chain(self) -> Iterator[Finding]:
         head = self._head()
@@ -181,7 +181,8 @@ class Ledger:
                 yield Finding("broken", kind, f"statement {name[:SHORT]}", error.message, error.hint)
                 continue
             self.stated[name] = stated
-            yield from about(stated, self.known.get(run), self._bytes(run))
+            self.about.setdefault(run, []).append(stated)
+            yield from about(stated, self.known, self._bytes(run))
 
     def _bytes(self, run: RunId) -> bytes | None:
         try:
@@ -190,16 +191,24 @@ class Ledger:
             return None
 
 
-def about(stated: Stated, record: RunRecord | None, data: bytes | None) -> Iterator[Finding]:
+def is_odd(run: RunId, record: RunRecord) -> Iterator[Finding]:
+    """Told of a record whose bytes are not those of its meaning: a key stands twice, or is not known."""
+    if digest(render(record)) != run:
+        said = "it says more than this version knows, or says it otherwise than records do"
+        yield Finding("open", "record-odd", f"run {run[:SHORT]}", said)
+
+
+def about(stated: Stated, known: Mapping[RunId, RunRecord], data: bytes | None) -> Iterator[Finding]:
     """What is wrong with a statement that can be read.
 
     Args:
         stated: The statement.
-        record: What it is about; None where that is not to be had.
-        data: The bytes of that record.
+        known: The records that are here: what it is about, and the replays that it names.
+        data: The bytes of the record that it is about; None where that is not to be had.
     """
     subject = f"statement {stated.id[:SHORT]}"
     yield from _signed(stated, subject)
+    record = known.get(stated.run)
     if record is None or data is None:
         said = f"it is about run {stated.run[:SHORT]}, which is not here"
         yield Finding("open", "statement-orphan", subject, said, "bring the record: ff pull -A")
@@ -214,10 +223,12 @@ def about(stated: Stated, record: RunRecord | None, data: bytes | None) -> Itera
             said = f"it is about '{one.name[:80]}', which run {stated.run[:SHORT]} did not write"
         else:
             given = one.digest.get("blake3") or one.digest.get(FOLDER_DIGEST)
-            if given is not None and rows[one.name].get("blake3") not in {None, given}:
+            if given is not None and (rows[one.name].get("blake3") or given) != given:
                 said = f"it is about another '{one.name[:80]}' than run {stated.run[:SHORT]} wrote"
         if said:
             yield Finding("broken", "statement-contradicts", subject, said)
+    if stated.verdict is not None:
+        yield from repeats(stated.verdict, record, known, subject)
 
 
 def _signed(stated: Stated, subject: str) -> Iterator[Finding]:

@@ -256,10 +256,14 @@ def make_key(path: str, outside: Iterable[str] = ()) -> SigningKey:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         # Exclusive, and never readable by others, not even for a moment.
         fd = os.open(path, WRITE | CREATE_NEW, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            os.unlink(path)  # half a key would stand in the way of a whole one
+            raise
     except FileExistsError as error:
         raise ConflictError(f"'{path}' exists", hint="a key that is there is never replaced") from error
     except OSError as error:
@@ -300,9 +304,10 @@ def parse_keys(data: bytes, source: str = KEYS_FILE) -> dict[str, PublicKey]:
     """Read a list of keys: ``NAME BASE64`` a line; ``#`` begins a remark.
 
     Raises:
-        BadKeysFileError: a line is neither, or two keys have one name.
+        BadKeysFileError: a line is neither, or a name or a key stands there twice: who signed must be plain.
     """
     found: dict[str, PublicKey] = {}
+    names: set[str] = set()
     for at, raw in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         line = raw.partition("#")[0].strip()
         if not line:
@@ -314,9 +319,13 @@ def parse_keys(data: bytes, source: str = KEYS_FILE) -> dict[str, PublicKey]:
             der = b""
         if not _NAME.fullmatch(name) or not der.startswith(_SPKI) or len(der) != len(_SPKI) + 32:
             raise BadKeysFileError(f"{source}, line {at} is no name and Ed25519 public key: {line[:80]!r}")
-        if any(name == other.name for other in found.values()):
-            raise BadKeysFileError(f"{source}, line {at}: '{name}' stands there twice")
         key = PublicKey(name, der)
+        if name in names:
+            raise BadKeysFileError(f"{source}, line {at}: '{name}' stands there twice")
+        if key.id in found:
+            other = found[key.id].name
+            raise BadKeysFileError(f"{source}, line {at}: the key of '{name}' is that of '{other}'")
+        names.add(name)
         found[key.id] = key
     return found
 
@@ -343,11 +352,11 @@ def add_trusted(path: str, key: PublicKey) -> bool:
             f"another key is called '{key.name}' in {os.path.basename(path)}",
             hint="give this one a name of its own: --name",
         )
-    text = old.decode() if old is not None else _HEAD
-    if text and not text.endswith("\n"):
-        text += "\n"
+    data = old if old is not None else _HEAD.encode()
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
     try:
-        write_atomic(path, f"{text}{key.name} {key.text}\n".encode())
+        write_atomic(path, data + f"{key.name} {key.text}\n".encode())
     except OSError as error:
         raise from_os_error(error, f"writing {path}") from error
     return True

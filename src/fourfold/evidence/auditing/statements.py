@@ -12,19 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from blake3 import blake3
-
 from fourfold import __version__
 from fourfold.base.errors import CorruptError, FourfoldError
 from fourfold.base.events import Sink, Warned, silent
 from fourfold.base.ids import is_tree, is_unsafe_path, parse_oid
 from fourfold.evidence.auditing import signing
 from fourfold.evidence.auditing.signing import KEYS_FILE, Checked, PublicKey, SigningKey, trusted_keys
+from fourfold.evidence.proven import sha256_of
 from fourfold.evidence.replaying.originals import Originals
 from fourfold.formats.attest import dsse, intoto, verdict
 from fourfold.formats.attest.dsse import Envelope
-from fourfold.formats.attest.intoto import Resource, Statement
-from fourfold.formats.attest.strict import BadAttestationError
+from fourfold.formats.attest.intoto import FOLDER_DIGEST, Resource, Statement
 from fourfold.formats.attest.verdict import Verdict
 from fourfold.formats.native.fact import Grade
 from fourfold.formats.native.lockfile import LockVerdict
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
 VERIFIER = "https://fourfold.dev/attestations/verifier/v1"
 #: The name of the subject that is the record of a run; its BLAKE3 is the run's id.
 RECORD = "fourfold-run-record"
-#: The digest of a folder, as the data of a record has it (docs/formats/statements.md).
-FOLDER_DIGEST = "fourfoldFolder"
-_CHUNK = 1 << 20
 
 
 class StatementMisplacedError(CorruptError):
@@ -191,20 +186,10 @@ def _sha256(place: "Place", originals: Originals, record: RunRecord, row: Mappin
     for path in (*paths, None):
         path = path or originals.path(record, row)  # noqa: PLW2901 - copies are made only where they are needed
         if path is not None and os.path.isfile(path):
-            found, proof = _digests(path)
-            if proof == known:
+            found = sha256_of(path, known)
+            if found is not None:
                 return found
     return None
-
-
-def _digests(path: str) -> tuple[str, str]:
-    """SHA-256 and BLAKE3 of a file, in one reading."""
-    first, second = hashlib.sha256(), blake3()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            first.update(chunk)
-            second.update(chunk)
-    return first.hexdigest(), second.hexdigest()
 
 
 # --- read -------------------------------------------------------------------------------------------------
@@ -268,21 +253,6 @@ def runs_of(said: Statement) -> list[str]:
     return [one.digest.get("blake3", "") for one in said.subjects if one.name == RECORD]
 
 
-def adopt(records: "Records", data: bytes) -> tuple[RunId, str]:
-    """Keep an envelope that came without its place, as from an archive; the run that it is about, and its id.
-
-    Raises:
-        BadAttestationError: it is no statement about a run.
-        DeniedError, ExhaustedError: it cannot be written.
-    """
-    _, said, _ = _opened(data, "statement")
-    runs = runs_of(said)
-    if len(runs) != 1:
-        raise BadAttestationError("the statement is not about one run")
-    run = RunId(runs[0])
-    return run, envelopes.keep(records, run, data)
-
-
 # --- noted ------------------------------------------------------------------------------------------------
 
 
@@ -304,8 +274,6 @@ def note_in_lock(place: "Place", records: "Records", run: RunId, statement: str)
     said = read(records, run, statement, {}).verdict
     if project is None or record.kind != "stage" or said is None or not said.holds:
         return None
-    if said.level not in verdict.LEVELS[:4]:
-        return None
     from fourfold.project.locks import project_lock  # noqa: PLC0415 - most callers only read
     from fourfold.project.nativelock import change_lock, read_lock  # noqa: PLC0415 - likewise
     from fourfold.project.oplog import operation  # noqa: PLC0415 - likewise
@@ -325,14 +293,23 @@ def note_in_lock(place: "Place", records: "Records", run: RunId, statement: str)
 def lines(found: tuple[Stated, ...]) -> Iterator[str]:
     """What is stated of a run, in a line each, for people."""
     for one in found:
-        who = ", ".join(key.name for key in one.checked.by)
-        signed = f"signed by {who}" if who else _SIGNED.get(one.checked.state, one.checked.state)
+        signed = signed_by(one)
         if one.verdict is None:
             yield f"{one.statement.predicate_type}, {signed}"
             continue
         held = "verified" if one.verdict.holds else "not as asked"
-        reason = f": {one.verdict.reason}" if one.verdict.reason else ""
+        if one.checked.state == "bad":
+            held = "not to be believed"
+        words = " ".join(one.verdict.reason.split())
+        reason = f": {words}" if words else ""
         yield f"{held}, {one.verdict.level}{reason} ({signed}, {one.verdict.time[:16].replace('T', ' ')})"
+
+
+def signed_by(one: Stated) -> str:
+    """Who vouches for a statement, in words."""
+    if one.checked.state == "signed":
+        return f"signed by {', '.join(key.name for key in one.checked.by)}"
+    return _SIGNED[one.checked.state]
 
 
 _SIGNED = {

@@ -9,12 +9,21 @@ import os
 import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
-from fourfold.base.errors import NotFoundError, from_os_error
+from fourfold.base.errors import (
+    ConflictError,
+    CorruptError,
+    NotFoundError,
+    UnsupportedError,
+    from_os_error,
+)
+from fourfold.base.fs.atomic import temp_name
+from fourfold.base.fs.platform import CREATE_NEW, WRITE
 from fourfold.base.ids import Oid, is_tree
+from fourfold.content.hashing import digest_stream
 from fourfold.evidence.lineage import Makers
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.canonical import canonical
@@ -35,6 +44,8 @@ MANIFEST = "fourfold-archive.json"
 README = "README.md"
 #: The commits of all runs, without their history.
 PACK = "git/commits.pack"
+#: That file is not larger, in bytes: its reader holds it whole.
+MOST_PACK = 1 << 30
 #: So much is read at once.
 CHUNK = 1 << 20
 #: The earliest moment that ZIP knows: members have no times of their own.
@@ -46,6 +57,26 @@ class ArchiveDataMissingError(NotFoundError):
 
     code = "archive-data-missing"
     default_hint = "bring it with: ff pull; or leave data out: ff export --no-data"
+
+
+class ArchiveDataDamagedError(CorruptError):
+    """An object in the cache has other bytes than its name says, so nobody could read the archive."""
+
+    code = "archive-data-damaged"
+    default_hint = "bring a good copy from the remote: ff repair"
+
+
+class ArchiveTooLargeError(UnsupportedError):
+    """The commits of a run are larger than the reader of an archive takes."""
+
+    code = "archive-too-large"
+    default_hint = "large files belong into the cache, not into Git: ff add"
+
+
+class ExportFileExistsError(ConflictError):
+    """The file that an export would be written to is there already."""
+
+    code = "export-exists"
 
 
 class Packed(NamedTuple):
@@ -66,18 +97,24 @@ class Packed(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def pack(place: "Place", records: Records, run: RunId, path: str, *, data: bool = True) -> Packed:
+def pack(
+    place: "Place", records: Records, run: RunId, path: str, *, data: bool = True, replace: bool = False
+) -> Packed:
     """Write the archive of a run.
 
     Args:
         place: Where it was made.
         records: Those of the place.
         run: Which.
-        path: The file; replaced when it is there.
+        path: The file.
         data: Whether what was read and written goes along.
+        replace: Whether a file that is there is replaced.
 
     Raises:
-        ArchiveDataMissingError: an input is not in the cache.
+        ExportFileExistsError: something is there, or came while the archive was written.
+        ArchiveDataMissingError: a file of a folder is not in the cache.
+        ArchiveDataDamagedError: an object in the cache has other bytes than its name says.
+        ArchiveTooLargeError: a commit is larger than an archive may have it.
         RunNotFoundError, RecordCorruptError: a record is not here, or damaged.
         GitFailedError: the repository has not the commit any more.
         DeniedError, ExhaustedError: the file cannot be written.
@@ -91,6 +128,9 @@ def pack(place: "Place", records: Records, run: RunId, path: str, *, data: bool 
     commits = sorted({commit for step in lineage.steps for commit in [_commit(step.record)] if commit})
     if commits and place.git is not None:
         members[PACK] = pack_commits(place.git, place.environ, commits)
+        if len(members[PACK]) > MOST_PACK:
+            said = f"the files of {len(commits)} commits are larger than {MOST_PACK} bytes, even packed"
+            raise ArchiveTooLargeError(said)
     elif any(value_of(step.record.code, "tree") is None for step in lineage.steps):
         left_out.append("code: a run was made outside of Git, and its record has none")
     objects = 0
@@ -111,7 +151,7 @@ def pack(place: "Place", records: Records, run: RunId, path: str, *, data: bool 
         "left_out": sorted(set(left_out)),
     }
     members[README] = _readme(run, lineage.last.record, about).encode()
-    size = _write(path, members, about)
+    size = _write(path, members, about, replace=replace)
     return Packed(run, runs, size, objects, tuple(about["left_out"]))
 
 
@@ -178,12 +218,16 @@ def _is_code(place: "Place", record: RunRecord, path: str) -> bool:
     return bool(commit and place.git is not None and place.git.ls_tree(commit, whole))
 
 
-def _write(path: str, members: Mapping[str, bytes | str], about: Mapping[str, Any]) -> int:
+def _write(path: str, members: Mapping[str, bytes | str], about: Mapping[str, Any], *, replace: bool) -> int:
     """Write the members in the order of their names, the list of them first."""
-    listed = {name: _described(source) for name, source in sorted(members.items())}
-    temporary = f"{path}.part"
+    listed = {name: _described(name, source) for name, source in sorted(members.items())}
+    temporary = os.path.join(os.path.dirname(path), temp_name(os.path.basename(path)))
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        # A name that nobody can foresee, and that follows no link: `path` may lie where others write.
+        with (
+            os.fdopen(os.open(temporary, WRITE | CREATE_NEW, 0o666), "wb") as made,
+            zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+        ):
             manifest = canonical({**about, "files": listed})
             archive.writestr(_entry(MANIFEST), manifest)
             for name, source in sorted(members.items()):
@@ -194,7 +238,7 @@ def _write(path: str, members: Mapping[str, bytes | str], about: Mapping[str, An
                     while chunk := file.read(CHUNK):
                         out.write(chunk)
         size = os.path.getsize(temporary)
-        os.replace(temporary, path)
+        _name(temporary, path, replace=replace)
     except OSError as error:
         remove(temporary)
         raise from_os_error(error, f"writing {path}") from error
@@ -204,6 +248,23 @@ def _write(path: str, members: Mapping[str, bytes | str], about: Mapping[str, An
     return size
 
 
+def _name(temporary: str, path: str, *, replace: bool) -> None:
+    """Give the archive its name; without ``replace`` only where nothing has it."""
+    if not replace:
+        taken = ExportFileExistsError(f"'{path}' exists", hint="write over it with: --force")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise taken from None
+        except OSError:  # a file system without such links
+            if os.path.lexists(path):
+                raise taken from None
+        else:
+            os.unlink(temporary)
+            return
+    os.replace(temporary, path)
+
+
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, _NO_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED
@@ -211,23 +272,20 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _described(source: bytes | str) -> dict[str, Any]:
+def _described(name: str, source: bytes | str) -> dict[str, Any]:
+    """What the list says of a member; an object must have the bytes of its name."""
     if isinstance(source, bytes):
         return {"blake3": blake3(source).hexdigest(), "size": len(source)}
     try:
         with open(source, "rb") as file:
-            found, size = _digest(file)
+            found = digest_stream(file.fileno())
     except OSError as error:
         raise from_os_error(error, "reading the cache") from error
-    return {"blake3": found, "size": size}
-
-
-def _digest(file: IO[bytes]) -> tuple[str, int]:
-    hasher, size = blake3(), 0
-    while chunk := file.read(CHUNK):
-        hasher.update(chunk)
-        size += len(chunk)
-    return hasher.hexdigest(), size
+    oid = name.removeprefix("data/")
+    if found.name.hex() != oid:
+        said = f"object {oid} in the cache is damaged: its bytes are not those of its name"
+        raise ArchiveDataDamagedError(said)
+    return {"blake3": found.proof.hex(), "size": found.size}
 
 
 def remove(path: str) -> None:
@@ -236,6 +294,11 @@ def remove(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def shown_commands(record: RunRecord) -> list[str]:
+    """The commands of a run, as the page in an archive has them."""
+    return [f"    {line}" for line in "\n".join(record.command).splitlines()]
 
 
 def _readme(run: RunId, record: RunRecord, about: Mapping[str, Any]) -> str:
@@ -251,7 +314,7 @@ def _readme(run: RunId, record: RunRecord, about: Mapping[str, Any]) -> str:
         "`ff replay` puts it into a folder of its own, runs it there, and says how equal the result is.",
         "It runs the commands below: read them first. Nothing else in the archive is executed.",
         "",
-        *(f"    {line}" for line in "\n".join(record.command).splitlines()),
+        *shown_commands(record),
         "",
     ]
     if about["left_out"]:

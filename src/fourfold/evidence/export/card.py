@@ -33,7 +33,7 @@ def _lines(dossier: Dossier) -> Iterator[str]:
         "## Model details",
         "",
         f"- Made by: {_author(dossier)}",
-        f"- Made on: {dossier.record.times.ended}",
+        f"- Made on: {text(dossier.record.times.ended)}",
         f"- Code: {_code(dossier)}",
         f"- Kind of model: {BLANK}",
         f"- Licence: {BLANK}",
@@ -45,7 +45,7 @@ def _lines(dossier: Dossier) -> Iterator[str]:
     yield from ("## Factors", "", f"Groups, instruments and surroundings that matter: {BLANK}", "")
     yield "## Metrics"
     yield ""
-    rows = [(f"`{name}`", repr(value)) for name, value in sorted(dossier.act.metrics.items())]
+    rows = [(f"`{text(name)}`", repr(value)) for name, value in sorted(dossier.act.metrics.items())]
     yield from _table("", ("metric", "value"), rows)
     yield f"Why these, and how they vary: {BLANK}"
     yield ""
@@ -89,7 +89,7 @@ def _code(dossier: Dossier) -> str:
     dirty = ", with uncommitted changes that the record has" if dossier.value("code", "dirty") else ""
     if not dossier.commit:
         return BLANK
-    return f"commit `{dossier.commit}`{where}{dirty}; tree `{tree}`"
+    return f"commit `{dossier.commit}`{where}{dirty}; tree `{text(str(tree))}`"
 
 
 def _file(item: Item) -> tuple[str, str, str]:
@@ -144,10 +144,10 @@ def _randomness(dossier: Dossier) -> Iterator[tuple[str, str]]:
     for name in ("seed", "determinism"):
         value = dossier.value("randomness", name)
         if value is not None:
-            yield name, f"`{value}`"
-    unseeded = dossier.value("randomness", "unseeded")
+            yield name, f"`{text(str(value))}`"
+    unseeded = count(dossier.value("randomness", "unseeded"))
     if unseeded:
-        yield "generators without a seed", str(len(unseeded))
+        yield "generators without a seed", str(unseeded)
 
 
 def environment(dossier: Dossier) -> Iterator[tuple[str, str]]:
@@ -160,7 +160,7 @@ def environment(dossier: Dossier) -> Iterator[tuple[str, str]]:
     if host.get("distribution"):
         yield "system", f"{text(str(host['distribution']))}, {text(str(host.get('libc', '')))}"
     if cpu.get("model"):
-        yield "processor", f"{text(str(cpu['model']))}, {host.get('cores', '?')} cores"
+        yield "processor", f"{text(str(cpu['model']))}, {text(str(host.get('cores', '?')))} cores"
     cards = mapping(dossier.value("environment", "accelerators")).get("cards")
     for card in cards if isinstance(cards, list) else ():
         yield "accelerator", text(str(mapping(card).get("name", "")))
@@ -177,7 +177,7 @@ def environment(dossier: Dossier) -> Iterator[tuple[str, str]]:
         yield "packages that were imported", text(", ".join(imported[:_PACKAGES])) + more
     digest = dossier.value("environment", "digest")
     if digest:
-        yield "digest", f"`{digest}`"
+        yield "digest", f"`{text(str(digest))}`"
 
 
 def _verified(dossier: Dossier) -> Iterator[str]:
@@ -185,10 +185,9 @@ def _verified(dossier: Dossier) -> Iterator[str]:
     yield ""
     if not dossier.statements:
         yield f"No replay of this run is recorded. `ff verify {dossier.run[:12]}` makes one."
-    for statement in dossier.statements:
-        predicate = mapping(statement.get("predicate"))
-        level = predicate.get("level") or predicate.get("verdict") or "stated"
-        yield f"- {text(str(level))}: {text(str(predicate.get('reason') or ''))}"
+    for said in dossier.statements:
+        reason = f": {text(said.reason)}" if said.reason else ""
+        yield f"- {said.level} ({text(said.signed)}){reason}"
     yield ""
 
 
@@ -200,6 +199,11 @@ def _unknown(dossier: Dossier) -> Iterator[str]:
     for name, why in sorted(dossier.unknown.items()):
         yield f"- {text(name)}: {text(why)}"
     yield ""
+
+
+def count(value: object) -> int:
+    """How many a fact lists; of what is no list, one where there is something."""
+    return len(value) if isinstance(value, list | tuple | dict) else int(bool(value))
 
 
 def text(value: str) -> str:

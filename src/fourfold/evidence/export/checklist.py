@@ -7,7 +7,7 @@ own words. An answer says how it is known; a blank is for people.
 from collections.abc import Iterator
 from typing import Any
 
-from fourfold.evidence.export.card import BLANK, environment, text
+from fourfold.evidence.export.card import BLANK, count, environment, text
 from fourfold.evidence.export.dossier import Dossier
 from fourfold.runs.changes import mapping, value_of
 
@@ -47,23 +47,30 @@ def _marked(holds: object) -> str:
     return _YES if holds else _NO
 
 
+def _none_of(value: object, question: str, some: str) -> tuple[str, str, str]:
+    """The answer to a question that holds where a fact lists nothing; what is not known does not hold."""
+    if value is None:
+        return _OPEN, question, "the record does not know"
+    found = count(value)
+    return _marked(not found), question, f"{found} {some}" if found else ""
+
+
 def _code(dossier: Dossier) -> Answers:
     tree = dossier.value("code", "tree")
-    yield _marked(tree), "The exact code is recorded", f"tree `{tree}`" if tree else "no Git repository"
+    told = f"tree `{text(str(tree))}`" if tree else "no Git repository"
+    yield _marked(tree), "The exact code is recorded", told
     dirty = dossier.value("code", "dirty")
-    yield (
-        _marked(dossier.commit and not dirty),
-        "It is a commit, without changes",
-        "the record has the changes" if dirty else f"`{dossier.commit}`" if dossier.commit else "",
-    )
+    if dossier.commit and dirty is None:
+        yield _OPEN, "It is a commit, without changes", "the record does not know"
+    else:
+        yield (
+            _marked(dossier.commit and not dirty),
+            "It is a commit, without changes",
+            "the record has the changes" if dirty else f"`{dossier.commit}`" if dossier.commit else "",
+        )
     remote = dossier.value("code", "remote")
     yield _marked(remote), "It has a place where others can get it", text(str(remote)) if remote else ""
-    left_out = dossier.value("code", "left_out")
-    yield (
-        _marked(not left_out),
-        "Nothing that was used is left out",
-        f"{len(left_out)} files" if left_out else "",
-    )
+    yield _none_of(dossier.value("code", "left_out"), "Nothing that was used is left out", "files")
     yield _OPEN, "Archived under a persistent identifier (DOI, SWHID)", BLANK
     yield _OPEN, "Licence", BLANK
 
@@ -79,8 +86,9 @@ def _data(dossier: Dossier) -> Answers:
     counts: list[Any] = [
         mapping(value_of(act.record.trace, "undeclared_reads")).get("count") for act in dossier.acts
     ]
-    watched = mapping(value_of(dossier.record.trace, "coverage")).get("method")
-    if None in counts or watched in {None, "none"}:
+    methods = [mapping(value_of(act.record.trace, "coverage")).get("method") for act in dossier.acts]
+    watched = methods[-1]
+    if not all(type(each) is int for each in counts) or any(each in (None, "none") for each in methods):
         yield _OPEN, "Nothing else was read", "not every run was watched"
     else:
         undeclared = sum(counts)
@@ -90,7 +98,7 @@ def _data(dossier: Dossier) -> Answers:
             f"{undeclared} undeclared, seen by {text(str(watched))}",
         )
     network = value_of(dossier.record.trace, "network")
-    yield _marked(network == []), "Nothing came over the network", "" if network == [] else "see the record"
+    yield _none_of(network, "Nothing came over the network", "places, which the record names")
     yield _OPEN, "Origin, collection, consent, terms of use", BLANK
     yield _OPEN, "How it was split, and what was left out, and why", BLANK
 
@@ -108,17 +116,14 @@ def _environment(dossier: Dossier) -> Answers:
 
 def _randomness(dossier: Dossier) -> Answers:
     seed = dossier.value("randomness", "seed")
-    yield _marked(seed is not None), "The seed is recorded", f"`{seed}`" if seed is not None else ""
+    told = f"`{text(str(seed))}`" if seed is not None else ""
+    yield _marked(seed is not None), "The seed is recorded", told
     determinism = dossier.value("randomness", "determinism")
-    yield _marked(determinism == "strict"), "Deterministic algorithms were asked for", f"`{determinism}`"
-    unseeded = dossier.value("randomness", "unseeded") or []
-    yield _marked(not unseeded), "No generator ran without a seed", f"{len(unseeded)} did" if unseeded else ""
-    entropy = dossier.value("randomness", "entropy") or []
-    yield (
-        _marked(not entropy),
-        "Nothing drew from the system's randomness",
-        f"{len(entropy)} places" if entropy else "",
-    )
+    how = f"`{text(str(determinism))}`" if determinism is not None else "the record does not know"
+    yield _marked(determinism == "strict"), "Deterministic algorithms were asked for", how
+    yield _none_of(dossier.value("randomness", "unseeded"), "No generator ran without a seed", "did")
+    entropy = dossier.value("randomness", "entropy")
+    yield _none_of(entropy, "Nothing drew from the system's randomness", "places")
 
 
 def _compute(dossier: Dossier) -> Answers:
@@ -130,11 +135,8 @@ def _compute(dossier: Dossier) -> Answers:
 
 def _results(dossier: Dossier) -> Answers:
     for name, value in sorted(dossier.act.metrics.items()):
-        yield _YES, f"`{name}`", repr(value)
-    yield (
-        _marked(dossier.statements),
-        "A replay was compared with it",
-        f"{len(dossier.statements)} statements",
-    )
+        yield _YES, f"`{text(name)}`", repr(value)
+    said = "; ".join(f"{one.level}, {text(one.signed)}" for one in dossier.statements)
+    yield _marked(dossier.statements), "A replay was compared with it", said
     yield _OPEN, "Error bars, over what they vary, and how many runs there are", BLANK
     yield _OPEN, "How hyperparameters were chosen, and between which bounds", BLANK

@@ -91,7 +91,7 @@ def _properties(dossier: Dossier) -> list[dict[str, str]]:
     return [
         {"name": f"fourfold:{name}", "value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in sorted(found.items())
-        if value not in {None, ""}
+        if value is not None and value != ""
     ]
 
 

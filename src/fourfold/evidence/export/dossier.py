@@ -4,7 +4,6 @@ Every value comes from a record; what a record does not know is listed with the 
 so instead of leaving it out. Nothing here knows a format.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import Oid, is_tree
 from fourfold.evidence.lineage import Lineage, Makers, Step, metrics_of
+from fourfold.evidence.proven import sha256_of
 from fourfold.evidence.replaying.holdings import Holdings
+from fourfold.formats.attest.intoto import FOLDER_DIGEST
 from fourfold.formats.native.record import COORDINATES, RunId
 from fourfold.runs.changes import mapping, opened, params_of, reference, rows_of, value_of
 from fourfold.runs.codesources import is_code
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
-_CHUNK = 1 << 20
-
 
 class Item(NamedTuple):
     """One file or folder that a run read or wrote.
@@ -35,7 +34,7 @@ class Item(NamedTuple):
         role: ``dep``, ``params``, ``out``, ``metric``, ``plot``.
         md5: Its name in the cache; "" where it is not known.
         blake3: Digest of its content, likewise.
-        sha256: Likewise, where its bytes are in the cache and it is one file.
+        sha256: Likewise, where the cache has it, with the very bytes of the record, and it is one file.
         size: Bytes; None where not known.
         nfiles: Files of a folder; None for a file.
     """
@@ -51,7 +50,8 @@ class Item(NamedTuple):
     @property
     def digests(self) -> dict[str, str]:
         """Its digests by the names of algorithms, best first; those that are known."""
-        found = {"sha256": self.sha256, "blake3": self.blake3, "md5": self.md5.removesuffix(".dir")}
+        ours = FOLDER_DIGEST if self.nfiles is not None else "blake3"
+        found = {"sha256": self.sha256, ours: self.blake3, "md5": self.md5.removesuffix(".dir")}
         return {name: value for name, value in found.items() if value}
 
 
@@ -102,6 +102,22 @@ class Package(NamedTuple):
         return f"pkg:pypi/{self.name}@{self.version}"
 
 
+class Said(NamedTuple):
+    """A verdict on the run, and who vouches for it.
+
+    Attributes:
+        level: The strongest level that holds, or ``different``, ``inconclusive``.
+        reason: Why it is no stronger one.
+        signed: Who signed, in words.
+        document: The statement.
+    """
+
+    level: str
+    reason: str
+    signed: str
+    document: Mapping[str, Any]
+
+
 class Dossier(NamedTuple):
     """A run, ready to be told.
 
@@ -110,7 +126,7 @@ class Dossier(NamedTuple):
         acts: It and what it stands on, in the order in which they ran; it is the last.
         packages: Of its environment, by name.
         author: Who made the commit: name and address; empty where it is not known.
-        statements: Documents about it: verdicts of replays.
+        statements: Verdicts of replays about it.
         unknown: What its record does not know, as ``coordinate.fact``, with the reason.
     """
 
@@ -118,7 +134,7 @@ class Dossier(NamedTuple):
     acts: tuple[Act, ...]
     packages: tuple[Package, ...]
     author: tuple[str, str] | None
-    statements: tuple[Mapping[str, Any], ...]
+    statements: tuple[Said, ...]
     unknown: Mapping[str, str]
 
     @property
@@ -151,16 +167,14 @@ class Dossier(NamedTuple):
         }
 
 
-def gather(
-    place: "Place", records: "Records", run: RunId, statements: tuple[Mapping[str, Any], ...] = ()
-) -> Dossier:
+def gather(place: "Place", records: "Records", run: RunId, statements: tuple[Said, ...] = ()) -> Dossier:
     """Everything that is known of a run.
 
     Args:
         place: Where it is recorded.
         records: Those of the place.
         run: Which.
-        statements: Documents about it.
+        statements: Verdicts about it.
 
     Raises:
         RunNotFoundError, RecordCorruptError: a record is not here, or damaged.
@@ -198,32 +212,25 @@ class _Shas:
     def __init__(self, place: "Place") -> None:
         self._store = place.project.store if place.project is not None else None
 
-    def of(self, oid: str) -> str:
-        if self._store is None or not oid or is_tree(Oid(oid)):
+    def of(self, md5: str, blake3: str) -> str:
+        if self._store is None or not md5 or not blake3 or is_tree(Oid(md5)):
             return ""
-        hasher = hashlib.sha256()
         try:
-            with open(self._store.path(Oid(oid)), "rb") as file:
-                while chunk := file.read(_CHUNK):
-                    hasher.update(chunk)
+            return sha256_of(self._store.path(Oid(md5)), blake3) or ""
         except OSError:
             return ""
-        return hasher.hexdigest()
 
 
 def _item(row: Mapping[str, Any], shas: _Shas) -> Item:
-    md5 = row.get("md5")
-    md5 = md5 if isinstance(md5, str) else ""
-    blake3 = row.get("blake3")
-    size, nfiles = row.get("size"), row.get("nfiles")
+    md5, blake3 = row.get("md5") or "", row.get("blake3") or ""
     return Item(
         row["path"],
-        str(row.get("role", "")),
+        row.get("role") or "",
         md5,
-        blake3 if isinstance(blake3, str) else "",
-        shas.of(md5),
-        size if isinstance(size, int) else None,
-        nfiles if isinstance(nfiles, int) else None,
+        blake3,
+        shas.of(md5, blake3),
+        row.get("size"),
+        row.get("nfiles"),
     )
 
 

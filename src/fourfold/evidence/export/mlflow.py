@@ -91,7 +91,7 @@ def _log(client: Any, experiment: str, dossier: Dossier, store: "ObjectStore | N
     tags = {name: value[:_LONGEST_TAG] for name, value in _tags(dossier).items()}
     run = client.create_run(experiment, start_time=started, tags=tags, run_name=dossier.act.name)
     name = run.info.run_id
-    params = [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in leaves(dossier.act.params)]
+    params = [Param(_key(key), str(value)[:_LONGEST_PARAM]) for key, value in leaves(dossier.act.params)]
     metrics = [Metric(_key(key), value, ended, 0) for key, value in sorted(dossier.act.metrics.items())]
     for at in range(0, max(len(params), len(metrics)), _BATCH):
         client.log_batch(name, metrics[at : at + _BATCH], params[at : at + _BATCH], [RunTag("fourfold", "1")])
@@ -146,7 +146,7 @@ def _tags(dossier: Dossier) -> dict[str, str]:
         "mlflow.user": dossier.author[0] if dossier.author else "",
         **{f"fourfold.output.{item.path}": item.blake3 or item.md5 for item in dossier.act.outputs},
     }
-    return {_key(name): str(value) for name, value in found.items() if value not in {None, ""}}
+    return {_key(name): str(value) for name, value in found.items() if value is not None and value != ""}
 
 
 def _moment(text: str) -> int:

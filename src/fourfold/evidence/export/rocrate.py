@@ -8,6 +8,7 @@ for which the profiles have no word, are ``PropertyValue``. The metadata alone: 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from fourfold.evidence.export.dossier import Act, Dossier, Item, leaves
 from fourfold.formats.native.record import COORDINATES
@@ -143,7 +144,8 @@ def _act(act: Act, dossier: Dossier, graph: _Graph, agent: dict[str, str] | None
                 "@type": "AssessAction",
                 "name": "Verification by replay",
                 "object": {"@id": _action(act)},
-                "result": json.dumps(statement, sort_keys=True, ensure_ascii=False),
+                "description": f"{statement.level}, {statement.signed}",
+                "result": json.dumps(statement.document, sort_keys=True, ensure_ascii=False),
             }
         )
 
@@ -151,7 +153,7 @@ def _act(act: Act, dossier: Dossier, graph: _Graph, agent: dict[str, str] | None
 def _file(item: Item) -> dict[str, Any]:
     is_folder = item.nfiles is not None
     entity: dict[str, Any] = {
-        "@id": item.path + "/" if is_folder else item.path,
+        "@id": quote(item.path, safe="/:@") + "/" * is_folder,
         "@type": "Dataset" if is_folder else "File",
         "name": item.path,
     }

@@ -11,7 +11,7 @@ from typing import Any
 from fourfold.base.errors import UnsupportedError
 from fourfold.evidence.export.dossier import Dossier, Item, leaves
 from fourfold.formats.attest.dsse import Envelope
-from fourfold.formats.attest.intoto import Resource, envelope
+from fourfold.formats.attest.intoto import Resource, envelope, opened
 from fourfold.formats.attest.slsa import Provenance, statement
 from fourfold.runs.changes import mapping
 
@@ -28,6 +28,7 @@ def provenance(dossier: Dossier) -> Envelope:
 
     Raises:
         NoSubjectError: no result of the run is in the cache.
+        BadAttestationError: what the record says cannot stand in a statement.
     """
     record = dossier.record
     subjects = tuple(_resource(item) for item in dossier.act.outputs if item.sha256)
@@ -57,16 +58,22 @@ def provenance(dossier: Dossier) -> Envelope:
         invocation=f"run:{dossier.run}",
         started=record.times.started,
         finished=record.times.ended,
-        byproducts=tuple(_resource(item) for item in dossier.act.outputs if not item.sha256 and item.digests),
+        byproducts=tuple(_resource(item) for item in dossier.act.outputs if not item.sha256 and item.blake3),
     )
-    return envelope(statement(made, subjects))
+    wrapped = envelope(statement(made, subjects))
+    opened(wrapped, f"the provenance of run {dossier.run[:12]}")  # a record from elsewhere may say anything
+    return wrapped
 
 
 def _resource(item: Item) -> Resource:
     annotations: dict[str, Any] = {"role": item.role}
     if item.nfiles is not None:
         annotations["files"] = item.nfiles
-    return Resource(name=item.path, digest=item.digests, annotations=annotations)
+    # A reader takes any digest of several for enough, and MD5 can be forged.
+    digest = {name: value for name, value in item.digests.items() if name != "md5"}
+    if not digest:
+        annotations["md5"] = item.md5
+    return Resource(name=item.path, digest=digest, annotations=annotations)
 
 
 def _dependencies(dossier: Dossier) -> Iterator[Resource]:

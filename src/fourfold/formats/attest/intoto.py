@@ -13,6 +13,8 @@ from fourfold.formats.native.canonical import canonical
 
 #: The ``_type`` of each statement.
 TYPE = "https://in-toto.io/Statement/v1"
+#: Our name for the digest of a folder, as the data of a record has it (docs/formats/statements.md).
+FOLDER_DIGEST = "fourfoldFolder"
 #: No statement is about more things.
 MOST_SUBJECTS = 100_000
 _LONGEST = 4096

@@ -1,4 +1,4 @@
-"""JSON that two readers cannot read differently: no key twice, no NaN, bounded; and base64 with one spelling.
+"""JSON that two readers cannot read differently: no key twice, finite numbers, bounded; base64 likewise.
 
 What is signed is read by programs of others too. A key that stands twice, or bits that decoding throws away,
 would let one signature mean two things.
@@ -8,9 +8,10 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from fourfold.base.errors import InvalidFileError
+from fourfold.formats.native.canonical import finite
 
 #: No envelope or statement is larger, in bytes.
 MOST = 16 * 1024 * 1024
@@ -41,11 +42,8 @@ def read_object(data: bytes, source: str) -> dict[str, Any]:
             raise BadAttestationError(f"{source} says a key twice in one object")
         return found
 
-    def never(word: str) -> NoReturn:
-        raise BadAttestationError(f"{source} has {word}, which JSON does not know")
-
     try:
-        value = json.loads(data.decode(), object_pairs_hook=unique, parse_constant=never)
+        value = json.loads(data.decode(), object_pairs_hook=unique, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise BadAttestationError(f"{source} is not JSON: {str(error)[:80]}") from error
     if not isinstance(value, dict):

@@ -15,6 +15,8 @@ from fourfold.formats.native.record import RunId, is_id
 TYPE = "https://fourfold.dev/attestations/verdict/v1"
 #: From the strongest to the weakest; the last two say that none of the others holds.
 LEVELS = ("bitwise", "canonical", "numeric", "statistical", "different", "inconclusive")
+#: Those of them that say that something holds.
+HELD = LEVELS[:4]
 _KNOWN = {"run", "level", "holds", "asked", "reason", "replay", "outputs", "verifier", "timeVerified"}
 
 
@@ -45,6 +47,13 @@ class Verdict(NamedTuple):
     time: str = ""
     more: Mapping[str, Any] = {}
 
+    def replays(self) -> list[RunId]:
+        """The runs that repeated it, each once, the first of them first."""
+        more = self.more.get("replays")
+        listed = more if isinstance(more, list) else []
+        found = [self.replay, *(RunId(each) for each in listed if isinstance(each, str) and is_id(each))]
+        return [run for run in dict.fromkeys(found) if run is not None]
+
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
@@ -59,6 +68,11 @@ class Verdict(NamedTuple):
             "timeVerified": self.time,
             **{key: value for key, value in self.more.items() if key not in _KNOWN},
         }
+
+
+def is_held(level: str, asked: str) -> bool:
+    """Whether what was asked for holds where this level does; "" for not known: any level does then."""
+    return level in HELD[: HELD.index(asked) + 1] if asked in HELD else level in HELD
 
 
 def statement(verdict: Verdict, subjects: tuple[Resource, ...]) -> Statement:
@@ -76,16 +90,19 @@ def parse(document: Mapping[str, Any], source: str = "verdict") -> Verdict:
     if not is_id(run) or (replay is not None and not is_id(replay)):
         raise BadAttestationError(f"{source}: 'run' or 'replay' is no id of a run: {run[:80]!r}")
     level, asked = need(document, "level", str, source), take(document, "asked", str, source) or ""
-    if level not in LEVELS or asked not in {*LEVELS, ""}:
+    if level not in LEVELS or asked not in {*HELD, ""}:
         raise BadAttestationError(f"{source}: no such level: {level[:40]!r}, {asked[:40]!r}")
     outputs = take(document, "outputs", list, source) or []
     verifier = take(document, "verifier", dict, source) or {}
     if not all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in outputs):
         raise BadAttestationError(f"{source}: 'outputs' has something that is no output")
+    holds = need(document, "holds", bool, source)
+    if holds != is_held(level, asked):
+        raise BadAttestationError(f"{source}: 'holds' is {holds}, of {level!r} where {asked!r} was asked for")
     return Verdict(
         RunId(run),
         level,
-        need(document, "holds", bool, source),
+        holds,
         asked,
         take(document, "reason", str, source) or "",
         RunId(replay) if replay is not None else None,
