@@ -8,6 +8,7 @@ import pytest
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Warned
+from fourfold.formats.attest import dsse, intoto, verdict
 from fourfold.formats.native.record import RunId, parts_of
 from fourfold.project.config import RemoteConfig
 from fourfold.project.remotes import Remote
@@ -304,3 +305,20 @@ def test_a_remote_from_before_statements_gives_none(
     push_records(ours, remote(place), [run])
     assert pull_records(theirs, remote(place), [run]).statements == 0
     assert theirs.has("records", run)
+
+
+def test_the_replays_that_a_verdict_names_go_and_come_with_it(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run, first, second, other = (keep(ours, seed=seed) for seed in range(4))
+    document = {"run": run, "level": "bitwise", "holds": True, "asked": "bitwise", "replay": first}
+    said = verdict.parse({**document, "replays": [first, second, "../x", 7, "ab" * 32]})
+    about = intoto.envelope(verdict.statement(said, (intoto.Resource("r", {"blake3": run}),)))
+    envelopes.keep(ours, run, dsse.render(about))
+    envelopes.keep(ours, run, b"no envelope")
+    sent = push_records(ours, remote(place), [run])
+    assert (sent.runs, sent.statements) == (3, 2)
+    assert other not in on_remote(remote(place))
+    came = pull_records(theirs, remote(place), [run])
+    assert (came.runs, came.statements, came.size) == (3, 2, sent.size)
+    assert theirs.ids() == sorted([run, first, second])

@@ -80,6 +80,39 @@ def push_records(args: argparse.Namespace, session: "Session") -> int:
     return sharing.push_records(records, remote, runs, events=session.sink).runs
 
 
+def promote_records(args: argparse.Namespace, session: "Session") -> int:
+    """Send the run records of revisions after their data; how many.
+
+    Those that ``fourfold.lock`` names there, with their replays; what is not here comes from the remote that
+    has the data.
+    """
+    project = session.project
+    to = args.remote or project.config.default_remote
+    if not args.records or to is None:
+        return 0
+    if not args.revs or args.all_branches or args.all_tags or args.all_commits:
+        return push_records(args, session)
+    from fourfold.runs import sharing  # noqa: PLC0415 - only where something has run
+    from fourfold.runs.locked import locked  # noqa: PLC0415 - likewise
+    from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
+    from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
+
+    records = records_of(place_of(project))
+    try:
+        named = locked(project, _targets(args, session), args.revs)
+        if not named.runs:
+            return 0
+        remote = open_remote(project, to, jobs=args.jobs, access="write")
+        source = args.source or project.config.default_remote
+        if source is not None and source != to:
+            origin = open_remote(project, source, jobs=args.jobs)
+            sharing.pull_records(records, origin, named.runs, stated=named.statements, events=session.sink)
+    except FourfoldError as error:
+        session.warn(f"run records were not sent: {error.message}", error.hint)
+        return 0
+    return sharing.push_records(records, remote, named.runs, events=session.sink).runs
+
+
 def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldError | None) -> int:
     """Bring the run records that ``fourfold.lock`` names, or with a scope all; how many.
 
@@ -94,14 +127,15 @@ def pull_records(args: argparse.Namespace, session: "Session", failed: FourfoldE
         return 0
     from fourfold.runs import sharing  # noqa: PLC0415 - not needed to bring the data
     from fourfold.runs.envelopes import kind_of  # noqa: PLC0415 - likewise
+    from fourfold.runs.locked import locked  # noqa: PLC0415 - likewise
     from fourfold.runs.place import place_of  # noqa: PLC0415 - likewise
     from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
 
     records = records_of(place_of(project))
     try:
         targets = _targets(args, session)
-        runs = [] if everything else sharing.locked_runs(project, targets)
-        stated = sharing.locked_statements(project, targets)
+        named = locked(project, targets)
+        runs, stated = [] if everything else list(named.runs), named.statements
         here = all(records.has("records", run) for run in runs)
         if not everything and here and all(records.has(kind_of(run), name) for run, name in stated):
             return 0

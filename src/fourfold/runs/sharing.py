@@ -7,30 +7,26 @@ of its name; whether a signature is good is not asked here. That a remote takes 
 nothing: it is told. Remotes that hold data under the names of the workspace take none.
 """
 
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned, silent
+from fourfold.formats.attest import dsse, intoto, verdict
 from fourfold.formats.native.canonical import MOST, digest
-from fourfold.formats.native.lockfile import LOCK_NAME
-from fourfold.formats.native.record import RunId, is_id, parse_record, parts_of
+from fourfold.formats.native.record import MOST_RECORD, RunId, is_id, parse_record, parts_of
 from fourfold.runs import envelopes
 from fourfold.runs.changes import rows_of
 from fourfold.storage.blob.protocol import BlobNotFoundError, NoListingError
 
 if TYPE_CHECKING:
-    from fourfold.formats.native.lockfile import LockStage
-    from fourfold.project.project import Project
     from fourfold.project.remotes import Remote
     from fourfold.runs.store import Records
 
 #: Where they lie on a remote.
 PREFIX = "fourfold/runs/"
-#: A record is a few kilobytes.
-_MOST_RECORD = 16 << 20
 _KEY = re.compile(r"fourfold/runs/(records|parts)/([0-9a-f]{2})/([0-9a-f]{62})", re.ASCII)
 _STATED = re.compile(
     r"fourfold/runs/statements/([0-9a-f]{2})/([0-9a-f]{62})/([0-9a-f]{2})/([0-9a-f]{62})", re.ASCII
@@ -39,6 +35,8 @@ _STATED = re.compile(
 _MOST_STATED = 1000
 #: For more runs, a remote is asked once what it has of statements at all.
 _ASKED_APART = 50
+#: Likewise of the replays that one statement names.
+_MOST_REPLAYS = 1000
 
 
 class Shared(NamedTuple):
@@ -88,7 +86,9 @@ def chosen(records: "Records", targets: Iterable[str] = ()) -> list[RunId]:
 def push_records(
     records: "Records", remote: "Remote", names: Collection[RunId], *, events: Sink = silent
 ) -> Shared:
-    """Send the runs that a remote lacks; what keeps it from taking them is a warning.
+    """Send the runs that a remote lacks, and replays of them that statements name.
+
+    What keeps it from taking them is a warning.
 
     Args:
         records: Where they are.
@@ -96,7 +96,8 @@ def push_records(
         names: Which; those that are not here are passed over.
         events: Hears the phase, and what could not be sent.
     """
-    here = [name for name in names if records.has("records", name)]
+    named = dict.fromkeys([*names, *_replays(records, names)])
+    here = [name for name in named if records.has("records", name)]
     if not here or not _takes(remote, events):
         return Shared()
     try:
@@ -181,7 +182,9 @@ def pull_records(
     stated: Iterable[tuple[str, str]] = (),
     events: Sink = silent,
 ) -> Shared:
-    """Bring runs that are not here, and what is stated of them; one that the remote lacks is passed over.
+    """Bring runs that are not here, what is stated of them, and the replays that statements name.
+
+    One that the remote lacks is passed over.
 
     Args:
         records: Where they go.
@@ -200,6 +203,14 @@ def pull_records(
     try:
         brought = _pull(records, remote, lacking, events)
         brought = _pull_stated(records, remote, lacking, besides, brought, events)
+        replays = _replays(records, [*lacking, *(run for run, _ in besides)])
+        if replays := [name for name in replays if not _is_whole(records, name)]:
+            more = _pull(records, remote, replays, events)
+            brought = brought._replace(
+                runs=brought.runs + more.runs,
+                parts=brought.parts + more.parts,
+                size=brought.size + more.size,
+            )
     except FourfoldError as error:
         events(_told(remote, "were not brought from", error))
     return brought._replace(present=len(asked) - len(lacking))
@@ -214,7 +225,7 @@ def _is_whole(records: "Records", name: str) -> bool:
         return True  # damaged, or of a later version: what is here is not written over
 
 
-def _pull(records: "Records", remote: "Remote", names: list[str], events: Sink) -> Shared:
+def _pull(records: "Records", remote: "Remote", names: Collection[str], events: Sink) -> Shared:
     events(PhaseStarted("fetching records", len(names), unit="records"))
     came: dict[str, bytes] = {}
     wanted: dict[str, None] = {}
@@ -243,6 +254,19 @@ def _pull(records: "Records", remote: "Remote", names: list[str], events: Sink) 
         events(Advanced("fetching records", 1))
     events(PhaseEnded("fetching records"))
     return Shared(len(came), count, size)
+
+
+def _replays(records: "Records", runs: Iterable[str]) -> list[RunId]:
+    """The replays that statements of runs name: without their records, nobody could check a verdict."""
+    found: dict[RunId, None] = {}
+    for run in dict.fromkeys(runs):
+        for name in envelopes.names(records, RunId(run)):
+            with suppress(FourfoldError):
+                wrapped = dsse.parse(envelopes.read(records, RunId(run), name))
+                said = intoto.opened(wrapped)
+                if said.predicate_type == verdict.TYPE:
+                    found |= dict.fromkeys(verdict.parse(said.predicate).replays()[:_MOST_REPLAYS])
+    return list(found)
 
 
 def _has_stated(records: "Records", run: str, name: str) -> bool:
@@ -292,7 +316,7 @@ def _stated_on(remote: "Remote", runs: Collection[str]) -> list[tuple[str, str]]
 
 def _get(remote: "Remote", kind: str, names: list[str], events: Sink) -> Iterator[tuple[str, bytes]]:
     """Documents of a remote whose bytes are those of their names; the others are told, or not there."""
-    most = MOST if kind == "parts" else _MOST_RECORD
+    most = MOST if kind == "parts" else MOST_RECORD
     for key, got in remote.store.get_many([key_of(kind, name) for name in names], max_size=most):
         name = "".join(key.rsplit("/", 2)[1:])
         if isinstance(got, BlobNotFoundError):
@@ -330,69 +354,3 @@ def _told(remote: "Remote", what: str, error: FourfoldError) -> Warned:
     return Warned(
         "records-not-shared", f"run records {what} remote '{remote.name}': {error.message}", error.hint
     )
-
-
-def locked_runs(project: "Project", targets: Iterable[str] = ()) -> list[str]:
-    """The runs that the files ``fourfold.lock`` of the workspace name.
-
-    Args:
-        project: Whose.
-        targets: Names of stages, files ``dvc.yaml`` and outputs; none for everything.
-
-    Raises:
-        InvalidFileError: such a file cannot be understood.
-    """
-    return [entry.run for entry in _locked(project, targets)]
-
-
-def locked_statements(project: "Project", targets: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """The statements that the files ``fourfold.lock`` of the workspace name: ids of runs, and of statements.
-
-    Args:
-        project: Whose.
-        targets: As for `locked_runs`.
-
-    Raises:
-        InvalidFileError: such a file cannot be understood.
-    """
-    return [
-        (entry.run, entry.verdict.statement)
-        for entry in _locked(project, targets)
-        if entry.verdict is not None
-    ]
-
-
-def _locked(project: "Project", targets: Iterable[str]) -> Iterator["LockStage"]:
-    from fourfold.project.nativelock import read_lock  # noqa: PLC0415 - pull and fetch only
-
-    files = _lock_files(project)
-    wanted = set(targets)
-    outs = _outs(project) if wanted and files else {}
-    for file in files:
-        pipeline = os.path.join(os.path.dirname(file), "dvc.yaml")
-        shown = project.relpath(pipeline)
-        for stage, entry in read_lock(project, pipeline).stages.items():
-            names = {stage, shown, f"{shown}:{stage}", *outs.get((pipeline, stage), ())}
-            if not wanted or wanted & names:
-                yield entry
-
-
-def _lock_files(project: "Project") -> list[str]:
-    """Absolute paths of the files ``fourfold.lock``: the one in the root, and those that Git tracks."""
-    found = {os.path.join(project.root, LOCK_NAME)}
-    if project.git is not None:
-        top = project.git.root
-        found |= {os.path.join(top, name) for name in project.git.tracked_called(LOCK_NAME)}
-    prefix = project.root.rstrip(os.sep) + os.sep
-    return sorted(path for path in found if path.startswith(prefix) and os.path.lexists(path))
-
-
-def _outs(project: "Project") -> dict[tuple[str, str], set[str]]:
-    """The outputs of each stage, by ``dvc.yaml`` and name."""
-    from fourfold.project.files import load_tracked  # noqa: PLC0415 - only where targets are named
-
-    found: dict[tuple[str, str], set[str]] = {}
-    for out in load_tracked(project, strict=False).outs:
-        if out.stage:
-            found.setdefault((out.file, out.stage), set()).add(out.relpath)
-    return found

@@ -95,8 +95,10 @@ def _promote(args: argparse.Namespace, session: Session) -> Outcome:
         events=session.sink,
     )
     error = result.error
+    records = transfers.promote_records(args, session) if error is None else 0
     data = {
         **transfers.pushed_data(result.pushed),
+        "records": records,
         "brought": result.brought,
         "remote": result.target,
         "outputs": [
@@ -105,9 +107,11 @@ def _promote(args: argparse.Namespace, session: Session) -> Outcome:
         ],
     }
     text = () if error is not None else tuple(_lines(result))
-    count = {"pushed": result.pushed.pushed}
-    summary = transfers.summary(count, result.pushed.size, failed=error is not None)
-    return Outcome(data=data, text=(*text, *summary), failure=error)
+    text += transfers.records_line(records, "pushed")
+    if result.pushed.pushed or not records:
+        count = {"pushed": result.pushed.pushed}
+        text += transfers.summary(count, result.pushed.size, failed=error is not None)
+    return Outcome(data=data, text=text, failure=error)
 
 
 def _lines(result: "PromoteResult") -> list[str]:
