@@ -62,3 +62,18 @@ def test_it_can_be_read_on_a_narrow_screen(browser: Browser, report: Path) -> No
     shown.goto(report.as_uri())
     assert shown.evaluate("document.documentElement.scrollWidth") <= 360
     shown.close()
+
+
+def test_words_of_a_table_are_not_cut_where_they_have_room(browser: Browser, tmp_path: Path) -> None:
+    why = " ".join(["reasons"] * 40)
+    rows = (((code("validate"),), (code("x" * 150),), (code(why),)),)
+    path = tmp_path / "report.html"
+    path.write_text(page([Section("Stages", (Rows(("Stage", "What", "Why"), rows),))]))
+    shown = browser.new_page(viewport={"width": 1000, "height": 700})
+    shown.goto(path.as_uri())
+    heights = [each.bounding_box() for each in shown.locator("td code").all()]
+    word, long, told = (box["height"] for box in heights if box is not None)
+    assert word < 30  # one line
+    assert 30 < long < 200
+    assert told > 30
+    shown.close()
