@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fourfold.formats.likeness import reading
@@ -236,3 +237,28 @@ def test_a_header_of_tar_that_asks_for_much_memory_is_refused() -> None:
     data = info.tobuf(tarfile.USTAR_FORMAT) + bytes(4096)
     with pytest.raises(UnreadableContentError):
         reading.read_bytes(data, "a.tar")
+
+
+def test_a_leaf_within_a_member_does_not_hide_that_it_may_be_executed() -> None:
+    def figure(value: int) -> bytes:
+        file = io.BytesIO()
+        np.savez(file, **{"!executable": np.array([value])})
+        return file.getvalue()
+
+    a, b = (zipped(("a.npz", figure(value)), mode=0o755) for value in (1, 2))
+    assert [name for name, _ in differing(a, b, "a.zip")] == ["a.npz!!executable"]
+
+
+def test_a_stream_of_xz_behind_much_padding_counts() -> None:
+    padding = bytes(3 << 20)
+    one, other = (lzma.compress(b"one\n") + padding + lzma.compress(text) for text in (b"two\n", b"three\n"))
+    assert differing(one, other, "a.txt.xz") == [("", "values")]
+
+
+def test_a_member_of_less_than_nothing_is_refused() -> None:
+    data = bytearray(tarred(ONE, TWO))
+    data[124:136] = b"\xff" * 11 + b"\x00"  # a size in base 256
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    with pytest.raises(UnreadableContentError):
+        reading.read_bytes(bytes(data), "a.tar")

@@ -224,7 +224,17 @@ def test_damage_is_an_error_with_the_name_of_the_file(name: str) -> None:
 
 def test_without_pyarrow_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     data = parquet(TABLE)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingReaderError) as caught:
         read(data)
     assert caught.value.hint == "install it: pip install 'fourfold[tables]'"
+
+
+def test_whole_numbers_beyond_doubles_are_no_numbers_where_some_are_missing() -> None:
+    large = 1 << 60
+    one, other = (pa.table({"n": pa.array([last, None])}) for last in (large, large + 1))
+    (found,) = compare(read(parquet(one)), read(parquet(other)))
+    assert [leaf and leaf.numbers for leaf in found.leaves] == [None, None]
+    whole = read(parquet(one.slice(0, 1))).leaves["column:n"].numbers
+    assert whole is not None
+    assert list(whole()) == [large]

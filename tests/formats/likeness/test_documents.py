@@ -6,7 +6,7 @@ import pytest
 
 from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import Content, compare
-from fourfold.formats.likeness.source import UnreadableContentError
+from fourfold.formats.likeness.source import ContentTooLargeError, UnreadableContentError
 
 
 def of(text: str | bytes, name: str) -> Content:
@@ -167,3 +167,33 @@ def test_yaml_with_aliases_that_multiply_is_refused() -> None:
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     with pytest.raises(UnreadableContentError):
         of("\n".join(lines), "a.yaml")
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
+def test_whole_numbers_of_very_many_digits_are_values(name: str) -> None:
+    spell = {"a.toml": b"a = 0x%s\n", "a.yaml": b"a: 0x%s\n"}[name]
+    one, other = (reading.read_bytes(spell % (digit * 5000), name) for digit in (b"f", b"e"))
+    assert [found.name for found in compare(one, other)] == ["a"]
+
+
+def test_a_key_of_very_many_digits_is_refused() -> None:
+    with pytest.raises(UnreadableContentError):
+        reading.read_bytes(b"? 0x%s\n: 1\n" % (b"f" * 5000), "a.yaml")
+
+
+def test_what_is_nested_deep_within_a_long_list_is_refused() -> None:
+    with pytest.raises(UnreadableContentError, match="too deep"):
+        reading.read_bytes(b"[" + b"1," * 1001 + b"[" * 700 + b"]" * 700 + b"]", "a.json")
+
+
+def test_a_document_that_would_be_many_times_its_size_in_memory_is_refused() -> None:
+    with pytest.raises(ContentTooLargeError):
+        reading.read_bytes(b"[" + b"[]," * 8_000_001 + b"1]", "a.json")
+
+
+def test_a_toml_whose_reading_would_take_the_square_of_its_size_is_refused() -> None:
+    with pytest.raises(ContentTooLargeError):
+        reading.read_bytes(b"a." * 50_000 + b"a = 1\n", "a.toml")
+    with pytest.raises(ContentTooLargeError):
+        reading.read_bytes(b'"a" . ' * 50_000 + b"a = 1\n", "a.toml")
+    assert reading.read_bytes(b"a.b.c = '%s'\n" % (b"word" * 300_000), "a.toml").kind == "toml"

@@ -128,3 +128,12 @@ def test_what_lies_beneath_a_gap_of_numbers_does_not_count() -> None:
     assert compare(read(one), read(other)) == ()
     (found,) = compare(read(one), read(one.assign(a=pd.array([1, None, 4], dtype="Int64"))))
     assert found.name == "column:a/data"
+
+
+@pytest.mark.parametrize("stop", [1 << 62, 1 << 150])
+def test_a_frame_of_very_many_columns_in_words_stays_described(stop: int) -> None:
+    places = b"cbuiltins\nslice\n(K\x00\x8a\x14" + stop.to_bytes(20, "little") + b"K\x01tR"
+    blocks = b"(K\x01" + places + b"\x86t"
+    data = b"\x80\x04cpandas.core.internals.managers\nBlockManager\n" + blocks + b"]\x86R."
+    leaves = reading.read_bytes(data, "a.pkl").leaves
+    assert leaves[":type"].dtype == "pandas.core.internals.managers.BlockManager"

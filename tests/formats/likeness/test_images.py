@@ -216,3 +216,11 @@ def test_other_pictures_mean_their_bytes() -> None:
     image = picture("P")
     for kind in ("GIF", "BMP"):
         assert of(saved(image, kind)).kind == "bytes"
+
+
+def test_what_follows_the_end_of_a_png_counts() -> None:
+    plain = saved(Image.new("L", (3, 3)))
+    contents = [reading.read_bytes(plain + rest, "a.png") for rest in (b"", b"\0\0", b"one", b"two")]
+    assert compare(contents[0], contents[1]) == ()
+    assert [found.name for found in compare(contents[0], contents[2])] == ["after the end"]
+    assert [found.what for found in compare(contents[2], contents[3])] == ["values"]

@@ -115,3 +115,22 @@ def test_a_pdf_of_streams_without_end_is_read_once() -> None:
     start = time.process_time()
     reading.read_bytes(b"%PDF-1.4\n" + b"stream\n/ID [" * 200_000, "a.pdf")
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (b"<r><a/><b/></r>", b"<r><b/><a/></r>"),
+        (b'<r><g id="a"/><g id="b"/></r>', b'<r><g id="b"/><g id="a"/></r>'),
+        (b"<r>x<a/>y<b/></r>", b"<r>x<b/>y<a/></r>"),
+    ],
+)
+def test_the_order_of_elements_counts(a: bytes, b: bytes) -> None:
+    (found,) = compare(reading.read_bytes(a, "a.xml"), reading.read_bytes(b, "a.xml"))
+    assert found.name == "r"
+
+
+def test_no_identifier_hides_another_element() -> None:
+    pages = [b'<r><a id="b"/><a id="b">%s</a><a id="b[2]"/></r>' % text for text in (b"x", b"y")]
+    found = compare(*(reading.read_bytes(page, "a.xml") for page in pages))
+    assert [one.name for one in found] == ["r/a#b[2]"]

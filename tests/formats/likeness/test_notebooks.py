@@ -130,3 +130,14 @@ def test_what_is_no_notebook_is_a_typed_error() -> None:
 def test_an_old_notebook_is_compared_as_json() -> None:
     content = reading.read_bytes(b'{"nbformat": 3, "worksheets": []}', "a.ipynb")
     assert content.canonicalizer == "notebook-as-json/1"
+
+
+def test_no_kind_of_cell_hides_the_source_of_another() -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "x"}
+    cells = [
+        {"cell_type": "outputs[0].stdout", "source": source, "outputs": [output]} for source in ("a", "b")
+    ]
+    found = compare(
+        *(reading.read_bytes(json.dumps({"cells": [cell]}).encode(), "a.ipynb") for cell in cells)
+    )
+    assert [one.name for one in found] == ["cells[0].outputs[0].stdout"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import Content, compare
 from fourfold.formats.likeness.numpy_files import read_npy, read_npz
 from fourfold.formats.likeness.source import Budget, ContentTooLargeError, Source, UnreadableContentError
@@ -170,3 +171,38 @@ def test_every_flip_of_a_file_of_arrays_is_read_or_refused(tmp_path: Path) -> No
 def test_a_header_of_an_old_python_is_read() -> None:
     data = npy(np.arange(3.0)).replace(b"(3,), }  ", b"(3L,), } ")
     assert compare(read_npy(source(data)), read_npy(source(npy(np.arange(3.0))))) == ()
+
+
+def saved(*arrays: object) -> bytes:
+    file = io.BytesIO()
+    for array in arrays:
+        np.save(file, np.asarray(array))
+    return file.getvalue()
+
+
+def test_arrays_that_were_saved_in_turn_all_count() -> None:
+    objects = np.array([1, "a"], object)
+    one = reading.read_bytes(saved([1.0], objects, [2, 3]), "a.npy")
+    other = reading.read_bytes(saved([1.0], objects, [2, 4]), "a.npy")
+    assert [found.name for found in compare(one, other)] == ["[3]"]
+    more = [reading.read_bytes(saved([1.0]) + rest, "a.npy") for rest in (b"one", b"two")]
+    assert [found.name for found in compare(*more)] == ["after the end"]
+
+
+def test_a_shape_of_very_many_digits_is_no_shape() -> None:
+    for shape in (f"(0x{'f' * 5000},)", f"(0, 0x{'f' * 5000})"):
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+        data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        with pytest.raises(UnreadableContentError, match="length"):
+            reading.read_bytes(data, "a.npy")
+
+
+def test_members_of_nearly_one_name_are_kept_apart() -> None:
+    contents = []
+    for text in (b"one", b"two"):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("a", text)
+            archive.writestr("a.npy", saved([1.0]))
+        contents.append(reading.read_bytes(file.getvalue(), "a.npz"))
+    assert [found.name for found in compare(*contents)] == ["a"]

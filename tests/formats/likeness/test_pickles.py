@@ -2,6 +2,7 @@ import collections
 import contextlib
 import datetime as dt
 import decimal
+import gzip
 import io
 import os
 import pickle
@@ -295,7 +296,7 @@ def test_a_nesting_without_an_end_ends(opening: bytes) -> None:
         b"I" + b"9" * 9000 + b"\n.",
         b"V\\ud8\n.",
         b"\x8c\x01a\x94N\x93.",
-        b"cnumpy.core.multiarray\n_reconstruct\n)RN\x85b.",
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(I1\nNcnumpy\ndtype\n(Vf4\ntRI0\nVx\ntb.",
         b"cnumpy\ndtype\n(Vf99\ntR.",
         b"ccopyreg\n__newobj__\n)R.",
         b"\x80\xff.",
@@ -396,3 +397,61 @@ def test_copies_of_what_lies_within_a_circle_mean_what_one_of_them_means() -> No
         return [nodes[2], nodes[0]]
 
     assert compare(read(pickle.dumps(circle(copied=True))), read(pickle.dumps(circle(copied=False), 2))) == ()
+
+
+def test_values_that_were_pickled_in_turn_all_count(tmp_path: Path) -> None:
+    first = pickle.dumps({"a": 1})
+    one, other = first + pickle.dumps([1, 2]), first + pickle.dumps([1, 3])
+    assert [found.name for found in compare(read(one), read(other))] == ["[2]"]
+    assert compare(read(one), read(pickle.dumps({"a": 1}, 2) + pickle.dumps([1, 2], 0))) == ()
+    assert [found.name for found in compare(read(first), read(one))] == ["[2]:type", "[2]"]
+    assert compare(read(first + b"\0one"), read(first + b"\0two"))[0].name == "after the end"
+    really = [read(data, unsafe=True) for data in (one, other)]
+    assert [found.name for found in compare(*really)] == ["[2]"]
+    packed = tmp_path / "a.pkl"
+    packed.write_bytes(gzip.compress(first) + gzip.compress(pickle.dumps([1, 2])))
+    assert compare(reading.read(str(packed)), read(one)) == ()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x04" + b"c__builtin__\nbytes\n" * 60 + b"C\x01x" + b"\x85R" * 60 + b".",
+        b"\x80\x04" + b"c__builtin__\nset\n" * 5000 + b"]" + b"\x85R" * 5000 + b".",
+    ],
+)
+def test_what_is_made_of_itself_again_and_again_is_read_or_refused_soon(data: bytes) -> None:
+    started = time.monotonic()
+    with contextlib.suppress(UnreadableContentError, ContentTooLargeError):
+        read(data)
+    assert time.monotonic() - started < 5
+
+
+def test_the_same_bytes_for_very_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Budget, "seen", 1 << 24)
+    text = pickle.dumps("x" * 1_000_000)[:-1]
+    with pytest.raises(ContentTooLargeError, match="same bytes"):
+        read(text + b"0(" + b"h\x00" * 200 + b"l.")
+
+
+def test_keys_of_very_many_digits_are_keys() -> None:
+    one, other = ({1 << 40_000: "a", (1, 1 << 40_000): "b"}, {1 << 40_001: "a", (1, 1 << 40_000): "b"})
+    assert compare(read(pickle.dumps(one)), read(pickle.dumps(one, 2))) == ()
+    assert compare(read(pickle.dumps(one)), read(pickle.dumps(other)))
+
+
+class Measured(np.ndarray):
+    """An array that has a unit, and pickles it behind what NumPy pickles."""
+
+    unit = ""
+
+    def __reduce__(self) -> Any:
+        make, args, state = super().__reduce__()
+        return make, args, (*state, self.unit)  # type: ignore[misc]
+
+
+def test_what_a_class_of_arrays_adds_to_the_array_counts() -> None:
+    metres, feet = (np.arange(3.0).view(Measured) for _ in range(2))
+    metres.unit, feet.unit = "m", "ft"
+    assert compare(read(pickle.dumps(metres)), read(pickle.dumps(metres, 2))) == ()
+    assert compare(read(pickle.dumps(metres)), read(pickle.dumps(feet)))

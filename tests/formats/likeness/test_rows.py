@@ -174,3 +174,15 @@ def test_a_line_of_json_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("fourfold.formats.likeness.rows.MAX_LINE", 100)
     with pytest.raises(ContentTooLargeError):
         reading.read_bytes(b'"' + b"x" * 200 + b'"', "r.jsonl")
+
+
+def test_a_table_in_broken_utf_16_is_compared_as_text_and_that_is_said() -> None:
+    for tail in (b"\x00", b"\x00\xd8\x00\x00"):
+        content = reading.read_bytes(b"\xff\xfe" + "a,b\n1,".encode("utf-16-le") + tail, "a.csv")
+        assert list(content.leaves) == [""]
+        assert "not read as a table" in content.aside
+
+
+def test_a_line_of_json_that_is_nested_too_deep_is_refused() -> None:
+    with pytest.raises(UnreadableContentError, match="too deep"):
+        reading.read_bytes(b"[" * 700 + b"]" * 700 + b"\n", "a.jsonl")

@@ -99,3 +99,10 @@ def test_a_type_that_is_newer_than_the_reader_is_compared_by_its_bytes() -> None
 def test_a_file_that_is_damaged_is_an_error_with_its_name(data: bytes) -> None:
     with pytest.raises(UnreadableContentError, match=r"^model\.safetensors: "):
         read(data)
+
+
+def test_tensors_that_lie_upon_one_another_are_refused() -> None:
+    rows = {name: {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]} for name in "ab"}
+    header = json.dumps(rows).encode()
+    with pytest.raises(UnreadableContentError, match="upon one another"):
+        reading.read_bytes(len(header).to_bytes(8, "little") + header + b"1234", "a.safetensors")

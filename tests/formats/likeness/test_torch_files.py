@@ -1,5 +1,6 @@
 import io
 import os
+import pickle
 import subprocess
 import zipfile
 from pathlib import Path
@@ -55,6 +56,42 @@ torch.save(new, "new.pt")
 with torch.no_grad():
     model[0].bias += 1
 torch.save(model, "model-changed.pt")
+turn = torch.tensor([1 + 2j, 3j])
+torch.save(turn, "turn.pt")
+torch.save(turn.conj(), "conjugated.pt")
+
+
+class Scripted(torch.nn.Module):
+    def __init__(self, weight: float, offset: float) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((3, 2), weight))
+        self.offset = offset
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight + self.offset
+
+
+class Other(Scripted):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight - self.offset
+
+
+def traced(value):
+    held = torch.full((2,), value)
+    return torch.jit.trace(lambda x: x + held, torch.zeros(2))
+
+
+def scripted(kind, *args):
+    return torch.jit.script(kind(*args))
+
+
+torch.jit.save(traced(1.5), "traced.pt")
+torch.jit.save(traced(1.25), "traced-other.pt")
+torch.jit.save(scripted(Scripted, 1.5, 0.5), "script.pt")
+torch.jit.save(scripted(Scripted, 1.25, 0.5), "script-weight.pt")
+torch.jit.save(scripted(Scripted, 1.5, 0.25), "script-attribute.pt")
+torch.jit.save(scripted(Other, 1.5, 0.5), "script-code.pt")
+torch.jit.save(scripted(Scripted, 1.5, 0.5), "script-more.pt", _extra_files={"labels.json": '{"a": 1}'})
 """
 
 
@@ -65,7 +102,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not os.access(python, os.X_OK):
         pytest.fail(f"no PyTorch at {python}; run: make envs  (or set FF_TEST_TORCH=<a python with torch>)")
     folder = tmp_path_factory.mktemp("torch")
-    subprocess.run([python, "-c", SCRIPT], cwd=folder, check=True, timeout=120)
+    (folder / "make.py").write_text(SCRIPT)  # TorchScript reads its source
+    subprocess.run([python, "make.py"], cwd=folder, check=True, timeout=120)
     return folder
 
 
@@ -134,3 +172,69 @@ def test_damage_is_an_error_and_never_something_else(folder: Path) -> None:
     data[start + 80 :] = bytes([data[start + 80] ^ 1]) + data[start + 81 :]
     with pytest.raises(UnreadableContentError, match="damaged"):
         reading.read_bytes(bytes(data), "a.pt")
+
+
+def test_a_tensor_that_is_conjugated_when_it_is_looked_at_is_another(folder: Path) -> None:
+    assert reading.compare_paths(str(folder / "turn.pt"), str(folder / "conjugated.pt"))
+
+
+def packed_again(path: Path, target: Path, instead: dict[str, bytes] | None = None) -> str:
+    """The same archive with other times, compression, order of members and another folder within."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in reversed(old.namelist()):
+            inner = name.partition("/")[2]
+            new.writestr(f"again/{inner}", (instead or {}).get(inner, old.read(name)))
+    return str(target)
+
+
+def test_torchscript_is_compared_by_its_tensors_and_its_code(folder: Path, tmp_path: Path) -> None:
+    script = str(folder / "script.pt")
+    content = reading.read(script)
+    assert content.kind == "torchscript"
+    assert content.leaves["weight"][:3] == ("tensor", "float32", (3, 2))
+    for name in ("again.pt", "again.ts", "again.bin"):
+        assert reading.compare_paths(script, packed_again(folder / "script.pt", tmp_path / name)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("script-weight.pt", "weight"),
+        ("script-attribute.pt", "offset"),
+        ("script-more.pt", "extra/labels.json!a"),
+        ("traced-other.pt", "constants/0"),
+    ],
+)
+def test_torchscript_of_another_weight_attribute_constant_or_file_is_named_by_it(
+    folder: Path, name: str, where: str
+) -> None:
+    base = "traced.pt" if name.startswith("traced") else "script.pt"
+    found = reading.compare_paths(str(folder / base), str(folder / name))
+    assert [one.name for one in found] == [where]
+
+
+def test_other_code_of_torchscript_is_named_by_its_file(folder: Path) -> None:
+    found = reading.compare_paths(str(folder / "script.pt"), str(folder / "script-code.pt"))
+    assert any(one.name.startswith("code/__torch__") for one in found)
+
+
+def test_an_archive_that_only_looks_like_one_of_pytorch_is_read_whole() -> None:
+    def archive(text: str) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as made:
+            made.writestr("exp/data.pkl", pickle.dumps(1))
+            made.writestr("exp/metrics.json", text)
+        return file.getvalue()
+
+    one, other = (reading.read_bytes(archive(text), "a.zip") for text in ('{"auc": 1}', '{"auc": 2}'))
+    assert [found.name for found in compare(one, other)] == ["exp/metrics.json!auc"]
+
+
+def test_what_else_lies_in_an_archive_of_pytorch_counts(folder: Path, tmp_path: Path) -> None:
+    files = []
+    for text in ("one", "two"):
+        files.append(tmp_path / f"{text}.pt")
+        files[-1].write_bytes((folder / "a.pt").read_bytes())
+        with zipfile.ZipFile(files[-1], "a") as archive:
+            archive.writestr("a/notes.txt", text)
+    assert [found.name for found in reading.compare_paths(*map(str, files))] == ["notes.txt"]

@@ -20,10 +20,10 @@ from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 from fourfold.formats.likeness.model import Content
-from fourfold.formats.likeness.source import CHUNK, Source, bytes_leaf, joined, leaf
+from fourfold.formats.likeness.source import CHUNK, Named, Source, bytes_leaf, joined, leaf
 
 #: Memory that unpacking xz may take; the most that `xz -9` needs is a quarter of it.
-_XZ_MEMORY = 256 << 20
+XZ_MEMORY = 256 << 20
 #: Larger headers of tar are refused.
 _TAR_HEADER = 16 << 20
 _ASIDE = {"times": True, "owners": True, "order of members": True, "compression": True, "empty folders": True}
@@ -84,6 +84,8 @@ def read_tar(source: Source) -> Content:
     with _understood(source), tarfile.open(fileobj=_Wary(source), mode="r:") as archive:
         for info in archive:
             source.budget.part(source.name)
+            if info.size < 0:  # older versions of Python come to the same header again, without end
+                raise source.damaged(f"a member of {info.size} bytes")
             if info.isdir():
                 continue
             if info.issym() or info.islnk():
@@ -108,7 +110,7 @@ class _Wary(io.RawIOBase):
         self._file = source.file
 
     def read(self, size: int = -1) -> bytes:
-        if size > _TAR_HEADER:
+        if not 0 <= size <= _TAR_HEADER:
             raise self._source.damaged(f"a header of {size} bytes")
         return self._file.read(size)
 
@@ -127,10 +129,11 @@ def _executable(content: Content, mode: int) -> Content:
     """The content of a member, and that it may be executed, when it may."""
     if not mode & 0o111:
         return content
-    leaves = dict(content.leaves)
-    if not leaves:
-        leaves[""] = leaf("value", content.kind, b"")
-    return content._replace(leaves=leaves | {"!executable": leaf("value", "mode", b"x")})
+    leaves = Named(content.leaves)
+    if not leaves.found:
+        leaves.put("", leaf("value", content.kind, b""))
+    leaves.put("!executable", leaf("value", "mode", b"x"))
+    return content._replace(leaves=leaves.found)
 
 
 def read_gzip(source: Source) -> Content:
@@ -199,18 +202,20 @@ class _Xz:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._make: Callable[[], Any] = lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        self._make: Callable[[], Any] = lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
         self._one = self._make()
 
     def read(self, size: int) -> bytes:
         """The next bytes; none at the end."""
         while True:
             if self._one.eof:
-                rest = self._one.unused_data.lstrip(b"\0") or self._file.read(CHUNK).lstrip(b"\0")
-                if not rest:
-                    return b""
+                piece = self._one.unused_data.lstrip(b"\0")
+                while not piece:
+                    padding = self._file.read(CHUNK)
+                    if not padding:
+                        return b""
+                    piece = padding.lstrip(b"\0")
                 self._one = self._make()
-                piece = rest
             elif self._one.needs_input:
                 piece = self._file.read(CHUNK)
                 if not piece:

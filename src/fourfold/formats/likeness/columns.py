@@ -3,13 +3,11 @@
 A leaf a column: its rows in their order, nulls apart from whatever lies beneath them. How a file is cut into
 groups and batches, packed, encoded (dictionaries too), and what is written about it beside the schema, do not
 count. Lists and structs give leaves of what lies in them: ``column:tags[]``, ``column:place.lat``.
+Damaged files may crash the library: this is called in a process of its own (`confined`).
 Formats: https://arrow.apache.org/docs/format/Columnar.html.
 """
 
-import math
-from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +15,9 @@ from blake3 import blake3
 
 from fourfold.formats.likeness.dtypes import DTYPES
 from fourfold.formats.likeness.model import Content, Leaf
-from fourfold.formats.likeness.source import Budget, ContentTooLargeError, MissingReaderError, Source
-from fourfold.formats.likeness.tensors import Numbers, contiguous
+from fourfold.formats.likeness.records import EXACT
+from fourfold.formats.likeness.source import Budget, ContentTooLargeError, Named, Source
+from fourfold.formats.likeness.tensors import Gapped, Numbers, contiguous
 
 #: Rows that are looked at together, and lists within lists.
 _ROWS, _MAX_NESTED = 1 << 16, 32
@@ -36,81 +35,45 @@ def read_parquet(source: Source) -> Content:
     """What a Parquet file means.
 
     Raises:
-        UnreadableContentError: it is damaged.
         ContentTooLargeError: too much comes out of it.
-        MissingReaderError: pyarrow is not installed.
+        Exception: whatever pyarrow raises of a damaged file.
     """
-    parquet = _library("pyarrow.parquet", "Parquet")
-    with _understood(source):
-        file = parquet.ParquetFile(source.file, page_checksum_verification=True)
-        return _content("parquet", source, file.schema_arrow, file.iter_batches(batch_size=_ROWS))
+    file = import_module("pyarrow.parquet").ParquetFile(source.file, page_checksum_verification=True)
+    return _content("parquet", source, file.schema_arrow, file.iter_batches(batch_size=_ROWS))
 
 
 def read_arrow(source: Source) -> Content:
     """What an Arrow IPC file (which Feather is), or stream, means.
 
     Raises:
-        UnreadableContentError: it is damaged.
         ContentTooLargeError: too much comes out of it.
-        MissingReaderError: pyarrow is not installed.
+        Exception: whatever pyarrow raises of a damaged file.
     """
-    head = source.head(8)
-    ipc = _library("pyarrow.ipc", "Arrow")
-    with _understood(source):
-        if head[:6] == b"ARROW1":
-            file = ipc.open_file(source.file)
-            batches = (file.get_batch(i) for i in range(file.num_record_batches))
-            return _content("arrow", source, file.schema, batches)
-        stream = ipc.open_stream(source.file)
-        return _content("arrow", source, stream.schema, iter(stream))
+    ipc = import_module("pyarrow.ipc")
+    if source.head(6) == b"ARROW1":
+        file = ipc.open_file(source.file)
+        batches = (file.get_batch(i) for i in range(file.num_record_batches))
+        return _content("arrow", source, file.schema, batches)
+    stream = ipc.open_stream(source.file)
+    return _content("arrow", source, stream.schema, iter(stream))
 
 
 def read_orc(source: Source) -> Content:
     """What an ORC file means.
 
     Raises:
-        UnreadableContentError: it is damaged.
         ContentTooLargeError: too much comes out of it.
-        MissingReaderError: pyarrow is not installed.
+        Exception: whatever pyarrow raises of a damaged file.
     """
-    orc = _library("pyarrow.orc", "ORC")
-    with _understood(source):
-        file = orc.ORCFile(source.file)
-        return _content("orc", source, file.schema, (file.read_stripe(i) for i in range(file.nstripes)))
-
-
-def _library(name: str, what: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise MissingReaderError(
-            f"values of {what} are read by pyarrow, which is not installed",
-            hint="install it: pip install 'fourfold[tables]'",
-        ) from None
-
-
-@contextmanager
-def _understood(source: Source) -> Iterator[None]:
-    """What pyarrow refuses is damaged; it says so by many classes."""
-    source.file.seek(0)
-    try:
-        yield
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        raise source.damaged(" ".join(str(error).split())[:160] or type(error).__name__) from None
+    file = import_module("pyarrow.orc").ORCFile(source.file)
+    return _content("orc", source, file.schema, (file.read_stripe(i) for i in range(file.nstripes)))
 
 
 def _content(kind: str, source: Source, schema: Any, batches: Iterable[Any]) -> Content:
     names = blake3()
     columns = []
-    source.budget.part(source.name, len(schema))
+    if len(schema) > source.budget.parts:
+        raise ContentTooLargeError(f"{source.name}: {len(schema)} columns")
     for field in schema:
         text = field.name.encode("utf-8", "surrogateescape")
         names.update(len(text).to_bytes(8, "little") + text)
@@ -118,17 +81,17 @@ def _content(kind: str, source: Source, schema: Any, batches: Iterable[Any]) -> 
     for batch in batches:
         batch.validate(full=True)
         source.budget.expand(batch.nbytes, source.name)
-        for column, values in zip(columns, batch.columns, strict=True):
-            column.add(values)
-    found = {":columns": Leaf("value", "names", (len(columns),), names.hexdigest())}
+        for start in range(0, batch.num_rows, _ROWS):
+            for column, values in zip(columns, batch.slice(start, _ROWS).columns, strict=True):
+                column.add(values)
+            source.budget.part(source.name, 0)
+    found = Named()
+    found.put(":columns", Leaf("value", "names", (len(columns),), names.hexdigest()))
     for column in columns:
         for name, leaf in column.leaves():
-            free, again = name, 1
-            while free in found:
-                again += 1
-                free = f"{name}~{again}"
-            found[free] = leaf
-    return Content(kind, found, f"{kind}/1", _ASIDE)
+            source.budget.part(source.name)
+            found.put(name, leaf)
+    return Content(kind, found.found, f"{kind}/1", _ASIDE)
 
 
 class _Column:
@@ -153,6 +116,7 @@ class _Column:
         self._valid, self._lengths, self._values = blake3(), blake3(), blake3()
         self._gone = bytearray()
         self._held: bytearray | None = bytearray()
+        self._exact = True
         self._children: list[_Column] = []
         self.dtype, way = _told(pa, self._plain)
         ways: dict[str, Callable[[Any], None]] = {
@@ -225,6 +189,9 @@ class _Column:
         words = values.view({1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: pa.uint64()}[width])
         data = self._bytes(words.fill_null(0) if words.null_count else words, width)
         self._values.update(data)
+        if self.dtype in {"int64", "uint64"} and len(values) > values.null_count:
+            ends = self._pc.min_max(values)
+            self._exact = self._exact and -EXACT <= ends["min"].as_py() <= ends["max"].as_py() <= EXACT
         if self._held is not None and self.dtype in DTYPES:
             self._held += data
 
@@ -261,10 +228,10 @@ class _Column:
         shape = (self._rows,)
         parts = self._valid.digest() + self._lengths.digest() + self._values.digest()
         numbers: Callable[[], Iterable[float]] | None = None
-        if self._held is not None and self.dtype in DTYPES:
+        # With gaps, numbers are doubles: large whole numbers would not be told apart.
+        if self._held is not None and self.dtype in DTYPES and (self._exact or not self._nulls):
             values = Numbers(contiguous(DTYPES[self.dtype], shape, bytes(self._held)))
-            gone = bytes(self._gone)
-            numbers = (lambda: _with_gaps(values, gone)) if self._nulls else values
+            numbers = Gapped(values, bytes(self._gone)) if self._nulls else values
         yield self.name, Leaf("column", self.dtype, shape, blake3(parts).hexdigest(), numbers)
         if self._nulls:
             gaps = None
@@ -277,11 +244,6 @@ class _Column:
 
 #: Of bytes that are 1 where something is: 1 where nothing is.
 _FLIPPED = bytes([1, 0]) + bytes(254)
-
-
-def _with_gaps(values: Numbers, gone: bytes) -> "array[float]":
-    """Numbers with NaN where there is none."""
-    return array("d", (math.nan if gap else value for value, gap in zip(values(), gone, strict=True)))
 
 
 def _plain_type(pa: Any, kind: Any) -> Any:

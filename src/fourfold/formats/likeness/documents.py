@@ -17,11 +17,16 @@ from typing import Any
 from fourfold.formats.dvc import yamlio
 from fourfold.formats.likeness.model import Content, Leaf
 from fourfold.formats.likeness.records import EXACT, column_of, columns_of, encoded, quoted
-from fourfold.formats.likeness.source import Source, floats_leaf, leaf, number_leaf
+from fourfold.formats.likeness.source import ContentTooLargeError, Source, floats_leaf, leaf, number_leaf
 from fourfold.formats.likeness.text import text_leaf
 
 #: Deeper documents are refused.
 DEPTH = 200
+#: Lists and objects of one document of JSON, each of which takes a multiple of its bytes in memory.
+_MAX_NESTS = 8_000_000
+#: A larger document of TOML is refused, and one with a key of so many steps, which takes the square of them.
+_MAX_TOML = 16 << 20
+_LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){200}""")
 #: A longer list is told by columns, not item by item.
 LONG = 1000
 #: A longer text is not shown.
@@ -66,8 +71,11 @@ def _yaml(source: Source, text: str) -> Any:
 
 def read_toml(source: Source) -> Content:
     """TOML 1.0. 1 and 1.0 are of two types there."""
+    text = text_of(source)
+    if source.size > _MAX_TOML or _LONG_KEY.search(text):
+        raise ContentTooLargeError(f"{source.name}: larger, or with longer keys, than is read of TOML")
     try:
-        value = tomllib.loads(text_of(source))
+        value = tomllib.loads(text)
     except RecursionError:
         raise source.damaged("nested too deep") from None
     except ValueError as error:
@@ -101,6 +109,8 @@ def json_of(source: Source) -> Any:
 
 
 def _json(source: Source, text: str) -> Any:
+    if text.count("[") + text.count("{") > _MAX_NESTS:
+        raise ContentTooLargeError(f"{source.name}: more than {_MAX_NESTS} lists and objects")
     try:
         return json.loads(text)
     except RecursionError:
@@ -132,9 +142,12 @@ def leaves_of(value: Any, source: Source, scalar: Callable[[Any], Leaf] | None =
         ContentTooLargeError: it has too many parts.
     """
     leaves: dict[str, Leaf] = {}
-    for name, found in _walk(value, "", 0, source, scalar or json_scalar):
-        source.budget.part(source.name)
-        leaves[name] = found
+    try:
+        for name, found in _walk(value, "", 0, source, scalar or json_scalar):
+            source.budget.part(source.name)
+            leaves[name] = found
+    except ValueError as error:  # a key of more digits than Python writes down
+        raise source.damaged(str(error)) from None
     return leaves
 
 
@@ -187,14 +200,15 @@ def _numbers(value: list[Any], types: set[type], *, typed: bool) -> Leaf | None:
 
 def json_scalar(value: Any) -> Leaf:
     """The leaf of a scalar of JSON."""
+    if type(value) is int and not -EXACT <= value <= EXACT:
+        digits = str(value) if value.bit_length() < _SHOWN * 3 else ""
+        return leaf("value", "integer", b"%x" % value)._replace(shown=digits)
     shown = encoded(value) if not isinstance(value, str) or len(value) <= _SHOWN else ""
     if isinstance(value, str):
         found = leaf("text", "str", value.encode("utf-8", "surrogatepass"))
         return found._replace(shown=shown if value.isprintable() else "")
     if value is None or isinstance(value, bool):
         return leaf("value", "null" if value is None else "bool", shown.encode())._replace(shown=shown)
-    if isinstance(value, int) and not -EXACT <= value <= EXACT:
-        return leaf("value", "integer", str(value).encode())._replace(shown=shown[:_SHOWN])
     return number_leaf(float(value))._replace(shown=repr(value))
 
 

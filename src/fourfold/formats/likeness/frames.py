@@ -35,7 +35,7 @@ def understood(node: Any) -> Any:
         return value
     known = _KNOWN.get(qualified(value.callee))
     if known is not None:
-        with contextlib.suppress(IndexError, TypeError, ValueError, KeyError, AttributeError):
+        with contextlib.suppress(IndexError, TypeError, ValueError, KeyError, AttributeError, OverflowError):
             return known(value)
     return value
 
@@ -48,18 +48,21 @@ def _manager(made: Made) -> Any:
     else:
         state = dict(dict(made.states[-1][3].pairs)["0.14.1"].pairs)
         axes = state["axes"]
-        rows = [dict(block.pairs) for block in state["blocks"].items]
-        held = [(row["values"], row["mgr_locs"]) for row in rows]
+        blocks = [dict(block.pairs) for block in state["blocks"].items]
+        held = [(block["values"], block["mgr_locs"]) for block in blocks]
     if len(axes.items) == 1:  # of a series
         return Parts([("values", held[0][0]), ("index", axes.items[0])])
     columns: dict[int, Any] = {}
-    for values, places in held:
-        for row, at in enumerate(_places(places)):
-            columns[at] = _row(understood(values), row)
+    count = 0
+    for described, places in held:
+        values, rows = understood(described), _places(places)
+        count += len(rows)
+        for row, at in enumerate(rows):
+            columns[at] = _row(values, row)
     names = _labels(axes.items[0], len(columns))
     parts = [("columns", axes.items[0]), ("index", axes.items[1])]
-    if sorted(columns) != list(range(len(columns))):
-        raise ValueError("blocks without some columns")
+    if sorted(columns) != list(range(count)):
+        raise ValueError("blocks without some columns, or with some twice")
     return Parts(parts + [(f"column:{name}", columns[at]) for at, name in enumerate(names)])
 
 
@@ -160,7 +163,7 @@ def _texts(described: tuple[Any, ...]) -> list[str | None]:
     kind, length, _, start, buffers = described[:5]
     width = {"large_string": 8, "string": 4}[kind.args[0]]
     valid, ends, data = (None if one is None else bytes_of_text(one.args[0]) for one in buffers.items)
-    if ends is None or (start + length + 1) * width > len(ends):
+    if ends is None or start < 0 or length < 0 or (start + length + 1) * width > len(ends):
         raise ValueError("texts without their ends")
     at = [
         int.from_bytes(ends[i * width : (i + 1) * width], "little") for i in range(start, start + length + 1)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from fourfold.formats.likeness.model import Content, Leaf
-from fourfold.formats.likeness.source import ContentTooLargeError, Source, bytes_leaf, leaf
+from fourfold.formats.likeness.source import ContentTooLargeError, Named, Source, bytes_leaf, leaf
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Samples of a pixel by the colour type of a PNG.
@@ -24,6 +24,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 #: Chunks that say nothing of the picture.
 _ASIDE = {b"tEXt": "texts", b"zTXt": "texts", b"iTXt": "texts", b"tIME": "times", b"eXIf": "Exif"}
+#: Stands where a chunk's name does, for what follows the last.
+_AFTER = b""
 #: The passes of Adam7: first column, first row, steps to the next.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _ADAM7 = 1
@@ -65,7 +67,7 @@ def read_png(source: Source) -> Content:
         ContentTooLargeError: it has too many pixels.
     """
     form, stored = None, []
-    leaves: dict[str, Leaf] = {}
+    found = Named()
     aside: dict[str, bool] = {}
     for kind, data in _chunks(source):
         if kind == b"IHDR" and form is None:
@@ -74,14 +76,17 @@ def read_png(source: Source) -> Content:
             stored.append(data)
         elif kind in _ASIDE:
             aside[_ASIDE[kind]] = True
+        elif kind == _AFTER:
+            found.put("after the end", bytes_leaf([data]))
         elif kind != b"IEND":
-            _count(leaves, kind.decode("latin-1"), data)
+            source.budget.part(source.name)
+            found.put(f"chunk:{kind.decode('latin-1')}", bytes_leaf([data]))
     if form is None:
         raise source.damaged("a PNG without a header")
     pixels = _pixels(source, form, b"".join(stored))
-    leaves["pixels"] = _pixels_leaf(source, form, pixels)
-    leaves["colour"] = leaf("value", "colour", b"%d" % form.colour)
-    return Content("png", leaves, "png/1", {"compression": True, "interlacing": True, **aside})
+    found.put("pixels", _pixels_leaf(source, form, pixels))
+    found.put("colour", leaf("value", "colour", b"%d" % form.colour))
+    return Content("png", found.found, "png/2", {"compression": True, "interlacing": True, **aside})
 
 
 def _chunks(source: Source) -> Iterator[tuple[bytes, bytes]]:
@@ -99,17 +104,10 @@ def _chunks(source: Source) -> Iterator[tuple[bytes, bytes]]:
         yield kind, data[at + 8 : end - 4]
         at = end
         if kind == b"IEND":
+            if data[at:].strip(b"\0"):
+                yield _AFTER, data[at:]
             return
     raise source.damaged("it ends too early")
-
-
-def _count(leaves: dict[str, Leaf], name: str, data: bytes) -> None:
-    """A chunk that counts byte by byte; of several of a kind, each."""
-    number, plain = 2, f"chunk:{name}"
-    name = plain
-    while name in leaves:
-        name, number = f"{plain}#{number}", number + 1
-    leaves[name] = bytes_leaf([data])
 
 
 def _form(source: Source, data: bytes) -> _Form:

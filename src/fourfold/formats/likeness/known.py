@@ -79,10 +79,12 @@ def resolved(node: Any) -> Any:
     else:
         name, args = qualified(node.callee), _tuple(node.args)
     known = _KNOWN.get(name)
-    if known is None:
+    if known is None or (name not in _STATEFUL and (node.states or node.pairs)):
         return node
     try:
         return known(node, args)
+    except RecursionError:
+        raise UnreadableContentError(f"{name} of {name} of {name}, too deep") from None
     except (AttributeError, IndexError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise UnreadableContentError(f"{name} with what it cannot take: {str(error)[:100]}") from None
 
@@ -107,15 +109,17 @@ def bytes_of_text(value: Any) -> Buffer:
 
 def _encoded(node: Made, args: tuple[Any, ...]) -> Any:
     text, encoding = args
-    return text.encode("latin-1") if encoding in {"latin1", "latin-1"} else node
+    if encoding in {"latin1", "latin-1"}:
+        node.payload = text.encode("latin-1")  # many arrays may be made of the same bytes
+        return node.payload
+    return node
 
 
 def _bytes(node: Made, args: tuple[Any, ...]) -> Any:
     if not args:
         return b""
-    if len(args) <= 2 and isinstance(resolved(args[0]), str | bytes | bytearray):
-        return bytes(bytes_of_text(args[0]))
-    return node
+    value = resolved(args[0]) if len(args) <= 2 else None
+    return bytes(bytes_of_text(value)) if isinstance(value, str | bytes | bytearray) else node
 
 
 def _bytearray(node: Made, args: tuple[Any, ...]) -> Any:
@@ -205,6 +209,8 @@ def _dtype_of(node: Made, args: Sequence[Any], depth: int) -> DType | None:
     text = args[0]
     text = bytes(text).decode("ascii") if isinstance(text, bytes) else text
     state: Sequence[Any] = node.states[-1] if node.states else (3, "<")
+    if len(state) > 2 and isinstance(state[2], tuple):  # an array as an element
+        return None
     order = _text(state[1])
     if len(state) > 5 and isinstance(state[3], tuple):
         return _structured(state, depth)
@@ -243,8 +249,10 @@ def _structured(state: Sequence[Any], depth: int) -> DType | None:
 
 
 def _reconstruct(node: Made, args: tuple[Any, ...]) -> Any:
-    """An array as all protocols but the fifth write it."""
-    _, shape, described, fortran, data = node.states[-1][:5]
+    """An array as all protocols but the fifth write it; a class that adds to it stays described."""
+    if len(node.states) != 1 or len(node.states[0]) != 5:
+        return node
+    _, shape, described, fortran, data = node.states[0]
     dtype = dtype_of(described)
     if dtype is None or (dtype.fields and isinstance(data, Many)):  # objects within fields stay described
         return node
@@ -291,7 +299,10 @@ def _torch_tensor(node: Made, args: tuple[Any, ...]) -> Any:
     """``_rebuild_tensor(storage, offset, size, stride)``, and its second and third versions."""
     storage, offset, shape, strides = args[:4]
     dtype = storage.dtype if isinstance(storage, Storage) else None
-    if qualified(node.callee).endswith("_v3"):
+    newest = qualified(node.callee).endswith("_v3")
+    if any(isinstance(more, Pairs) and more.pairs for more in args[7 if newest else 6 :]):
+        return node  # to be conjugated or negated when it is looked at
+    if newest:
         dtype = DTYPES.get(TORCH_DTYPES.get(qualified(args[6]).removeprefix("torch."), ""))
     if not isinstance(storage, Storage) or dtype is None:
         return node
@@ -332,6 +343,14 @@ TORCH_DTYPES: Final[dict[str, str]] = {
     "ComplexDoubleStorage": "complex128",
 }
 
+#: Those that look at what their objects were given afterwards.
+_STATEFUL = frozenset(
+    {
+        *("collections.OrderedDict", "copyreg.__newobj__", "copyreg._reconstructor"),
+        *("datetime.datetime", "datetime.date", "datetime.time"),
+        *("numpy.dtype", "numpy._core.multiarray._reconstruct"),
+    }
+)
 _KNOWN: Final[dict[str, Callable[[Made, tuple[Any, ...]], Any]]] = {
     "_codecs.encode": _encoded,
     "builtins.bytes": _bytes,

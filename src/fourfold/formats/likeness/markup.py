@@ -18,7 +18,7 @@ from xml.parsers import expat
 from blake3 import blake3
 
 from fourfold.formats.likeness.model import Content, Leaf
-from fourfold.formats.likeness.source import Source, bytes_leaf
+from fourfold.formats.likeness.source import Named, Source, bytes_leaf
 
 #: Elements that are leaves of their own: down to the depth that has no more in sum, and to `_DEEPEST`.
 _LEAVES, _DEEPEST = 10_000, 6
@@ -92,7 +92,7 @@ class _Elements:
         self._limit = depth
         self._stack: list[tuple[str, Any, Counter[str]]] = []
         self._skipping = 0
-        self.leaves: dict[str, Leaf] = {}
+        self.leaves = Named()
         self.aside: dict[str, bool] = {}
         self.root = ""
 
@@ -109,8 +109,9 @@ class _Elements:
             return
         if self._stack:
             above, hasher, seen = self._stack[-1]
-            hasher.update(b"<>")  # where among texts a child stands
-            name = f"{above}/{self._step(tag, attributes, seen)}"
+            step = self._step(tag, attributes, seen)
+            hasher.update(repr(("<>", step)).encode("utf-8", "surrogatepass"))  # where the child stands
+            name = f"{above}/{step}"
         else:
             self.root = tag
             name = tag.rpartition(" ")[2]
@@ -131,7 +132,7 @@ class _Elements:
         name, hasher, _ = self._stack.pop()
         if name:
             self._source.budget.part(self._source.name)
-            self.leaves[name] = Leaf("value", "element", (), hasher.hexdigest())
+            self.leaves.put(name, Leaf("value", "element", (), hasher.hexdigest()))
         else:
             hasher.update(b"</>")
 
@@ -185,7 +186,7 @@ def read_xml(source: Source) -> Content:
         },
     )
     kind = "svg" if found.root == f"{_SVG} svg" else "xml"
-    return Content(kind, found.leaves, f"{kind}/1", {**ASIDE, "drawn identifiers": True, **found.aside})
+    return Content(kind, found.leaves.found, f"{kind}/2", {**ASIDE, "drawn identifiers": True, **found.aside})
 
 
 def _parse(source: Source, data: bytes, handlers: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from fourfold.formats.likeness.documents import json_of, leaves_of
 from fourfold.formats.likeness.model import Content, Leaf
-from fourfold.formats.likeness.source import Source, leaf
+from fourfold.formats.likeness.source import Named, Source, leaf
 
 #: What lies in an output as base64, or as text, and how a file of it is called.
 _PACKED = {"image/png": "png", "image/jpeg": "jpg", "application/pdf": "pdf", "image/gif": "gif"}
@@ -46,12 +46,12 @@ def read_notebook(source: Source) -> Content:
         if "worksheets" not in book:
             raise source.damaged("no notebook: it has no cells")
         return Content("notebook", leaves_of(book, source), "notebook-as-json/1", {"order of keys": True})
-    leaves: dict[str, Leaf] = {}
+    leaves = Named()
     for number, cell in enumerate(book["cells"]):
         for name, found in _cell(source, cell):
             source.budget.part(source.name)
-            leaves[f"cells[{number}].{name}"] = found
-    return Content("notebook", leaves, "notebook/1", _ASIDE)
+            leaves.put(f"cells[{number}].{name}", found)
+    return Content("notebook", leaves.found, "notebook/1", _ASIDE)
 
 
 def _cell(source: Source, cell: Any) -> Iterator[tuple[str, Leaf]]:

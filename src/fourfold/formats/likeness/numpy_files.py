@@ -12,7 +12,7 @@ from fourfold.formats.likeness import zips
 from fourfold.formats.likeness.dtypes import DType, Field, numpy_dtype
 from fourfold.formats.likeness.model import Content, Leaf
 from fourfold.formats.likeness.opcodes import Cursor, Machine
-from fourfold.formats.likeness.source import Budget, Source, UnreadableContentError, bytes_leaf
+from fourfold.formats.likeness.source import Budget, Named, Source, UnreadableContentError, bytes_leaf
 from fourfold.formats.likeness.tensors import Buffer, bytes_of, contiguous, leaves_of, naming
 from fourfold.formats.likeness.trees import joined_name, leaves
 
@@ -31,7 +31,7 @@ def read_npy(source: Source) -> Content:
         ContentTooLargeError: it is beyond the budget.
     """
     with naming(source):
-        return Content("npy", array_leaves(bytes_of(source), source.budget), "npy/1", _ASIDE)
+        return Content("npy", arrays_leaves(bytes_of(source), source.budget), "npy/2", _ASIDE)
 
 
 def read_npz(source: Source) -> Content:
@@ -41,26 +41,47 @@ def read_npz(source: Source) -> Content:
         UnreadableContentError: it is none, or is damaged.
         ContentTooLargeError: it is beyond the budget.
     """
-    found: dict[str, Leaf] = {}
+    found = Named()
     with naming(source), zips.opened(source) as archive:
         for member in archive.members:
             data = archive.read(member)
             if bytes(data[:6]) != MAGIC:
-                found[member] = bytes_leaf([bytes(data)])
+                found.put(member, bytes_leaf([data]))
                 continue
             name = member.removesuffix(".npy")
-            for inner, leaf in array_leaves(data, source.budget).items():
-                found[joined_name(name, inner)] = leaf
-    return Content("npz", found, "npz/1", {**_ASIDE, "compression": True, "order of members": True})
+            for inner, leaf in arrays_leaves(data, source.budget).items():
+                found.put(joined_name(name, inner), leaf)
+    return Content("npz", found.found, "npz/2", {**_ASIDE, "compression": True, "order of members": True})
 
 
-def array_leaves(data: Buffer, budget: Budget) -> dict[str, Leaf]:
-    """The leaves of one array file: one, or one a field, or those of its objects.
+def arrays_leaves(data: Buffer, budget: Budget) -> dict[str, Leaf]:
+    """The leaves of an array file; of one that arrays were saved to in turn, those of the second in ``[2]``.
 
     Raises:
         UnreadableContentError: it is none, or is damaged.
         ContentTooLargeError: it has too many objects.
     """
+    found = Named()
+    inner, at = _array(data, budget)
+    for name, leaf in inner.items():
+        found.put(name, leaf)
+    number = 1
+    while at < len(data):
+        number += 1
+        budget.part("arrays")
+        rest = memoryview(data)[at:]
+        if bytes(rest[:6]) != MAGIC:
+            found.put("after the end", bytes_leaf([rest]))
+            break
+        inner, size = _array(rest, budget)
+        for name, leaf in inner.items():
+            found.put(joined_name(f"[{number}]", name), leaf)
+        at += size
+    return found.found
+
+
+def _array(data: Buffer, budget: Budget) -> tuple[dict[str, Leaf], int]:
+    """The leaves of the first array: one, or one a field, or those of its objects; and where it ends."""
     header, start = _header(data)
     shape, fortran = header.get("shape"), header.get("fortran_order")
     if not isinstance(shape, tuple) or not isinstance(fortran, bool):
@@ -68,8 +89,10 @@ def array_leaves(data: Buffer, budget: Budget) -> dict[str, Leaf]:
     dtype = _described(header.get("descr"))
     order = "F" if fortran else "C"
     if dtype.name != "object":
-        return dict(leaves_of(contiguous(dtype, shape, data, start, order=order)))
-    return leaves(Machine(Cursor(data, start)).run(), budget)  # NumPy pickles the array itself
+        array = contiguous(dtype, shape, data, start, order=order)
+        return dict(leaves_of(array)), start + array.size * dtype.size
+    cursor = Cursor(data, start)  # NumPy pickles the array itself
+    return leaves(Machine(cursor).run(), budget), cursor.at
 
 
 def _header(data: Buffer) -> tuple[dict[str, Any], int]:

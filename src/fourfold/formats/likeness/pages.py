@@ -8,7 +8,7 @@ the HTML Living Standard, 13.2.5 (tokenization).
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import unescape
 from typing import Any, Literal, NamedTuple
 
@@ -102,7 +102,8 @@ class _Page:
         self._block = ""
         self._held: list[str] = []
         self.structure: Any = blake3()
-        self.words: list[str] = []
+        self.words: Any = blake3()
+        self.places = 0
         self.elements = 0
         self.blocks: list[tuple[str, str]] = []
 
@@ -135,39 +136,40 @@ class _Page:
             return
         text = self._names.plain(text)
         if self._block:
+            self._source.budget.part(self._source.name)
             self.blocks.append((self._block, text.replace("\r\n", "\n").strip()))
         elif self._verbatim:
             self._feed("t")  # that words stand here
-            self.words.append(text.replace("\r\n", "\n"))
+            self._say(text.replace("\r\n", "\n"))
         elif not text.isspace():
             self._feed("t", text[0].isspace(), text[-1].isspace())
-            self.words.append(" ".join(text.split()))
+            self._say(" ".join(text.split()))
+
+    def _say(self, words: str) -> None:
+        self.places += 1
+        told = words.encode("utf-8", "surrogatepass")
+        self.words.update(len(told).to_bytes(8, "little") + told)
 
 
 def read_html(source: Source) -> Content:
     """HTML: its structure, its words, each script and style."""
     text = source.data().decode("utf-8-sig", "surrogateescape")
     names = Names()
-    tokens = list(_tokens(text))
-    for token in tokens:
+    for token in _tokens(text):
         for key, value in token.attributes:
             if key == "id" and token.kind == "start":
                 names.define(value)
     page = _Page(source, names)
-    for token in tokens:
+    for token in _tokens(text):
         page.take(token)
     page.flush()
     leaves = {
         "structure": Leaf("value", "elements", (page.elements,), page.structure.hexdigest()),
-        "text": _lines_leaf(page.words),
+        "text": Leaf("value", "lines", (page.places,), page.words.hexdigest()),
     }
     counts: Counter[str] = Counter()
     for kind, block in page.blocks:
         counts[kind] += 1
-        leaves[f"{kind}[{counts[kind]}]"] = _lines_leaf(block.split("\n"))
-    return Content("html", leaves, "html/1", {**ASIDE, "drawn identifiers": True})
-
-
-def _lines_leaf(lines: Iterable[str]) -> Leaf:
-    held = list(lines)
-    return leaf("value", "lines", repr(held).encode("utf-8", "surrogatepass"), (len(held),))
+        lines = block.encode("utf-8", "surrogatepass")
+        leaves[f"{kind}[{counts[kind]}]"] = leaf("value", "lines", lines, (block.count("\n") + 1,))
+    return Content("html", leaves, "html/2", {**ASIDE, "drawn identifiers": True})

@@ -5,7 +5,6 @@ it stands for to `known`, and its leaves to `trees`. joblib puts the bytes of an
 describes it, where the pickle goes on after them. Facts: ``joblib.numpy_pickle``.
 """
 
-import bz2
 import io
 import lzma
 import math
@@ -15,22 +14,20 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from fourfold.formats.likeness.archives import XZ_MEMORY
 from fourfold.formats.likeness.known import ASIDE, Classed, dtype_of, qualified
-from fourfold.formats.likeness.model import Content
+from fourfold.formats.likeness.model import Content, Leaf
 from fourfold.formats.likeness.opcodes import Cursor, Machine, Made, Pairs
-from fourfold.formats.likeness.source import CHUNK, Source, UnreadableContentError
+from fourfold.formats.likeness.source import CHUNK, Budget, Named, Source, UnreadableContentError, bytes_leaf
 from fourfold.formats.likeness.tensors import Buffer, bytes_of, contiguous, naming
-from fourfold.formats.likeness.trees import leaves
+from fourfold.formats.likeness.trees import joined_name, leaves
 
 #: Objects of arrays within objects of arrays.
 _MAX_NESTED = 16
-#: What unpacks a packed pickle, by its first bytes.
+#: What unpacks what has no first bytes of its own to be known by, as joblib writes it.
 _UNPACK: tuple[tuple[bytes, Callable[[], Any]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
     (b"\x78", zlib.decompressobj),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ", lzma.LZMADecompressor),
-    (b"\x5d\x00\x00", lzma.LZMADecompressor),
+    (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY)),
 )
 
 
@@ -45,12 +42,30 @@ def read_pickle(source: Source) -> Content:
         data = unpacked(source)
         if source.unsafe:
             data = load_really(data)
-        found = leaves(Machine(Cursor(data), built=arrays_behind).run(), source.budget)
-    return Content("pickle", found, "pickle/1", {**ASIDE, "compression": True})
+        found = _values(data, source.budget)
+    return Content("pickle", found, "pickle/2", {**ASIDE, "compression": True})
+
+
+def _values(data: Buffer, budget: Budget) -> dict[str, Leaf]:
+    """The leaves of a pickle; of several that were written in turn, those of the second in ``[2]``."""
+    cursor = Cursor(data)
+    found = Named(leaves(Machine(cursor, built=arrays_behind).run(), budget))
+    number = 1
+    while cursor.at < len(data):
+        number, start = number + 1, cursor.at
+        budget.part("pickles")
+        try:
+            value = Machine(cursor, built=arrays_behind).run()
+        except UnreadableContentError:
+            found.put("after the end", bytes_leaf([memoryview(data)[start:]]))
+            break
+        for name, leaf in leaves(value, budget).items():
+            found.put(joined_name(f"[{number}]", name), leaf)
+    return found.found
 
 
 def unpacked(source: Source) -> Buffer:
-    """The bytes of a file, unpacked where joblib or its user packed it.
+    """The bytes of a file, unpacked where joblib packed it in a way that only a pickle is packed in.
 
     Raises:
         UnreadableContentError: what is packed is damaged.
@@ -64,6 +79,8 @@ def unpacked(source: Source) -> Buffer:
     try:
         for chunk in source.chunks():
             fed = chunk
+            if machine.eof and chunk.strip(b"\0"):
+                raise UnreadableContentError("something follows what is packed")
             while not machine.eof:
                 piece = machine.decompress(fed, CHUNK)
                 fed = machine.unconsumed_tail if hasattr(machine, "unconsumed_tail") else b""
@@ -75,6 +92,8 @@ def unpacked(source: Source) -> Buffer:
         raise UnreadableContentError(f"what is packed is damaged: {error}") from None
     if not machine.eof:
         raise UnreadableContentError("what is packed ends early")
+    if machine.unused_data.strip(b"\0"):
+        raise UnreadableContentError("something follows what is packed")
     return out
 
 
@@ -107,22 +126,19 @@ def arrays_behind(made: Made, cursor: Cursor, depth: int = 0) -> None:
 
 
 def load_really(data: Buffer) -> bytes:
-    """Load a pickle in this process, and pickle again what it became, by one protocol.
+    """Load a pickle in this process, and pickle again what it became, by one protocol; several one by one.
 
     **This runs whatever the pickle says.** It is for whoever asked for it and trusts the file.
 
     Raises:
         UnreadableContentError: it cannot be loaded here, or what it became cannot be pickled.
     """
+    load = import_module("joblib").load if b"NumpyArrayWrapper" in bytes(data) else pickle.load
+    file, again = io.BytesIO(data), bytearray()
     try:
-        value = _loaded(data)
-        return pickle.dumps(value, protocol=4)
+        while not again or file.tell() < len(data):
+            again += pickle.dumps(load(file), protocol=4)
     except Exception as error:  # noqa: BLE001 - it runs foreign code, which may raise anything
         why = f"{type(error).__name__}: {str(error)[:120]}".replace("\n", " ")
         raise UnreadableContentError(f"it cannot be loaded: {why}") from None
-
-
-def _loaded(data: Buffer) -> Any:
-    if b"NumpyArrayWrapper" in bytes(data):
-        return import_module("joblib").load(io.BytesIO(data))
-    return pickle.load(io.BytesIO(data))  # noqa: S301 - asked for by name, and refused anywhere else
+    return bytes(again)

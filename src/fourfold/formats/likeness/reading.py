@@ -15,10 +15,13 @@ from typing import NamedTuple
 
 from fourfold.base.errors import from_os_error
 from fourfold.base.ids import is_unsafe_path
+from fourfold.formats.likeness import confined
+from fourfold.formats.likeness.confined import Library
 from fourfold.formats.likeness.model import Content, Difference, compare
 from fourfold.formats.likeness.source import (
     CHUNK,
     Budget,
+    ContentTooLargeError,
     Source,
     UnreadableContentError,
     bytes_leaf,
@@ -36,19 +39,25 @@ class Reader(NamedTuple):
     Attributes:
         module: In this folder; loaded when asked for.
         function: ``(source: Source) -> Content``.
+        library: What it needs, which reads in a process of its own (`confined`).
     """
 
     module: str
     function: str
+    library: Library | None = None
+
+
+def _apart(module: str, function: str, package: str, extra: str, reads: str) -> Reader:
+    return Reader(module, function, Library(package, extra, reads))
 
 
 #: By name of a format.
 READERS: Mapping[str, Reader] = {
-    "arrow": Reader("columns", "read_arrow"),
+    "arrow": _apart("columns", "read_arrow", "pyarrow", "tables", "Arrow"),
     "bzip2": Reader("archives", "read_bzip2"),
     "csv": Reader("rows", "read_csv"),
     "gzip": Reader("archives", "read_gzip"),
-    "hdf5": Reader("hdf5", "read_hdf5"),
+    "hdf5": _apart("hdf5", "read_hdf5", "h5py", "hdf5", "HDF5"),
     "html": Reader("pages", "read_html"),
     "ini": Reader("documents", "read_ini"),
     "jpeg": Reader("images", "read_jpeg"),
@@ -57,8 +66,8 @@ READERS: Mapping[str, Reader] = {
     "notebook": Reader("notebooks", "read_notebook"),
     "npy": Reader("numpy_files", "read_npy"),
     "npz": Reader("numpy_files", "read_npz"),
-    "orc": Reader("columns", "read_orc"),
-    "parquet": Reader("columns", "read_parquet"),
+    "orc": _apart("columns", "read_orc", "pyarrow", "tables", "ORC"),
+    "parquet": _apart("columns", "read_parquet", "pyarrow", "tables", "Parquet"),
     "pdf": Reader("markup", "read_pdf"),
     "pickle": Reader("pickles", "read_pickle"),
     "png": Reader("images", "read_png"),
@@ -103,12 +112,8 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
 #: What is packed or lies in an archive, by the end of its name, where that says more than its first bytes.
 WITHIN: Mapping[tuple[str, str], str] = {
     ("zip", ".npz"): "npz",
-    **{
-        (packed, end): "pickle"
-        for packed in ("gzip", "bzip2", "xz")
-        for end in (".joblib", ".pickle", ".pkl")
-    },
     **{(kind, end): "torch" for kind in ("zip", "pickle") for end in (".ckpt", ".pt", ".pth")},
+    **{("zip", end): "torch" for end in (".ptl", ".torchscript", ".ts")},
 }
 
 #: By the end of a name.
@@ -170,6 +175,10 @@ SUFFIXES: Mapping[str, str] = {
 
 #: Formats of text, which a file is of if its name says so and its first bytes are none but text.
 _PLAIN = frozenset({"csv", "ini", "json", "json lines", "notebook", "text", "toml", "yaml"})
+#: How the first member of what PyTorch writes may be called, whatever folder all of them are in.
+_TORCH = re.compile(
+    rb"(?:[^/]+/)?(?:data\.pkl|(?:data|constants)/[0-9]+|(?:code|extra)/.*|version|byteorder|\..*)"
+)
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 
 
@@ -299,8 +308,8 @@ def format_of(name: str, head: bytes) -> str:
 def _zipped(head: bytes, suffix: str) -> str:
     """What a ZIP file is, as far as its name and that of its first member tell."""
     first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
-    if first.endswith(b"/data.pkl"):
-        return "torch"
+    if _TORCH.fullmatch(first):
+        return "torch"  # or a ZIP like others, as its reader will see
     return "npz" if first.endswith(b".npy") and not suffix else "zip"
 
 
@@ -309,9 +318,15 @@ def _read(source: Source) -> Content:
     reader = READERS.get(format_of(source.name, head)) if head else None
     if reader is None:
         return Content("bytes", {"": bytes_leaf(source.chunks())}, "bytes/1")
+    if reader.library is not None:
+        return confined.read(source, reader.module, reader.function, reader.library)
     module = import_module(f"fourfold.formats.likeness.{reader.module}")
-    content: Content = getattr(module, reader.function)(source)
-    source.budget.part(source.name, len(content.leaves))
+    try:
+        content: Content = getattr(module, reader.function)(source)
+    except MemoryError:
+        raise ContentTooLargeError(f"{source.name}: it needs more memory than there is") from None
+    except RecursionError:
+        raise source.damaged("nested too deep") from None
     return content
 
 
@@ -326,6 +341,8 @@ def _folder(root: str, names: Iterable[str], *, unsafe: bool, budget: Budget) ->
             parts.append((name, Content("link", {"": leaf("value", "link", target)}, "folder/1")))
         elif os.path.isfile(path):
             parts.append((name, read(path, name, unsafe=unsafe, budget=budget)))
+        elif os.path.lexists(path):
+            parts.append((name, Content("device", {"": leaf("value", "device", b"")}, "folder/1")))
     return Content("folder", joined(parts), "folder/1", {"modes and times": True, "empty folders": True})
 
 

@@ -58,7 +58,7 @@ def read_csv(source: Source) -> Content:
     """CSV and TSV: a leaf a column. What is no table (rows of unlike lengths) is text, and says so."""
     try:
         return Content("csv", _columns(source), "csv/1", _SPELLING)
-    except (_NoTableError, csv.Error) as error:
+    except (_NoTableError, csv.Error, UnicodeError) as error:
         return Content("csv", {"": text_leaf(source)}, "csv/1", {"not read as a table": str(error)})
 
 

@@ -38,7 +38,13 @@ def read_safetensors(source: Source) -> Content:
         header, start = _header(data)
         told = header.pop("__metadata__", None)
         source.budget.part(source.name, len(header))
-        found = {name: _tensor(name, row, memoryview(data)[start:]) for name, row in header.items()}
+        body, told_of = memoryview(data)[start:], 0
+        found = {}
+        for name, row in header.items():
+            found[name], size = _tensor(name, row, body)
+            told_of += size
+            if told_of > len(body):
+                raise UnreadableContentError("tensors that lie upon one another")
     return Content("safetensors", found, "safetensors/1", {"order of tensors": True, "metadata": told})
 
 
@@ -62,7 +68,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _tensor(name: str, row: Any, data: Buffer) -> Leaf:
+def _tensor(name: str, row: Any, data: Buffer) -> tuple[Leaf, int]:
+    """The leaf of a tensor, and its bytes."""
     try:
         kind, shape, (start, end) = row["dtype"], tuple(row["shape"]), row["data_offsets"]
         known = DTYPES.get(_NAMES.get(kind, ""))
@@ -70,7 +77,7 @@ def _tensor(name: str, row: Any, data: Buffer) -> Leaf:
             raise UnreadableContentError(f"tensor {name[:80]!r} lies beyond the end of the file")
         if known is None:  # of fewer than 8 bits, or newer than this reader: its bytes
             whole = contiguous(DType(str(kind), end - start), (), data, start)
-            return leaf(whole)._replace(shape=tuple(map(int, shape)))
+            return leaf(whole)._replace(shape=tuple(map(int, shape))), end - start
         tensor = contiguous(known, shape, data, start)
     except (TypeError, KeyError, ValueError) as error:
         raise UnreadableContentError(
@@ -78,4 +85,4 @@ def _tensor(name: str, row: Any, data: Buffer) -> Leaf:
         ) from None
     if math.prod(shape) * known.size != end - start:
         raise UnreadableContentError(f"tensor {name[:80]!r} has another size than its shape")
-    return leaf(tensor)
+    return leaf(tensor), end - start

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -55,9 +55,12 @@ class Budget:
         depth: Archives within archives.
         parts: Members and leaves, in sum.
         numbers: Numbers that are held for a comparison in numbers, in sum; columns beyond it have none.
+        alive: Called whenever something was done.
     """
 
     free = 1 << 30
+    #: Bytes of values that may always be looked at, those that are referred to often as often.
+    seen = 4 << 30
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Budget:
         depth: int = 8,
         parts: int = 2_000_000,
         numbers: int = 64_000_000,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.document = document
         self.expanded = expanded
@@ -77,6 +81,24 @@ class Budget:
         self.numbers = numbers
         self._packed = 0
         self._out = 0
+        self._seen = 0
+        self._alive = alive
+
+    def state(self) -> dict[str, int]:
+        """What is left and what was taken, for whoever goes on with it in another process."""
+        return {name: value for name, value in vars(self).items() if type(value) is int}
+
+    def resume(self, state: Mapping[str, int]) -> None:
+        """Go on from what another had left of it.
+
+        Raises:
+            KeyError, ValueError: it is no state of a budget, or takes something back.
+        """
+        for name, value in self.state().items():
+            left = state[name]
+            if type(left) is not int or (left < value if name[0] == "_" else left > value):
+                raise ValueError(name)
+            setattr(self, name, left)
 
     def begin(self, size: int) -> None:
         """A file of this size on disk is read: so much more may come out of it."""
@@ -89,8 +111,20 @@ class Budget:
             ContentTooLargeError: that is too much for what went in.
         """
         self._out += size
+        self._alive()
         if self._out > min(self.expanded, max(self.free, self._packed * self.ratio)):
             raise ContentTooLargeError(f"{name}: more than {self._out - size} bytes come out of it")
+
+    def look(self, size: int, name: str) -> None:
+        """So many bytes of values are looked at, maybe again: few bytes can be referred to very often.
+
+        Raises:
+            ContentTooLargeError: that is too much for what went in.
+        """
+        self._seen += size
+        self._alive()
+        if self._seen > max(self.seen, (self._packed + self._out) * self.ratio):
+            raise ContentTooLargeError(f"{name}: the same bytes stand in it for too many values")
 
     def part(self, name: str, count: int = 1) -> None:
         """So many more members or leaves.
@@ -99,6 +133,7 @@ class Budget:
             ContentTooLargeError: there are too many.
         """
         self.parts -= count
+        self._alive()
         if self.parts < 0:
             raise ContentTooLargeError(f"{name}: it has too many parts to compare")
 
@@ -237,9 +272,8 @@ def leaf(kind: LeafKind, dtype: str, data: bytes, shape: tuple[int, ...] = ()) -
 
 
 def floats_leaf(values: "array[float]", kind: LeafKind = "column", dtype: str = "float64") -> Leaf:
-    """A leaf of doubles that are held for a comparison in numbers."""
-    held = values[:]
-    return Leaf(kind, dtype, (len(held),), blake3(little(held)).hexdigest(), lambda: held)
+    """A leaf of doubles, which it keeps for a comparison in numbers."""
+    return Leaf(kind, dtype, (len(values),), blake3(little(values)).hexdigest(), lambda: values)
 
 
 def number_leaf(value: float, dtype: str = "float64") -> Leaf:
@@ -248,7 +282,7 @@ def number_leaf(value: float, dtype: str = "float64") -> Leaf:
     return Leaf("number", dtype, (), blake3(little(held)).hexdigest(), lambda: held)
 
 
-def bytes_leaf(chunks: Iterable[bytes]) -> Leaf:
+def bytes_leaf(chunks: Iterable[bytes | bytearray | memoryview]) -> Leaf:
     """A leaf of bytes that mean themselves."""
     hasher, size = blake3(), 0
     for chunk in chunks:
@@ -268,13 +302,33 @@ def little(values: "array[float]") -> bytes:
     return values.tobytes()
 
 
+class Named:
+    """Leaves by name, each under a free one: of equal names the second is ``name~2``.
+
+    Attributes:
+        found: The leaves, in their order.
+    """
+
+    def __init__(self, found: Mapping[str, Leaf] | None = None) -> None:
+        self.found: dict[str, Leaf] = dict(found or {})
+        self._again: dict[str, int] = {}
+
+    def put(self, name: str, leaf: Leaf) -> None:
+        """One more leaf."""
+        free = name
+        while free in self.found:
+            self._again[name] = self._again.get(name, 1) + 1
+            free = f"{name}~{self._again[name]}"
+        self.found[free] = leaf
+
+
 def joined(parts: Iterable[tuple[str, Content]]) -> dict[str, Leaf]:
     """The leaves of what lies within a file: ``member`` where it has one without a name, ``member!leaf``."""
-    leaves: dict[str, Leaf] = {}
+    leaves = Named()
     for plain, content in parts:
         name = json.dumps(plain, ensure_ascii=False) if "!" in plain else plain
         if not content.leaves:
-            leaves[name] = leaf("value", content.kind, b"")
+            leaves.put(name, leaf("value", content.kind, b""))
         for inner, found in content.leaves.items():
-            leaves[f"{name}!{inner}" if inner else name] = found
-    return leaves
+            leaves.put(f"{name}!{inner}" if inner else name, found)
+    return leaves.found

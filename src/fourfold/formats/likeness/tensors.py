@@ -24,12 +24,16 @@ from fourfold.formats.likeness.dtypes import DTYPES, DType
 from fourfold.formats.likeness.model import Leaf, LeafKind
 from fourfold.formats.likeness.source import ContentTooLargeError, Source, UnreadableContentError
 
-#: Axes that a tensor may have; NumPy allows as many.
+#: Axes that a tensor may have; NumPy allows as many, from version 2 on.
 MAX_AXES = 64
+#: NumPy before version 2 allows so many.
+_NUMPY_AXES = 32
 #: A tensor that repeats its bytes (a stride of 0) may become so large, in bytes.
 MAX_REPEATED = 1 << 28
 #: Bytes of a file that is read into memory, because it cannot be mapped.
 MAX_READ = 4 << 30
+#: A longer axis, stride or offset is none; products of them are not told in digits.
+_LONGEST = 1 << 62
 #: Values up to which `Numbers` gives an array rather than an iterator.
 _AT_ONCE = 1 << 22
 _BLOCK = 1 << 20
@@ -96,15 +100,15 @@ def checked(tensor: Tensor) -> Tensor:
         return tensor
     end = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + tensor.dtype.size
     if end > len(data):
-        raise UnreadableContentError(f"a tensor that needs {end} bytes, of which there are {len(data)}")
+        raise UnreadableContentError(f"a tensor that needs more bytes than the {len(data)} that there are")
     if count * tensor.dtype.size > max(MAX_REPEATED, len(data)):
-        raise ContentTooLargeError(f"a tensor of {count} elements that are written in {len(data)} bytes")
+        raise ContentTooLargeError(f"a tensor of very many elements that are written in {len(data)} bytes")
     return tensor
 
 
 def _length(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise UnreadableContentError(f"not a length: {value!r:.80}")
+    if type(value) is not int or not 0 <= value <= _LONGEST:
+        raise UnreadableContentError(f"not a length of a tensor: {type(value).__name__}")
     return value
 
 
@@ -137,7 +141,7 @@ def packed(tensor: Tensor, *, fast: bool = True) -> Buffer:
     if all(n == 1 or a == b for n, a, b in zip(shape, expected, strides, strict=True)):
         flat: Buffer = memoryview(data)[offset : offset + tensor.size * size]
     else:
-        np = numpy(fast)
+        np = numpy(fast and len(shape) <= _NUMPY_AXES)
         if np is not None:
             view = np.ndarray(shape, f"V{size}", buffer=data, offset=offset, strides=strides)
             flat = view.tobytes()
@@ -203,6 +207,26 @@ class Numbers:
             yield flat[at : at + step]
 
 
+class Gapped:
+    """The numbers of a column in which some are missing: NaN stands for those.
+
+    Args:
+        values: All of them, something for those that are missing.
+        gone: A byte for each, 1 where it is missing.
+    """
+
+    __slots__ = ("gone", "values")
+
+    def __init__(self, values: Numbers, gone: bytes) -> None:
+        self.values = values
+        self.gone = gone
+
+    def __call__(self) -> "array[float]":
+        """All values, in their order."""
+        pairs = zip(self.values(), self.gone, strict=True)
+        return array("d", (math.nan if gap else value for value, gap in pairs))
+
+
 def decoded(dtype: DType, block: Buffer) -> Sequence[float]:
     """The numbers of bytes in the fixed form; integers stay integers."""
     code = dtype.code
@@ -253,8 +277,14 @@ _SMALL = {"e4": _small_floats(4, infinite=False), "e5": _small_floats(5, infinit
 
 def leaves_of(tensor: Tensor, kind: LeafKind = "tensor") -> Iterator[tuple[str, Leaf]]:
     """The leaves of a checked tensor: one named ``""``, or one a field, what pads them aside."""
+    for name, one in plain_of(tensor):
+        yield name, leaf(one, kind)
+
+
+def plain_of(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """A checked tensor, or one for each of its fields, by their names; none of them has fields."""
     if not tensor.dtype.fields:
-        yield "", leaf(tensor, kind)
+        yield "", tensor
         return
     for field in tensor.dtype.fields:
         inner = field.dtype.size
@@ -269,7 +299,7 @@ def leaves_of(tensor: Tensor, kind: LeafKind = "tensor") -> Iterator[tuple[str, 
             tensor.offset + field.offset,
             tensor.data,
         )
-        for name, one in leaves_of(checked(view), kind):
+        for name, one in plain_of(checked(view)):
             yield f"{field.name}/{name}" if name else field.name, one
 
 

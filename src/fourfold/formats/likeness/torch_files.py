@@ -1,10 +1,14 @@
-"""Reads what ``torch.save`` writes: state dictionaries, tensors, modules; without PyTorch, and running none.
+"""Reads what ``torch.save`` and ``torch.jit.save`` write, without PyTorch, and running none of it.
 
 The ZIP format (a pickle, and a member for the bytes of each storage) and the older one (pickles and storages
-one after another). What shares a storage, where it lay and the order of bytes do not count. TorchScript is
-read as the archive that it is. Facts: ``torch.serialization``.
+one after another). What shares a storage, where it lay and the order of bytes do not count. TorchScript has
+its code and its constants beside that; where in which source file it came from does not count. Members of an
+archive that belong to neither are read as files. Facts: ``torch.serialization``, PyTorch's
+``serialization/export_module.cpp``.
 """
 
+import io
+import re
 from typing import Any
 
 from fourfold.formats.likeness import zips
@@ -14,12 +18,19 @@ from fourfold.formats.likeness.known import ASIDE, TORCH_DTYPES, Storage, qualif
 from fourfold.formats.likeness.model import Content, Leaf
 from fourfold.formats.likeness.opcodes import Cursor, Machine, Many
 from fourfold.formats.likeness.pickles import read_pickle
-from fourfold.formats.likeness.source import Source, UnreadableContentError
+from fourfold.formats.likeness.source import Named, Source, UnreadableContentError, bytes_leaf, joined
 from fourfold.formats.likeness.tensors import Buffer, bytes_of, naming
-from fourfold.formats.likeness.trees import leaves
+from fourfold.formats.likeness.trees import joined_name, leaves
 
 #: How a file of the older format begins: a pickle of a number of its own.
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+#: Pickles of an archive: what was saved, and what TorchScript and its small interpreter have beside it.
+_PICKLES = ("data.pkl", "constants.pkl", "bytecode.pkl")
+#: How an archive is laid out, and where in its sources the code of TorchScript came from.
+_PACKAGING = re.compile(
+    r"version|byteorder|\.format_version|\.storage_alignment|\.data/(?:version|serialization_id)"
+    r"|code/.*\.debug_pkl|mobile_debug_handles\.pkl"
+)
 _ASIDE = {**ASIDE, "storages": True, "order of bytes": True, "compression": True}
 
 
@@ -33,33 +44,72 @@ def read_torch(source: Source) -> Content:
     head = source.head(len(LEGACY))
     if head[:2] == b"PK":
         with naming(source), zips.opened(source) as archive:
-            top = next((name[: -len("data.pkl")] for name in archive.members if _is_pickle(name)), None)
-            script = top is None or f"{top}constants.pkl" in archive.members
-            found = {} if top is None or script else _zipped(source, archive, top)
-        return read_zip(source) if script else Content("torch", found, "torch/1", _ASIDE)
+            top = _top(archive)
+            if top is not None:
+                return _zipped(source, archive, top)
+        return read_zip(source)
     if head == LEGACY:
         with naming(source):
-            return Content("torch", _legacy(source), "torch/1", _ASIDE)
+            return Content("torch", _legacy(source), "torch/2", _ASIDE)
     return read_pickle(source)
 
 
-def _is_pickle(name: str) -> bool:
-    return name == "data.pkl" or (name.endswith("/data.pkl") and name.count("/") == 1)
+def _top(archive: zips.Zipped) -> str | None:
+    """The folder within an archive that PyTorch wrote, with its slash; None where it wrote none."""
+    for name in archive.members:
+        top = name.removesuffix("data.pkl")
+        if top != name and top.count("/") <= 1 and (not top or top.endswith("/")):
+            return top if f"{top}version" in archive.members else None
+    return None
 
 
-def _zipped(source: Source, archive: zips.Zipped, top: str) -> dict[str, Leaf]:
-    order = f"{top}byteorder"
-    big = order in archive.members and bytes(archive.read(order)) == b"big"
+def _zipped(source: Source, archive: zips.Zipped, top: str) -> Content:
+    members = {name.removeprefix(top): name for name in archive.members}
+    script = "constants.pkl" in members or any(name.startswith("code/") for name in members)
+    big = "byteorder" in members and bytes(archive.read(members["byteorder"])) == b"big"
+    found = Named()
+    known = {name for name in members if _PACKAGING.fullmatch(name)}
+    for pickled in _PICKLES:
+        if pickled in members:
+            known.add(pickled)
+            used, inner = _pickled(source, archive, top, pickled, big=big)
+            known |= used
+            for name, leaf in inner.items():
+                found.put(joined_name("" if pickled == "data.pkl" else pickled[: -len(".pkl")], name), leaf)
+    others = []
+    for name, member in members.items():
+        if name not in known:
+            others.append((name, source.member(name, io.BytesIO(archive.read(member)))))
+    for name, leaf in joined(others).items():
+        found.put(name, leaf)
+    kind = "torchscript" if script else "torch"
+    aside = {**_ASIDE, "places in sources": True} if script else _ASIDE
+    return Content(kind, found.found, f"{kind}/2", aside)
+
+
+def _pickled(
+    source: Source, archive: zips.Zipped, top: str, pickled: str, *, big: bool
+) -> tuple[set[str], dict[str, Leaf]]:
+    """The leaves of one of the pickles of an archive, and the names of the members that hold its storages."""
     read: dict[str, Buffer] = {}
+    folder = pickled.removesuffix(".pkl")
 
     def persistent(key: Any) -> Any:
         dtype, name, _ = _storage(key)
-        if name not in read:
-            read[name] = archive.read(f"{top}data/{name}")
-        return Storage(dtype and dtype._replace(big=big), read[name])
+        # TorchScript names storages by their own archive, or from the top
+        place = next(
+            (p for p in (f"{folder}/{name}", name) if f"{top}{p}" in archive.members), f"data/{name}"
+        )
+        if place not in read:
+            read[place] = archive.read(f"{top}{place}")
+        return Storage(dtype and dtype._replace(big=big), read[place])
 
-    data = archive.read(f"{top}data.pkl")
-    return leaves(Machine(Cursor(data), persistent=persistent).run(), source.budget)
+    data = archive.read(f"{top}{pickled}")
+    cursor = Cursor(data)
+    found = Named(leaves(Machine(cursor, persistent=persistent).run(), source.budget))
+    if cursor.at < len(data):
+        found.put("after the end", bytes_leaf([memoryview(data)[cursor.at :]]))
+    return set(read), found.found
 
 
 def _storage(key: Any) -> tuple[DType | None, str, int]:
@@ -110,7 +160,10 @@ def _legacy(source: Source) -> dict[str, Leaf]:
             raise UnreadableContentError(f"a storage that is not there: {key[2][:80]}")
         return _view(storages[key[2]], key[5] if len(key) > 5 else None)
 
-    return leaves(Machine(Cursor(data, start), persistent=kept).run(), source.budget)
+    found = Named(leaves(Machine(Cursor(data, start), persistent=kept).run(), source.budget))
+    if cursor.at < len(data):
+        found.put("after the end", bytes_leaf([memoryview(data)[cursor.at :]]))
+    return found.found
 
 
 def _view(storage: Storage, view: Any) -> Storage:

@@ -17,7 +17,7 @@ from fourfold.formats.likeness.frames import Parts, understood
 from fourfold.formats.likeness.known import Classed, Objects, Storage, qualified
 from fourfold.formats.likeness.model import Leaf, LeafKind
 from fourfold.formats.likeness.opcodes import Global, Made, Many, Pairs
-from fourfold.formats.likeness.source import Budget, ContentTooLargeError
+from fourfold.formats.likeness.source import Budget, ContentTooLargeError, Named
 from fourfold.formats.likeness.tensors import Tensor, contiguous, leaf, leaves_of, number
 
 #: Leaves of one value within the whole; one with more is a leaf of its digest.
@@ -109,14 +109,14 @@ class _Tree:
         self._told: set[int] = set()
         self._work = 0
         self._keys = 0
-        self._found: dict[str, Leaf] = {}
+        self._found = Named()
 
     def leaves(self, value: Any) -> dict[str, Leaf]:
         total = self._survey(value).leaves
         if total > self._budget.parts:
             raise ContentTooLargeError(f"{total} values in one file")
         self._emit("", value, 0)
-        return self._found
+        return self._found.found
 
     def _view(self, value: Any) -> View:
         if isinstance(value, _NODES):
@@ -129,6 +129,7 @@ class _Tree:
 
     def _fresh(self, value: Any) -> View:
         value = understood(value)
+        self._look(value)
         if isinstance(value, Made):
             return self._made(value)
         if isinstance(value, Pairs):
@@ -138,10 +139,25 @@ class _Tree:
                 return view(value)
         return View("", [], [("", _scalar(value))])
 
+    def _look(self, value: Any) -> None:
+        """Count what is to be taken into a digest: small files may refer to the same bytes very often."""
+        size = 0
+        if isinstance(value, Tensor):
+            size = value.size * value.dtype.size
+        elif isinstance(value, str | bytes | bytearray):
+            size = len(value)
+        elif isinstance(value, int):
+            size = value.bit_length() >> 3
+        elif isinstance(value, Many | tuple) and len(items := _items(value)) > _LONG:
+            size = sum(len(item) for item in items if type(item) is str)
+        if size:
+            self._budget.look(size, "values")
+
     def _by_key(self, pairs: Iterable[tuple[Any, Any]]) -> list[tuple[str, bytes, Any]]:
         """What lies under keys, the last where a key comes again."""
         found: dict[bytes, tuple[str, bytes, Any]] = {}
         for key, value in pairs:
+            self._look(key)
             name, mark = (
                 (key, b"s" + key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else self._key(key)
             )
@@ -155,9 +171,8 @@ class _Tree:
             raise ContentTooLargeError("keys within keys within keys")
         digest = self._survey(key).digest
         self._keys -= 1
-        if isinstance(key, int | float | bytes | None):
-            return repr(key)[:_MAX_NAME], b"k" + digest
-        if isinstance(key, tuple) and all(isinstance(one, str | int | float | None) for one in key):
+        parts = key if isinstance(key, tuple) else (key,)
+        if all(_is_short(one) for one in parts):
             return repr(key)[:_MAX_NAME], b"k" + digest
         return f"key {digest.hex()[:12]}", b"k" + digest
 
@@ -168,8 +183,9 @@ class _Tree:
             children.append(("callee", b"callee", made.callee))
         args = made.args if isinstance(made.args, tuple) else (made.args,)
         children += [(f"({i})", b"(%d" % i, arg) for i, arg in enumerate(args)]
-        for state in made.states:
-            children += self._attributes(understood(state), name)
+        for i, state in enumerate(made.states):
+            found = self._attributes(understood(state), name)
+            children += [(name, mark + b"#%d" % i, one) for name, mark, one in found] if i else found
         children += [(str(i), b"[%d" % i, item) for i, item in enumerate(made.items)]
         children += self._by_key(made.pairs)
         tag = f"{made.how}:{name}" if made.how == "persistent" else name or "call"
@@ -225,6 +241,7 @@ class _Tree:
 
     def _found_before(self, frame: _Frame, child: Any) -> _Seen | None:
         if child is None or type(child) in _PLAIN:
+            self._look(child)
             return _Seen(blake3(_written(child)).digest(), 1)
         known = self._seen.get(id(child)) if isinstance(child, _NODES) else None
         if known is None and id(child) in self._open:
@@ -295,13 +312,8 @@ class _Tree:
             self._emit(joined_name(path, name[:_MAX_NAME]), child, depth + 1)
 
     def _put(self, name: str, found: Leaf) -> None:
-        if len(self._found) >= self._budget.parts:
-            raise ContentTooLargeError(f"more than {self._budget.parts} values in one file")
-        free, again = name, 1
-        while free in self._found:
-            again += 1
-            free = f"{name}~{again}"
-        self._found[free] = found
+        self._budget.part("values")
+        self._found.put(name, found)
 
 
 def _add(frame: _Frame, mark: bytes, seen: _Seen) -> None:
@@ -330,9 +342,13 @@ def _of_objects(value: Objects) -> View:
     return View(f"objects{list(value.shape)}", items, [])
 
 
+def _items(value: "Many | tuple[Any, ...]") -> "list[Any] | tuple[Any, ...]":
+    return value.items if isinstance(value, Many) else value
+
+
 def _several(value: "Many | tuple[Any, ...]") -> View:
     """A list, a tuple or a set; of numbers alone it is one tensor."""
-    kind, items = (value.kind, value.items) if isinstance(value, Many) else ("tuple", list(value))
+    kind, items = value.kind if isinstance(value, Many) else "tuple", list(_items(value))
     whole = "set" in kind
     if len(items) > _LONG and set(map(type, items)) == {str}:
         return View(kind, [], [("", _texts(items))])
@@ -373,6 +389,13 @@ def _written(value: Any) -> bytes:
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | bytes | Global)
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a key can be told by its value: a text, a number of not very many digits, bytes."""
+    if isinstance(value, int):
+        return value.bit_length() < _MAX_NAME * 3
+    return value is None or isinstance(value, str | float | bytes)
 
 
 def _scalar(value: Any) -> Leaf:

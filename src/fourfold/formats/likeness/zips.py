@@ -56,6 +56,7 @@ class Zipped:
         head = bytes(data[at : at + 30])
         if len(head) < 30 or head[:4] != b"PK\x03\x04" or member.flag_bits & 0x41:
             raise self._source.damaged(f"member {member.filename[:200]!r} cannot be read")
+        self._source.budget.look(member.file_size, self._source.name)
         start = at + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
         found = data[start : start + member.file_size]
         if len(found) != member.file_size or (member.CRC and zlib.crc32(found) != member.CRC):
