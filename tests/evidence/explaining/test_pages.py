@@ -95,6 +95,14 @@ def test_markdown_has_the_same_and_keeps_the_project_in_code() -> None:
     assert "svg" not in text
 
 
+def test_reasons_are_told_whole_each_for_itself() -> None:
+    found = explanation()
+    long = "reason " * 60 + "last"
+    found = found._replace(causes=(found.causes[0]._replace(why=(long, "another")), *found.causes[1:]))
+    row = next(line for line in markdown(found).splitlines() if "another" in line)
+    assert f"`{long}`; `another` |" in row
+
+
 def test_an_explanation_of_nothing_is_a_page_too() -> None:
     nothing = Explanation(RunId("1" * 64), RunId("2" * 64))
     assert "nothing differs but times" in html(nothing)

@@ -32,6 +32,8 @@ TITLE = "Why two results differ"
 #: So many causes, tables and drawings of one table are told; a page is no archive.
 _CAUSES, _TABLES, _DRAWN, _BARS = 30, 12, 4, 12
 _LIMIT = 1 << 20
+#: Sentences of ours may be so long, with names of the project in them.
+_LONG = 1000
 
 
 def markdown(found: Explanation) -> str:
@@ -62,7 +64,7 @@ def _sections(found: Explanation, *, figures: bool) -> list[Section]:
 
 
 def _head(found: Explanation) -> Iterator[Block]:
-    yield Paragraph((strong("Verdict: "), code(found.verdict)))
+    yield Paragraph((strong("Verdict: "), code(found.verdict, _LONG)))
     first, second = (
         (*said(f"{which} "), code(stage), *said(" "), code(run[:SHORT]))
         for which, stage, run in zip(("from", "to"), found.stages, (found.first, found.second), strict=True)
@@ -81,7 +83,9 @@ def _metrics(found: Explanation) -> Iterator[Block]:
             texts[:2] = apart(each.before, each.after)
         rows.append((_cell(each.name), *(_cell(text) for text in texts), _cell(noise)))
     if rows:
-        yield Rows(("Metric", "Before", "After", "Change", "Moves by itself"), tuple(rows))
+        heads = ("Metric", "Before", "After", "Change", "Moves by itself")
+        most = len(heads) if any(row[-1] for row in rows) else len(heads) - 1
+        yield Rows(heads[:most], tuple(row[:most] for row in rows))
 
 
 def _cell(text: str) -> Line:
@@ -118,7 +122,7 @@ def _row(at: int, cause: Cause) -> tuple[Line, ...]:
         (code(cause.change.name),),
         _cell(sides(cause.change)),
         _cell(listed(cause.stages)),
-        _cell("; ".join(cause.why)),
+        tuple(piece for why in cause.why for piece in (*said("; "), code(why, _LONG)))[1:],
     )
 
 

@@ -50,10 +50,10 @@ def strong(text: str) -> Text:
     return Text(text, STRONG)
 
 
-def code(text: object) -> Text:
+def code(text: object, most: int = _MAX_TEXT) -> Text:
     """Text of the project: on one line, cut when it is long, without characters that control anything."""
     shown = "".join(char if char.isprintable() else " " for char in str(text))
-    return Text(shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…", CODE)
+    return Text(shown if len(shown) <= most else shown[: most - 1] + "…", CODE)
 
 
 def count(number: int, noun: str) -> str:
