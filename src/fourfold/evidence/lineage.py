@@ -13,6 +13,7 @@ from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import Oid, parse_oid
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, by_path, mapping, opened, reference, rows_of, value_of
+from fourfold.runs.codetree import is_written
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
@@ -177,7 +178,11 @@ class Makers:
                 left = {name: md5 for name, md5 in left.items() if name not in lies}
         if not made:
             return None
-        rows = {path: {"path": path, "role": row.get("role"), "md5": md5} for path, md5 in left.items()}
+        rows = {
+            path: {"path": path, "role": row.get("role"), "md5": md5}
+            for path, md5 in left.items()
+            if not is_written(path)
+        }
         return Filled(made, rows)
 
     def lineage(self, run: RunId) -> Lineage:

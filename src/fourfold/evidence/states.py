@@ -161,6 +161,7 @@ def key_of(lineage: Lineage, part: Part) -> Key:
         found["code"].append([record.stage, list(record.command), sources])
         found["parameters"].append([record.stage, reads.parameters])
         data |= {path: identity(row) for path, row in reads.data.items() if path in raw}
+        data |= {path: identity(row) for each in step.filled.values() for path, row in each.left.items()}
         data |= {path: identity(row) for path, row in reads.undeclared.items()}
         found["environment"].append([record.stage, value_of(record.environment, "digest")])
         found["randomness"].append([record.stage, chosen_seed(record), *profile_of(record)])

@@ -67,7 +67,7 @@ def again(repo: Sandbox, tree: dict[str, Any]) -> tuple[Place, Records, Lineage,
 def look(repo: Sandbox, path: str, tree: dict[str, Any], **said: Any) -> Looked:
     place, records, a, b = again(repo, tree)
     examiner = Examiner(Holdings(place, records), place, records.part, **said)
-    return examiner.look(a.last.record, b.last.record, path)
+    return examiner.look(a.last, b.last, path)
 
 
 def test_of_a_folder_the_files_that_changed_are_told_and_compared(repo: Sandbox) -> None:
@@ -111,7 +111,7 @@ def test_what_was_found_is_kept_and_what_is_damaged_of_it_is_found_again(repo: S
 
     def now() -> Looked:
         examiner = Examiner(Holdings(place, records), place, records.part)
-        return examiner.look(a.last.record, b.last.record, "data/train.csv")
+        return examiner.look(a.last, b.last, "data/train.csv")
 
     first = now()
     (kept,) = (repo.path / ".dvc/fourfold/runs/facts").glob("change-*.json")
@@ -134,7 +134,5 @@ def test_a_damaged_object_of_the_cache_is_not_looked_at(repo: Sandbox) -> None:
     path = repo.path / ".dvc/cache/files/md5" / row["md5"][:2] / row["md5"][2:]
     path.chmod(0o644)
     path.write_bytes(table(ROWS[:300]).replace("p00001", "p9").encode())
-    found = Examiner(Holdings(place, records), None, records.part).look(
-        a.last.record, b.last.record, "data/train.csv"
-    )
+    found = Examiner(Holdings(place, records), None, records.part).look(a.last, b.last, "data/train.csv")
     assert found.tables[0].source == "summary"

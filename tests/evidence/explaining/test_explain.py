@@ -283,7 +283,7 @@ def test_a_stage_that_is_new_is_a_cause_and_one_whose_run_is_not_recorded_is_not
     found = explain(lost, longer, parts.read)
     assert [name for _, name in suspects(found)] == ["clean.csv"]
     assert found.unknown == (
-        "which run wrote clean.csv of the first result is not recorded: clean cannot be compared",
+        "which run wrote clean.csv of the first result is not known: clean cannot be compared",
     )
 
 

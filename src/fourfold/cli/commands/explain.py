@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     part = lru_cache(maxsize=_PARTS)(records.part)
     holdings = Holdings(place, records)
     codes, listing = Codes(place.git, place.environ, part), runs.code_listing(place, part)
-    makers = Makers(records, holdings.inside, Folders(holdings, codes, listing).listed)
+    makers = Makers(records, holdings.inside, Folders(holdings, codes, listing, place.root).listed)
     known = Runs(records, makers, part)
     goals = _goals(place)
     first, second, metric = _chosen(args, place, records, makers, known, goals)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LARGEST = 512 << 10
 #: Where more lines lie between the first that differs and the last, they are counted and not aligned.
 _ALIGNED = 1500
+#: So many later versions of a file are looked at, the oldest.
+_VERSIONS = 6
 #: So many functions are named.
 _NAMED = 3
 
@@ -110,6 +112,27 @@ class Codes:
         self._read(record, files)
         found = {path: self._content(record, path, oid)[0] for path, oid in files.items()}
         return {path: data for path, data in found.items() if data is not None}
+
+    def versions(self, record: RunRecord, path: str) -> list[bytes]:
+        """What a file that runs write, and no code tree has, was at the commit of a run and soon after it.
+
+        Args:
+            record: Of the run.
+            path: From the root of the repository.
+        """
+        commit = self._commit(record)
+        if self._git is None or not commit:
+            return []
+        commits = [commit]
+        found = []
+        try:
+            head = self._git.head()
+            later = touches(self._git, self._environ, commit, head, [path]) if head is not None else []
+            commits += [touch.id for touch in later[: -_VERSIONS - 1 : -1]]
+            found = [self._git.read_many(each, [path]).get(path) for each in commits]
+        except FourfoldError:
+            return []
+        return [data for data in dict.fromkeys(found) if data is not None]
 
     def _commit(self, record: RunRecord) -> str:
         commit = value_of(record.code, "commit")

@@ -19,7 +19,7 @@ from fourfold.evidence.explaining.harms import Harm, document, harms, overlap_ha
 from fourfold.evidence.explaining.overlap import Overlap, key_of, overlap, pairs
 from fourfold.evidence.explaining.rows import Rows, read_rows, stacked
 from fourfold.evidence.explaining.tables import BUDGET, TableChange, compare_rows, cut
-from fourfold.evidence.lineage import Lineage
+from fourfold.evidence.lineage import Lineage, Step
 from fourfold.evidence.parting import reads_of
 from fourfold.evidence.replaying.holdings import Held, Holdings
 from fourfold.formats.native.canonical import canonical, digest
@@ -115,11 +115,11 @@ class Examiner:
 
     # -- one input or output -------------------------------------------------------------------------
 
-    def look(self, a: RunRecord, b: RunRecord, path: str) -> Looked:
+    def look(self, a: Step, b: Step, path: str) -> Looked:
         """What changed in an input, output or undeclared file that both runs name."""
-        first, second = (self._files(record, path) for record in (a, b))
+        first, second = (self._files(step, path) for step in (a, b))
         if not first or not second:
-            return self._from_afar(a, b, path)
+            return self._from_afar(a.record, b.record, path)
         changed = sorted(
             name for name in first.keys() & second.keys() if first[name].name != second[name].name
         )
@@ -127,13 +127,12 @@ class Examiner:
         if not changed and not new and not gone:
             return Looked()
         found = self._tables(path, first, second, changed, whole=bool(new or gone))
-        afar = Looked() if found else self._from_afar(a, b, path)
+        afar = Looked() if found else self._from_afar(a.record, b.record, path)
         found = found or list(afar.tables)
         said = [] if "" in second else [_files_told(len(second), changed, new, gone)]
         worst = max(found, key=lambda change: change.share or 0.0, default=None)
-        if worst is not None and (words := told(worst)):
-            several = len(found) > 1 or worst.path != path
-            said.append(f"{worst.path.removeprefix(path + '/')}: {words}" if several else words)
+        if worst is not None and (words := _told(path, found, worst)):
+            said.append(words)
         shares = [change.share for change in found if change.share is not None]
         if not shares and "" not in second:
             shares = [(len(changed) + len(new) + len(gone)) / max(len(first), len(second))]
@@ -152,10 +151,11 @@ class Examiner:
             kind,
         )
 
-    def _files(self, record: RunRecord, path: str) -> dict[str, Held]:
+    def _files(self, step: Step, path: str) -> dict[str, Held]:
         """The files at a path that a run names, or that lies in a folder that it names."""
-        reads = reads_of(record, self._part).undeclared
-        rows = [*rows_of(record, "inputs"), *rows_of(record, "outputs"), *reads.values()]
+        record, reads = step.record, reads_of(step.record, self._part).undeclared
+        left = [row for filled in step.filled.values() for row in filled.left.values()]
+        rows = [*rows_of(record, "inputs"), *rows_of(record, "outputs"), *reads.values(), *left]
         row = next((row for row in rows if row["path"] == path), None)
         if row is not None:
             return self._holdings.files(record, row)
@@ -234,7 +234,7 @@ class Examiner:
                     found.append(change)
         worst = max(found, key=lambda change: change.share or 0.0, default=None)
         return Looked(
-            told(worst) if worst is not None else "",
+            _told(path, found, worst) if worst is not None else "",
             worst.share if worst is not None else None,
             _harms(path, found),
             tuple(found),
@@ -355,6 +355,13 @@ def _kind_of(found: Sequence[TableChange]) -> str:
     if all(change.order_only or change.rewritten for change in found):
         return "order" if any(change.order_only for change in found) else "writing"
     return ""
+
+
+def _told(path: str, found: Sequence[TableChange], worst: TableChange) -> str:
+    """What happened to the table that changed most, with its name where it is one of several."""
+    words = told(worst)
+    several = len(found) > 1 or worst.path != path
+    return f"{worst.path.removeprefix(path + '/')}: {words}" if several and words else words
 
 
 def _name_of(side: Mapping[str, Held]) -> str:

@@ -5,12 +5,15 @@ what earlier runs wrote below it, from what Git kept there and from what pointer
 digest of that is the recorded one it is what lay there. Else nothing is said.
 """
 
+import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice, product
 from typing import Any
 
 from fourfold.base.errors import FourfoldError
-from fourfold.base.ids import DIR_SUFFIX, is_unsafe_path
+from fourfold.base.ids import DIR_SUFFIX, Oid, is_unsafe_path
 from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
 from fourfold.evidence.explaining.codechanges import Codes
@@ -23,6 +26,9 @@ from fourfold.runs.diff_files import CodeFiles
 Row = Mapping[str, Any]
 #: A folder of more files that Git keeps is not put together; so many outputs may be gone from it.
 _MOST_FILES, _MOST_GONE = 2000, 16
+#: What runs write beside their outputs, and no code tree has; so many of them, in so many versions.
+_IGNORING = ".gitignore"
+_MOST_PLACES, _MOST_TRIED, _LARGEST = 4, 200, 1 << 16
 
 
 class Folders:
@@ -32,12 +38,14 @@ class Folders:
         holdings: Has the manifests of outputs.
         codes: Has the files that Git keeps.
         code_files: Lists them; None where there is no Git.
+        root: Of the project: what is ignored there may be as it was.
     """
 
-    def __init__(self, holdings: Holdings, codes: Codes, code_files: CodeFiles | None) -> None:
+    def __init__(self, holdings: Holdings, codes: Codes, code_files: CodeFiles | None, root: str) -> None:
         self._holdings = holdings
         self._codes = codes
         self._code_files = code_files
+        self._root = root
 
     def listed(self, record: RunRecord, row: Row, outputs: Mapping[str, Row]) -> Mapping[str, str] | None:
         """The files of a folder with their MD5, by path in it; None where that is not proven.
@@ -51,15 +59,36 @@ class Folders:
         if found:
             return found
         folder = row["path"]
+        if is_unsafe_path(folder):
+            return None
         kept = self._kept(record, folder)
         written = {path: self._below(record, folder, path, each) for path, each in outputs.items()}
+        ignoring = list(islice(product(*self._ignoring(record, folder, [*kept, *written])), _MOST_TRIED))
         for gone in ("", *list(written)[:_MOST_GONE]):
-            files = dict(kept)
+            whole = dict(kept)
             for path, inner in written.items():
-                files |= inner if path != gone else {}
-            if len(files) == row.get("nfiles") and Tree.of(files.items()).oid == row.get("md5"):
-                return files
+                whole |= inner if path != gone else {}
+            for chosen in ignoring:
+                files = {**whole, **dict(filter(None, chosen))}
+                if len(files) == row.get("nfiles") and Tree.of(files.items()).oid == row.get("md5"):
+                    return files
         return None
+
+    def _ignoring(
+        self, record: RunRecord, folder: str, names: Iterable[str]
+    ) -> list[list[tuple[str, Oid] | None]]:
+        """What the files that ignore outputs may have been, each of them; None for one that was not there."""
+        inner = (name.removeprefix(folder + "/") for name in names)
+        found = []
+        for place in sorted({"", *map(posixpath.dirname, inner)})[:_MOST_PLACES]:
+            name = posixpath.join(place, _IGNORING)
+            path = posixpath.join(folder, name)
+            versions = self._codes.versions(record, prefix_of(record) + path)
+            with suppress(OSError), open(os.path.join(self._root, path), "rb") as file:
+                versions.append(file.read(_LARGEST))
+            contents = dict.fromkeys(map(name_of, versions))
+            found.append([*((name, md5) for md5 in contents), None])
+        return found
 
     def _below(self, record: RunRecord, folder: str, path: str, row: Row) -> dict[str, str]:
         """The files of an output, by path in the folder."""

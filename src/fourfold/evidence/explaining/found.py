@@ -10,12 +10,13 @@ from typing import NamedTuple
 from fourfold.evidence.explaining.explanation import Cause, Result, listed
 from fourfold.evidence.explaining.pairing import Pair, Place, pairs_of
 from fourfold.evidence.lineage import Lineage, Step, identity
-from fourfold.evidence.parting import seed_parameter
+from fourfold.evidence.parting import prefix_of, seed_parameter
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord
 from fourfold.runs.changes import Change, Part, coverage_of, mapping, opened, rows_of, value_of
 from fourfold.runs.diff import compare
 from fourfold.runs.diff_files import CodeFiles
 
+_POINTER = ".dvc"
 _ORDER = {name: at for at, name in enumerate((*COORDINATES, "trace", "outcome"))}
 #: Ways of watching that see every reading.
 _WHOLE = frozenset({"seccomp", "strace"})
@@ -107,9 +108,7 @@ class Found:
         """Compare the runs of one place."""
         one, two = both[0].record, both[1].record
         made = _made(both[0], self._runs[0]), _made(both[1], self._runs[1])
-        changes = [
-            each for change in compare(one, two, part, files) for each in _inside_of_folders(change, *made)
-        ]
+        changes = _inside_of_folders(compare(one, two, part, files), prefix_of(two), *made)
         seeds = {seed_parameter(one), seed_parameter(two)}
         seed = seeds.pop() if len(seeds) == 1 and _is_reseeded(changes) else None
         # The parameter that gives the seed is told as that; of another stage it is a parameter.
@@ -163,13 +162,15 @@ class Found:
         side = 0 if pair.second is None else 1
         step, other = (pair.first, pair.second)[side], self._sides[1 - side]
         assert step is not None  # noqa: S101 - one of them is there
-        used = {row["path"] for row in rows_of(step.record, "outputs")} & set(other.raw_inputs())
+        wrote = {row["path"] for row in rows_of(step.record, "outputs")}
+        raw = other.raw_inputs()
+        used = {path for path in raw if path in wrote or any(each.startswith(path + "/") for each in wrote)}
         self.otherwise.add(pair.place)
         self._lead(pair, side, {run for runs in _made(step, self._runs[side]).by.values() for run in runs})
         if used:
             self.unknown.append(
                 f"which run wrote {listed(sorted(used))} of the {'second' if side == 0 else 'first'} result"
-                f" is not recorded: {pair.stage} cannot be compared"
+                f" is not known: {pair.stage} cannot be compared"
             )
             return
         command = "\n".join(step.record.command)
@@ -221,18 +222,27 @@ def _made(step: Step, runs: set[RunId]) -> _Made:
     return _Made(by, left)
 
 
-def _inside_of_folders(change: Change, first: _Made, second: _Made) -> list[Change]:
-    """A change; of a folder that several runs filled, that, and what changed in it that no run wrote."""
-    folder = change.name
-    if change.coordinate != "data" or folder not in first.left or folder not in second.left:
-        return [change]
-    one, two = first.left[folder], second.left[folder]
-    own = [
-        Change("data", path, one.get(path), two.get(path), change.kind, _note_of(path, one, two))
-        for path in sorted({*one, *two})
-        if one.get(path) != two.get(path)
+def _inside_of_folders(changes: Iterable[Change], prefix: str, first: _Made, second: _Made) -> list[Change]:
+    """Changes; with those of folders that several runs filled, what changed in these that no run wrote."""
+    every = list(changes)
+    told = {change.name.removeprefix(prefix) for change in every if change.coordinate == "code"}
+    for change in list(every):
+        one, two = (side.left.get(change.name) for side in (first, second))
+        if change.coordinate == "data" and one is not None and two is not None:
+            every += [
+                Change("data", path, one.get(path), two.get(path), change.kind, _note_of(path, one, two))
+                for path in sorted({*one, *two} - told)
+                if one.get(path) != two.get(path)
+            ]
+    # What a pointer names is told, where it changed, and not the pointer.
+    data = {change.name for change in every if change.coordinate == "data"}
+    return [
+        change
+        for change in every
+        if change.coordinate != "code"
+        or not change.name.endswith(_POINTER)
+        or change.name.removeprefix(prefix).removesuffix(_POINTER) not in data
     ]
-    return [change, *own]
 
 
 def _note_of(path: str, one: Mapping[str, str], two: Mapping[str, str]) -> str:

@@ -81,8 +81,7 @@ class Inside:
         for cause in causes:
             pair, key = self._pair(cause), key_of(cause.change)
             if kind_of(cause.change) in {"rows", "undeclared"} and pair is not None and pair.both is not None:
-                one, two = (step.record for step in pair.both)
-                looked = self._data[key] = examiner.look(one, two, cause.change.name)
+                looked = self._data[key] = examiner.look(*pair.both, cause.change.name)
                 known |= {(harm.kind, harm.about) for harm in looked.harms}
                 names[cause.change.name] = key
         overlaps = examiner.overlaps(a, b)
@@ -92,10 +91,9 @@ class Inside:
         for pair, result in self._found.results:
             if pair.both is None or not result.change.before or result.change.coordinate != "outcome":
                 continue
-            one, two = (step.record for step in pair.both)
-            path = result.change.name
-            if path in {row["path"] for row in rows_of(two, "outputs") if row.get("role") not in _NO_DATA}:
-                looked = examiner.look(one, two, path)
+            path, rows = result.change.name, rows_of(pair.both[1].record, "outputs")
+            if path in {row["path"] for row in rows if row.get("role") not in _NO_DATA}:
+                looked = examiner.look(*pair.both, path)
                 self.made += [(pair.stage, table) for table in looked.tables]
                 fresh = [harm for harm in looked.harms if (harm.kind, harm.about) not in known]
                 known |= {(harm.kind, harm.about) for harm in fresh}
