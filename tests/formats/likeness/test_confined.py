@@ -1,11 +1,13 @@
 """Readers in a process of their own: what crashes or hangs there is an error here, of that file alone."""
 
+import base64
 import io
 import os
 import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,32 @@ from fourfold.formats.likeness.model import Content
 from fourfold.formats.likeness.source import Budget, ContentTooLargeError, UnreadableContentError
 
 ROOT = Path(__file__).resolve().parents[3]
+
+#: Files of h5py in which a few bytes were changed, packed: HDF5 2.0 comes to no end over the one, and crashes
+#: over the other.
+ENDLESS = (
+    "eNrtmLFKA0EQhv+5TeQ4T73Es1CEpAjWKQKCTQIJehAhoHaCmIAIKoIYNBYWKfMggp1FHsDWwsbaIkVeQCsriXu3u+ESiYgWWswX"
+    "lrnb/edmdrfK3wkq6zPOkiNsG4aB5m1evef1/O7700ktqGxZaFnpuNDgWCBgyoUM1OrqtIU0Ep+1ngf0Ukqxr5U683BbF8Ysxrju"
+    "ZlajFqSMfMAiooReM1H4oFS2CLWhEgrTKAwEkJTdCceWnQu6J6XNftmjm5Na+XPDxXoenvyk+aoV68otKJ0f6s7zWCSC3F40VCE7"
+    "0ifl6OnKUVjDL+if7b2OzrwU9UNJBbu0Ua5tRpW8WNUYzYNWM7xesxsTGw19lhjNq4/l386B+RuIj4BhGIZhGIZhGIYx1MpB1d0x"
+    "7oQPXExwJ4ho3AMI14xbIfS8eQ+fl+nmaujFJNSccEFxlyTuuVS1qzM0mh7+44mlf5T1+HyUM3/IozPJZvp0HB+db1hmp0VdfYId"
+    "VQ4vwoIbXuTlqBsl7894NWKCUWDudeWuHXwAmO6MuQ=="
+)
+CRASHING = (
+    "eNrtmklT2zAUx+UlwSShhDXORhwCbY/ZlxPpFFoOncK0PXAEZjq9dToD0+bIkd44cuTYj8BH6EfgY/TILfUiGUnR84JnOtNB7/Ii"
+    "W/rr5ednyZL9c3/3zUKmlEGOGQbSUR7RNsVmvGTL5Pwx9gr2l9j/UsnxonvOxMfzWP96zStf4OOfPuztObWnnJF+mrrnDSTtKdr+"
+    "3qtDxx/hMsmn3ypbb4L9Fy4vx4/sV0EdT0Nh89dc98o3XH1yflgQn0/ZGexIqaqq0PWPTHH9HGriODT7t4FOmrgfg9wLY+Z/PrQb"
+    "++1W7ZpnuF1RUdwe834bg2mfcu7NFM2OveM+vj/YVZDqjxJXDZbzLS7fbbP3q6XJHIbtzw6bpsb47euDdzhBZq6PY+efJ+fOJSXp"
+    "T/zpqec1Lv9PsNcFOi2qzOukAZ05gU6but68zjygkxHodGyfBXRygM6CQKdr+2eAziKgkxfo9Gy/BOgsAzorAp2+7VcBnTVAZ12g"
+    "M7B9AdAxAZ2iQGdo+xKgUwZ0KgKdke2rgM4GoFNDbH65eWgntAXo1AGdTZGOndANQGcL0CF2lZOjkTRp0qRJkyZNmjRp0v6tkX2h"
+    "W7wAvPD3dY6pfR0TfQ/b11EUZh2kUusfss+j4eOkrFL9T/DC8YaLb2ZfqoXjBvalFL/dmIrfQGetkPip9SaJT6fiuyuE8Gkl55Pm"
+    "+KSo/q9LEfm0g/moEJ92fD5zVHz3ZgifdnI+8xwfg87fckQ+nWA+GsSnE59PhorPLIXw6STnk+P4ZOn8rUTk0w3mo0N8uvH5LFDx"
+    "DcshfLrJ+SxyfJ7R+VuNyKcXzCcF8enF55On4juqhPDpJeezzPFZovO3FpFPP5hPGuLTj89nhZ4/qiF8+sn5rHF8Vun8tSLyGQTz"
+    "mYP4DOLzWafnj40QPoPkfEyOT4HO33pEPsNgPgbEZxifT5GeP2ohfIbJ+ZQ5PiW3tTdxasoEH7WC+YyC+cxDfEbx+VTo+cMK4TNK"
+    "zmeD41N1z5tMe31mHiJ8dPx82Azkk5nho+Pnw2YkPmkqvho9f9QhPjp+Pmwm5lPn+Fju84rp1lmydvz/282i7lSD+LQC+WRBPq3Y"
+    "fDbdOcTjw3+vMcsH608fz2eL49Nwz6eY9+oKF69m96QIePDvzx/u08sGOxIRu/kv1nsP6yRN/L3MC6/8DR8P+17m8LmYhrSnYfz3"
+    "MuS99v02W+8rl3/7Cfv1vg9R/LybbMpr8Rgj4zP/PU0OHeLrpdq/TfQDAc8deFzWuPUzP96Q8fovZZDnmA=="
+)
 
 
 def hdf5(count: int = 3) -> bytes:
@@ -84,6 +112,23 @@ def test_a_library_that_crashes_is_said_so_and_the_next_file_is_read(worker: int
     threading.Timer(0.3, os.kill, (worker, signal.SIGKILL)).start()
     with pytest.raises(UnreadableContentError, match=r"^a\.h5: h5py crashed over it \(SIGKILL\)$"):
         read()
+    assert read().kind == "hdf5"
+
+
+def test_a_damaged_file_over_which_hdf5_comes_to_no_end_is_an_error_of_that_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(confined, "SILENCE", 2.0)
+    with pytest.raises(UnreadableContentError):
+        read(zlib.decompress(base64.b64decode(ENDLESS)))
+    monkeypatch.undo()
+    assert read().kind == "hdf5"
+
+
+def test_a_damaged_file_over_which_hdf5_crashes_is_an_error_of_that_file(worker: int) -> None:
+    with pytest.raises(UnreadableContentError):
+        read(zlib.decompress(base64.b64decode(CRASHING)))
+    assert worker in children()
     assert read().kind == "hdf5"
 
 
