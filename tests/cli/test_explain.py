@@ -112,6 +112,36 @@ def test_a_label_and_a_key_that_are_named_are_taken(history: Sandbox) -> None:
     assert (found["label"]["name"], found["key"]) == ("plan", "id")
 
 
+def test_what_was_not_looked_into_is_said_below_the_suspect(history: Sandbox, tmp_path: Path) -> None:
+    shutil.copytree(history.path, tmp_path / "repo", symlinks=True)
+    repo = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    shutil.rmtree(repo.path / ".dvc/cache")
+    shutil.rmtree(repo.path / ".dvc/fourfold/runs/facts")
+    shutil.rmtree(repo.path / "split")
+    (repo.path / "data/people.csv").unlink()
+    lines = repo.run("explain", "evaluate~1", "evaluate").stdout.splitlines()
+    assert any(
+        line.strip() == "rows were not compared (not all of them are at hand):"
+        " this is what the summaries in the records say"
+        for line in lines
+    )
+    assert "whether split/test.csv has rows of split/train.csv is not known: they were not read" not in lines
+
+
+def test_a_column_of_labels_that_no_table_has_is_said_to_be_missing(history: Sandbox) -> None:
+    found = history.run("explain", "--label", "churned", "--json").json()
+    assert "labels were not compared: no table has a column churned of labels" in found["unknown"]
+    assert history.run("explain", "--label", "left", "--json").json()["unknown"] == []
+
+
+def test_that_seeds_are_drawn_and_nothing_was_repeated_is_said_where_nothing_harms(history: Sandbox) -> None:
+    found = history.run("explain", "evaluate~2", "evaluate~1", "--json").json()
+    (line,) = found["unknown"]
+    assert line.startswith(
+        "evaluate draws its seed anew for each run: how far metrics.json:auc moves by that "
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -57,6 +57,21 @@ def test_the_same_rows_in_another_order_are_said_to_be_that() -> None:
     assert not change(rows, rows).order_only
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_cells_that_the_head_does_not_name_are_compared_too(quote: str) -> None:
+    first = "".join(f"{at},{at * 3 % 7},x,{quote}{at % 2}{quote}\n" for at in range(100))
+    second = "".join(f"{at},{at * 3 % 7},x,{quote}{1 - at % 2}{quote}\n" for at in range(100))
+    head = "100,y\n"
+    found = compared(f"{head}{first}".encode(), f"{head}{second}".encode(), "raw.csv")
+    assert found is not None
+    assert [column.name for column in found.columns if column.changed] == ["column 4"]
+    assert (found.changed, found.rewritten) == (100, 0)
+    assert read_rows(f"a,b\n{',' * 10_000}\n".encode(), "a.csv") is None
+    few = read_rows(f"a,b\n1,{quote}2{quote}\n3\n".encode(), "a.csv")
+    assert few is not None
+    assert [list(column) for column in few.columns] == [["1", "3"], ["2", ""]]
+
+
 def test_the_same_columns_in_another_order_are_said_to_be_that() -> None:
     rows = people(50)
     found = change(rows, [dict(reversed(row.items())) for row in rows], label="left")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: So many tables of one folder are looked into.
 _MOST_TABLES = 8
-_VERSION = 2
+_VERSION = 3
 Make = Callable[[], TableChange | None]
 
 

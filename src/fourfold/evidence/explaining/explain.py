@@ -6,11 +6,11 @@ the causes: looked into (`inside`) and ordered (`ranking`). Nothing is run, and 
 results moved, or that led nowhere (`reach`). How much each cause did is measured by `attribute`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fourfold.evidence.explaining.codechanges import Codes
 from fourfold.evidence.explaining.examine import Examiner
-from fourfold.evidence.explaining.explanation import Explanation, Moved
+from fourfold.evidence.explaining.explanation import Cause, Explanation, Moved, listed
 from fourfold.evidence.explaining.found import Found, place_of
 from fourfold.evidence.explaining.inside import Inside
 from fourfold.evidence.explaining.lastgood import Noise
@@ -59,6 +59,10 @@ def explain(
     if metrics and metrics[0].by and noise is not None:
         width, repeats = noise(metrics[0].name)
         metrics[0] = metrics[0]._replace(noise=width, repeats=repeats)
+        if width is None:
+            inside.unknown += _chance(
+                found, first[1] if first is not None else reach, metrics[0].name, causes
+            )
     return Explanation(
         a.last.run,
         b.last.run,
@@ -86,6 +90,17 @@ def _once(code_files: CodeFiles) -> CodeFiles:
         return known[tree]
 
     return listed_once
+
+
+def _chance(found: Found, reach: Reach, metric: str, causes: Sequence[Cause]) -> list[str]:
+    """That chance may be why, where seeds were drawn anew on the way to a metric and nobody repeated it."""
+    if not any(cause.is_suspect for cause in causes) or any(cause.harm for cause in causes):
+        return []
+    places = {pair.place for key in found.drawn for pair in found.touched[key]}
+    drawn = [pair.stage for pair in found.pairs if pair.place in places and reach.leads([pair])]
+    draw = "draws its seed" if len(drawn) == 1 else "draw their seeds"
+    told = f"{draw} anew for each run: how far {metric} moves by that is not known until the same ran twice"
+    return [f"{listed(drawn)} {told} (ff repro -f)"] if drawn else []
 
 
 # --- metrics ----------------------------------------------------------------------------------------------

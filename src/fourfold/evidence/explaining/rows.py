@@ -124,14 +124,15 @@ def _separated(text: str, kind: str) -> Rows | None:
     except csv.Error:
         return None
     names, lines = (head, lines[1:]) if _is_head(head) else (_numbered(head), lines)
+    names = _widened(names, max((line.count(delimiter) + 1 for line in lines), default=0))
     width = len(names)
-    if width > MAX_COLUMNS or len(set(names)) < width:
+    if not 0 < width <= MAX_COLUMNS:
         return None
     return Rows(names, lines, lambda: _split(lines, delimiter, width), delimiter)
 
 
 def _split(lines: list[str], delimiter: str, width: int) -> list[Column]:
-    """The cells of lines by column; a line with fewer has empty ones, what a line has besides is left out."""
+    """The cells of lines by column; a line with fewer has empty ones."""
     if any(line.count(delimiter) != width - 1 for line in lines):
         return [*zip(*(_fitting(line.split(delimiter), width) for line in lines), strict=True)]
     # All at once: as fast as it gets without another language.
@@ -140,7 +141,7 @@ def _split(lines: list[str], delimiter: str, width: int) -> list[Column]:
 
 
 def _fitting(row: list[str], width: int) -> list[str]:
-    return row if len(row) == width else row[:width] + [""] * (width - len(row))
+    return row if len(row) == width else row + [""] * (width - len(row))
 
 
 def _quoted(text: str, delimiter: str) -> Rows | None:
@@ -148,8 +149,9 @@ def _quoted(text: str, delimiter: str) -> Rows | None:
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     head = rows[0]
     names, rows = (head, rows[1:]) if _is_head(head) else (_numbered(head), rows)
+    names = _widened(names, max(map(len, rows), default=0))
     width = len(names)
-    if width > MAX_COLUMNS or len(set(names)) < width:
+    if not 0 < width <= MAX_COLUMNS:
         return None
     return _of_rows(names, (_fitting(row, width) for row in rows))
 
@@ -161,6 +163,13 @@ def _of_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Rows:
 
 def _numbered(row: list[str]) -> list[str]:
     return [str(at) for at in range(1, len(row) + 1)]
+
+
+def _widened(names: list[str], width: int) -> list[str]:
+    """Names for all cells that rows have, as a head may name fewer of them; none where two are the same."""
+    if width <= MAX_COLUMNS:
+        names = [*names, *(f"column {at}" for at in range(len(names) + 1, width + 1))]
+    return names if width <= MAX_COLUMNS and len(set(names)) == len(names) else []
 
 
 def _is_head(row: list[str]) -> bool:
