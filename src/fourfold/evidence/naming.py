@@ -143,14 +143,22 @@ def _here(records: "Records", run: RunId) -> RunId:
 
 
 def _last(place: "Place", records: "Records", rev: str, runs: dict[str, RunId]) -> RunId:
-    """The only run, or the one that stands on all others."""
-    wanted = set(runs.values())
-    if len(wanted) == 1:
-        return wanted.pop()
+    """The only run, or the one that stands on all others.
+
+    What it stands on may be an earlier run of a stage, which wrote the same as the one that is named.
+    """
+    if len(set(runs.values())) == 1:
+        return next(iter(runs.values()))
     makers = Makers(records, Holdings(place, records).inside)
-    ends = [run for run in sorted(wanted) if wanted <= {step.run for step in makers.lineage(run).steps}]
+    ends = {
+        run
+        for run in sorted(set(runs.values()))
+        for steps in [makers.lineage(run).steps]
+        for behind in [{step.run for step in steps}, {step.record.stage for step in steps}]
+        if all(other in behind or name in behind for name, other in runs.items())
+    }
     if len(ends) == 1:
-        return ends[0]
+        return ends.pop()
     raise StageNotNamedError(
         f"revision '{rev}' has runs of {len(runs)} stages",
         hint=f"name one: {rev}:{min(runs)}",
