@@ -9,7 +9,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, FourfoldError, NotFoundError
-from fourfold.evidence.lineage import Makers
+from fourfold.evidence.lineage import Lineage, Makers
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native import lockfile
 from fourfold.formats.native.lockfile import LOCK_NAME
@@ -150,13 +150,7 @@ def _last(place: "Place", records: "Records", rev: str, runs: dict[str, RunId]) 
     if len(set(runs.values())) == 1:
         return next(iter(runs.values()))
     makers = Makers(records, Holdings(place, records).inside)
-    ends = {
-        run
-        for run in sorted(set(runs.values()))
-        for steps in [makers.lineage(run).steps]
-        for behind in [{step.run for step in steps}, {step.record.stage for step in steps}]
-        if all(other in behind or name in behind for name, other in runs.items())
-    }
+    ends = {run for run in sorted(set(runs.values())) if _stands_on(makers.lineage(run), runs)}
     if len(ends) == 1:
         return ends.pop()
     raise StageNotNamedError(
@@ -164,6 +158,13 @@ def _last(place: "Place", records: "Records", rev: str, runs: dict[str, RunId]) 
         hint=f"name one: {rev}:{min(runs)}",
         details=[f"{rev}:{name}" for name in sorted(runs)[:_NAMED]],
     )
+
+
+def _stands_on(lineage: Lineage, runs: dict[str, RunId]) -> bool:
+    """Whether all of these runs, or others of their stages, are behind a run."""
+    known = {step.run for step in lineage.steps}
+    stages = {step.record.stage for step in lineage.steps}
+    return all(run in known or name in stages for name, run in runs.items())
 
 
 def _commit(git: "Git", rev: str) -> "CommitId | None":
