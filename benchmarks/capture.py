@@ -1,7 +1,7 @@
 """What recording costs: a short stage, and ``examples/churn``; alone: ``python -m benchmarks.capture``.
 
 The same pipelines, recorded, recorded without being traced, and not recorded at all, take turns; the median
-of the differences within a round. Asked of recording: at most `MOST_SHORT` for a short stage, 5 % of a stage of
+of the differences within a round. Asked of recording: at most `MOST_SHORT` for a short stage, 5 % of one of
 ten seconds; of tracing at most 3 % of the lab.
 """
 
