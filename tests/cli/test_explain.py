@@ -134,14 +134,6 @@ def test_a_column_of_labels_that_no_table_has_is_said_to_be_missing(history: San
     assert history.run("explain", "--label", "left", "--json").json()["unknown"] == []
 
 
-def test_that_seeds_are_drawn_and_nothing_was_repeated_is_said_where_nothing_harms(history: Sandbox) -> None:
-    found = history.run("explain", "evaluate~2", "evaluate~1", "--json").json()
-    (line,) = found["unknown"]
-    assert line.startswith(
-        "evaluate draws its seed anew for each run: how far metrics.json:auc moves by that "
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

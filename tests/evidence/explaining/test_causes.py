@@ -9,6 +9,7 @@ from fourfold.evidence.explaining.codechanges import Codes
 from fourfold.evidence.explaining.examine import Examiner
 from fourfold.evidence.explaining.explain import explain
 from fourfold.evidence.explaining.explanation import Explanation, apart, number
+from fourfold.evidence.explaining.lastgood import Noise
 from fourfold.evidence.explaining.pairing import pairs_of
 from fourfold.evidence.lineage import Filled, Lineage, Step
 from fourfold.evidence.replaying.holdings import Holdings
@@ -278,6 +279,31 @@ def test_a_file_that_two_stages_had_differently_is_judged_for_each_of_them() -> 
     found = told(parts, side("a", "1", "2"), side("b", "3", "3"))
     assert [(cause.change.name, cause.stages) for cause in found.suspects] == [("lib.py", ("train",))]
     assert [(cause.change.name, cause.stages) for cause in found.harmless] == [("lib.py", ("evaluate",))]
+
+
+# --- chance -----------------------------------------------------------------------------------------------
+
+
+def test_that_chance_may_be_why_is_said_where_only_little_speaks_for_the_suspect() -> None:
+    def sides(**moved: Any) -> tuple[list[Step], list[Step]]:
+        found = []
+        for each, said in (("1", {}), ("2", moved)):
+            drawn = {"seed": observed(int(each), "drawn")}
+            metrics = {"auc": float(each)}
+            found.append(
+                [step(parts, "train", each, {}, {"m.json": each}, metrics=metrics, randomness=drawn, **said)]
+            )
+        return found[0], found[1]
+
+    parts = Parts()
+    weak = told(parts, *sides(packages={"numpy": "1.26.5", "pandas": "2.2.0"}), noise=lambda _: Noise())
+    assert names(weak) == ["numpy"]
+    (line,) = weak.unknown
+    assert line.startswith("train draws its seed anew for each run: how far m.json:auc moves by that is not")
+    known = told(parts, *sides(packages={"numpy": "1.26.5"}), noise=lambda _: Noise(0.1, 4))
+    assert known.unknown == ()
+    strong = told(parts, *sides(sources={"train.py": "b" * 40}), noise=lambda _: Noise())
+    assert (names(strong), strong.unknown) == (["train.py"], ())
 
 
 # --- whose a harm is --------------------------------------------------------------------------------------

@@ -15,11 +15,15 @@ from fourfold.evidence.explaining.found import Found, place_of
 from fourfold.evidence.explaining.inside import Inside
 from fourfold.evidence.explaining.lastgood import Noise
 from fourfold.evidence.explaining.pairing import name_of
+from fourfold.evidence.explaining.ranking import kind_of
 from fourfold.evidence.explaining.reach import Reach, ends_of
 from fourfold.evidence.lineage import Lineage, metrics_of
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs.changes import Part, value_of
 from fourfold.runs.diff_files import CodeFiles
+
+#: Of these kinds a suspect is a better explanation than chance; a package, or the machine, need not be.
+_STRONG = frozenset({"rows", "parameter", "command", "code", "undeclared"})
 
 
 def explain(
@@ -93,8 +97,9 @@ def _once(code_files: CodeFiles) -> CodeFiles:
 
 
 def _chance(found: Found, reach: Reach, metric: str, causes: Sequence[Cause]) -> list[str]:
-    """That chance may be why, where seeds were drawn anew on the way to a metric and nobody repeated it."""
-    if not any(cause.is_suspect for cause in causes) or any(cause.harm for cause in causes):
+    """That chance may be why, where only little speaks for the first suspect and seeds were drawn anew."""
+    likeliest = max(causes, key=lambda cause: cause.score, default=None)
+    if likeliest is None or not likeliest.is_suspect or kind_of(likeliest.change) in _STRONG:
         return []
     places = {pair.place for key in found.drawn for pair in found.touched[key]}
     drawn = [pair.stage for pair in found.pairs if pair.place in places and reach.leads([pair])]
