@@ -141,3 +141,13 @@ def test_no_kind_of_cell_hides_the_source_of_another() -> None:
         *(reading.read_bytes(json.dumps({"cells": [cell]}).encode(), "a.ipynb") for cell in cells)
     )
     assert [one.name for one in found] == ["cells[0].outputs[0].stdout"]
+
+
+def test_an_output_of_no_known_kind_counts_as_it_is() -> None:
+    books = [
+        json.dumps({"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]}).encode()
+        for output in ({"data": {"a": 1}}, {"data": {"a": 2}}, {"output_type": "stdout"})
+    ]
+    one, other, third = (reading.read_bytes(book, "a.ipynb") for book in books)
+    assert [found.name for found in compare(one, other)] == ["cells[0].outputs[0].None!data.a"]
+    assert compare(one, third)

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -206,3 +207,16 @@ def test_members_of_nearly_one_name_are_kept_apart() -> None:
             archive.writestr("a.npy", saved([1.0]))
         contents.append(reading.read_bytes(file.getvalue(), "a.npz"))
     assert [found.name for found in compare(*contents)] == ["a"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_every_flip_of_packed_arrays_is_read_or_refused(packing: int) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("a.npy", saved([1.0, 2.0]))
+    data = file.getvalue()
+    for at in range(len(data)):
+        for bits in (0xFF, 1, 0x40):
+            flipped = data[:at] + bytes([data[at] ^ bits]) + data[at + 1 :]
+            with contextlib.suppress(UnreadableContentError, ContentTooLargeError):
+                reading.read_bytes(flipped, "a.npz")

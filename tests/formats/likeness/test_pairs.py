@@ -2,12 +2,14 @@
 
 import base64
 import bz2
+import contextlib
 import datetime as dt
 import gzip
 import io
 import json
 import lzma
 import pickle
+import random
 import struct
 import tarfile
 import zipfile
@@ -24,6 +26,7 @@ from pyarrow import parquet as pq
 
 from fourfold.formats.likeness import reading
 from fourfold.formats.likeness.model import compare
+from fourfold.formats.likeness.source import ContentTooLargeError, UnreadableContentError
 
 
 class Three(NamedTuple):
@@ -255,3 +258,16 @@ def test_another_meaning_is_never_canonically_equal_and_its_leaf_is_named(kind: 
 def test_every_reader_is_shown_a_pair_of_both_kinds() -> None:
     elsewhere = {"torch", "zstd"}  # in `test_torch_files`, and in `test_archives`
     assert set(PAIRS) - {"svg", "feather"} | elsewhere == set(reading.READERS)
+
+
+@pytest.mark.parametrize("kind", sorted(PAIRS.keys() - {"arrow", "feather", "hdf5", "orc", "parquet"}))
+def test_a_file_of_any_kind_that_is_changed_anywhere_is_read_or_refused(kind: str) -> None:
+    """The others are read in a process of their own, whatever happens to it: `test_confined`."""
+    draw, (name, one, *_) = random.Random(kind), PAIRS[kind]
+    for _ in range(200):
+        changed = bytearray(one)
+        for _ in range(draw.choice((1, 1, 2, 5))):
+            at = draw.randrange(len(changed))
+            changed[at] = draw.choice((changed[at] ^ (1 << draw.randrange(8)), draw.randrange(256), 0, 255))
+        with contextlib.suppress(UnreadableContentError, ContentTooLargeError):
+            reading.read_bytes(bytes(changed), name)

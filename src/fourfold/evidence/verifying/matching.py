@@ -244,6 +244,8 @@ def first_of(found: Difference, apart: Distance | None) -> First:
 def _first(name: str, before: Leaf, after: Leaf, apart: Distance) -> First:
     """The value that is furthest off; the first one where none is, as 0 and -0 are not."""
     at = max(0, apart.at)
+    if before.dtype.startswith("complex"):  # both parts of a number are counted
+        at //= 2
     index: list[int] = []
     for length in reversed(before.shape):
         index.insert(0, at % max(1, length))

@@ -11,6 +11,7 @@ import io
 import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -39,12 +40,17 @@ _BROKEN = (
     ValueError,
     RuntimeError,  # of a compression that is not known, too
     LookupError,
+    struct.error,
 )
 
 
 @contextmanager
-def _understood(source: Source) -> Iterator[None]:
-    """Turns what the libraries raise of damaged archives into our error."""
+def understood(source: Source) -> Iterator[None]:
+    """Turns what the libraries raise of damaged archives into our error.
+
+    Raises:
+        UnreadableContentError: within, the archive turned out to be damaged.
+    """
     try:
         yield
     except _BROKEN as error:
@@ -58,7 +64,7 @@ def _understood(source: Source) -> Iterator[None]:
 def read_zip(source: Source) -> Content:
     """ZIP archives, wheels, jars and office documents, member by member."""
     parts: dict[str, Content] = {}
-    with _understood(source), zipfile.ZipFile(source.file) as archive:
+    with understood(source), zipfile.ZipFile(source.file) as archive:
         infos = archive.infolist()
         source.budget.part(source.name, len(infos))
         names = {info.filename for info in infos}
@@ -81,7 +87,7 @@ def read_zip(source: Source) -> Content:
 def read_tar(source: Source) -> Content:
     """Tape archives of every dialect that Python reads."""
     parts: dict[str, Content] = {}
-    with _understood(source), tarfile.open(fileobj=_Wary(source), mode="r:") as archive:
+    with understood(source), tarfile.open(fileobj=_Wary(source), mode="r:") as archive:
         for info in archive:
             source.budget.part(source.name)
             if info.size < 0:  # older versions of Python come to the same header again, without end
@@ -138,19 +144,19 @@ def _executable(content: Content, mode: int) -> Content:
 
 def read_gzip(source: Source) -> Content:
     """What gzip packed; its name, time and level aside."""
-    with _understood(source), gzip.GzipFile(fileobj=source.file) as stream:
+    with understood(source), gzip.GzipFile(fileobj=source.file) as stream:
         return _unpacked(source, "gzip", cast("BinaryIO", stream))
 
 
 def read_bzip2(source: Source) -> Content:
     """What bzip2 packed."""
-    with _understood(source), bz2.BZ2File(source.file) as stream:
+    with understood(source), bz2.BZ2File(source.file) as stream:
         return _unpacked(source, "bzip2", cast("BinaryIO", stream))
 
 
 def read_xz(source: Source) -> Content:
     """What xz packed."""
-    with _understood(source):
+    with understood(source):
         return _unpacked(source, "xz", cast("BinaryIO", _Xz(source.file)))
 
 
@@ -161,7 +167,7 @@ def read_zstd(source: Source) -> Content:
     except ImportError:
         leaves = {"": bytes_leaf(source.chunks())}
         return Content("zstd", leaves, "zstd-packed/1", {"not unpacked": "Python 3.14 or newer can"})
-    with _understood(source):
+    with understood(source):
         try:
             with zstd.ZstdFile(source.file) as stream:
                 return _unpacked(source, "zstd", stream)

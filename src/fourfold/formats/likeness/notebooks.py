@@ -66,17 +66,21 @@ def _cell(source: Source, cell: Any) -> Iterator[tuple[str, Leaf]]:
         raise source.damaged("no notebook: the outputs of a cell are no list")
     for number, (kind, output) in enumerate(_merged(source, outputs)):
         name = f"outputs[{number}].{kind}"
-        if kind in {"stdout", "stderr"} or "output_type" not in output:
-            yield name, _lines(source, output["text"])
+        if isinstance(output, str):
+            yield name, _lines(source, output)
         elif kind == "error":
             yield name, _lines(source, f"{output.get('ename')}: {output.get('evalue')}")
-        else:
+        elif kind == "data":
             yield name, leaf("value", "output", b"")
             yield from _bundle(source, output.get("data", {}), f"outputs[{number}]")
+        else:
+            yield name, leaf("value", "output", b"")
+            for inner, found in leaves_of(output, source).items():
+                yield f"{name}!{inner}", found
 
 
-def _merged(source: Source, outputs: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Outputs with what they are; what one stream got in pieces is one: pieces depend on time."""
+def _merged(source: Source, outputs: list[Any]) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """Outputs with what they are; what one stream got in pieces is one text: pieces depend on time."""
     held: tuple[str, list[str]] | None = None
     for output in outputs:
         if not isinstance(output, dict):
@@ -88,16 +92,16 @@ def _merged(source: Source, outputs: list[Any]) -> Iterator[tuple[str, dict[str,
                 held[1].append(text)
                 continue
             if held:
-                yield held[0], {"text": "".join(held[1])}
+                yield held[0], "".join(held[1])
             held = (stream, [text])
             continue
         if held:
-            yield held[0], {"text": "".join(held[1])}
+            yield held[0], "".join(held[1])
             held = None
         # `execute_result` is `display_data` with a count
         yield "data" if kind in {"execute_result", "display_data"} else str(kind), output
     if held:
-        yield held[0], {"text": "".join(held[1])}
+        yield held[0], "".join(held[1])
 
 
 def _bundle(source: Source, data: Any, name: str) -> Iterator[tuple[str, Leaf]]:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fourfold.formats.likeness.archives import understood
 from fourfold.formats.likeness.source import Source
 from fourfold.formats.likeness.tensors import Buffer, bytes_of
 
@@ -27,7 +28,7 @@ class Zipped:
         source.budget.part(source.name, len(members))
         if len(members) > MAX_MEMBERS:
             raise source.damaged(f"{len(members)} members")
-        self.members = {member.filename: member for member in members if not member.is_dir()}
+        self.members = {member.filename: member for member in members if member.filename[-1:] != "/"}
 
     def read(self, name: str) -> Buffer:
         """The bytes of a member.
@@ -72,8 +73,5 @@ def opened(source: Source) -> Iterator[Zipped]:
         UnreadableContentError: it is none, or is damaged.
     """
     source.file.seek(0)
-    try:
-        with zipfile.ZipFile(source.file) as archive:
-            yield Zipped(source, archive)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
-        raise source.damaged(f"no ZIP file that can be read: {str(error)[:120]}") from None
+    with understood(source), zipfile.ZipFile(source.file) as archive:
+        yield Zipped(source, archive)
