@@ -19,6 +19,7 @@ from tests.fixtures.sandbox import environment, make_home
 PAGES = (
     "README.md",
     "docs/tutorial/first-project.md",
+    "docs/tutorial/why-and-proof.md",
     "docs/guides/audit.md",
     "docs/guides/churn.md",
     "docs/guides/environment-locks.md",
