@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN, environment_option
 from fourfold.cli.options import at_least_one, completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
-_POLICIES = ("auto", "running", "lock", "image")
 _REPEATS = 5
 #: So many names of what moved stand on a line.
 _NAMES = 3
@@ -35,7 +35,7 @@ _NAMES = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
-    for name, text in (("a", "a run, stage or revision"), ("b", "the one whose metric is to be explained")):
+    for name, text in (("a", RUN), ("b", "likewise; its metric is what is to be explained")):
         completes(parser.add_argument(name, metavar=f"<{name}>", help=text), "none")
     metric = parser.add_argument(
         "--metric", metavar="<name>", required=True, help="the number that moved: its name, or FILE:NAME"
@@ -44,19 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     repeats = parser.add_argument(
         "--repeats",
         type=at_least_one,
-        metavar="N",
+        metavar="<n>",
         default=_REPEATS,
         help=f"measurements of <a> that noise is judged by; by default {_REPEATS}",
     )
     completes(ours(repeats), "none")
-    ours(
-        parser.add_argument(
-            "--environment",
-            choices=_POLICIES,
-            default="auto",
-            help="which environments may be taken: the first that is the recorded one, or one of them",
-        )
-    )
+    ours(environment_option(parser))
     parser.epilog = "Example: ff attribute HEAD~1 HEAD --metric auc"
 
 

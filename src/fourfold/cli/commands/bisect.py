@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import UsageError
 from fourfold.cli import runs
+from fourfold.cli.evidence import environment_option
 from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _TITLE = 60
 #: So many files are named, and so many causes.
 _FILES, _CAUSES = 8, 3
-_POLICIES = ("auto", "running", "lock", "image")
 
 
 class ThresholdError(UsageError):
@@ -56,14 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
         completes(option, "none")
     ours(parser.add_argument("--dry", action="store_true", help="run nothing: answer from what is recorded"))
-    ours(
-        parser.add_argument(
-            "--environment",
-            choices=_POLICIES,
-            default="auto",
-            help="which environments may be taken for what is run",
-        )
-    )
+    ours(environment_option(parser))
     inside = "go on inside the first bad version: each thing that moved alone, then the files of its data"
     ours(parser.add_argument("--inside", action="store_true", help=inside))
     parser.epilog = "Example: ff bisect --metric auc --good v1.0 --bad HEAD"

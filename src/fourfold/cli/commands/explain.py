@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fourfold.base.errors import UsageError
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         (
             "a",
-            "a run, stage~2, revision or revision:stage; else the one before, or with --metric the last good",
+            f"{RUN}; else the one before <b>, or with --metric the last good",
         ),
         ("b", "what is to be explained; where one is named, it is that one, else the last run"),
     ):

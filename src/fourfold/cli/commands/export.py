@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fourfold.base.errors import UsageError, from_os_error
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
@@ -36,9 +37,7 @@ _FORMATS = (*_ENDINGS, "mlflow")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
     completes(
-        parser.add_argument(
-            "run", nargs="?", default="@", metavar="<run>", help="a run, a stage or a revision; else the last"
-        ),
+        parser.add_argument("run", nargs="?", default="@", metavar="<run>", help=f"{RUN}; else the last"),
         "none",
     )
     parser.add_argument(

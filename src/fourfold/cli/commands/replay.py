@@ -6,6 +6,7 @@ from typing import Any
 
 from fourfold.base.errors import ConflictError, UsageError
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN, environment_option
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
@@ -18,7 +19,6 @@ from fourfold.runs.words import SHORT
 
 #: Under --json, stdout belongs to the document: commands write to stderr.
 _STDERR = 2
-_POLICIES = ("auto", "running", "lock", "image")
 #: So many files are named.
 _NAMED = 5
 #: In words, which environment was taken.
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "run",
             metavar="<run>",
-            help="an id's beginning, a stage for its newest, a revision, <revision>:<stage>, or an archive",
+            help=f"{RUN}; or the file of an archive",
         ),
         "none",
     )
@@ -54,12 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "dir",
     )
     parser.add_argument("--keep", action="store_true", help="leave the directory of the replay there")
-    parser.add_argument(
-        "--environment",
-        choices=_POLICIES,
-        default="auto",
-        help="which to take: the first that is the recorded one, or one of them ('running': as it is)",
-    )
+    environment_option(parser)
     parser.add_argument(
         "--pipeline", action="store_true", help="also what it stands on, in order, each fed by those before"
     )

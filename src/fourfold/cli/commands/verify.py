@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN, environment_option
 from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 #: What commands say goes to stderr: stdout has the verdict.
 _STDERR = 2
-_POLICIES = ("auto", "running", "lock", "image")
 #: So many outputs, leaves of one, and differences of the environment are named.
 _OUTPUTS, _LEAVES, _NAMED = 20, 3, 5
 #: Beyond so many floats between two values, their number says nothing to people.
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "run",
             metavar="<run>",
-            help="an id's beginning, a stage for its newest, a revision, <revision>:<stage>, or an archive",
+            help=f"{RUN}; or the file of an archive",
         ),
         "none",
     )
@@ -62,25 +62,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"seeds of a statistical verdict; fewer than {FEWEST_PAIRS} (default) certify nothing",
     )
     completes(
-        parser.add_argument("--metric", default="", metavar="<name>", help="which one: NAME, or FILE:NAME"),
+        parser.add_argument(
+            "--metric",
+            default="",
+            metavar="<name>",
+            help="the number that is compared: its name, or FILE:NAME",
+        ),
         "none",
     )
     parser.add_argument(
-        "--margin", type=float, metavar="<number>", help="a difference of the metric below which nobody cares"
+        "--margin", type=float, metavar="<number>", help="the difference of the metric that does not matter"
     )
-    parser.add_argument(
-        "--environment",
-        choices=_POLICIES,
-        default="auto",
-        help="which to take: the first that is the recorded one, or one of them ('running': as it is)",
-    )
+    environment_option(parser)
     parser.add_argument(
         "--unsafe", action="store_true", help="read files that only running them can read: trusted ones only"
     )
     parser.add_argument(
         "--shake",
         action="store_true",
-        help="vary one circumstance at a time too (time zone, threads, order of files), and name the guilty",
+        help="vary one circumstance at a time too (time zone, threads, order of files); name what matters",
     )
     completes(
         parser.add_argument("--into", metavar="<dir>", help="leave the first replay in this new directory"),
