@@ -21,11 +21,8 @@ from fourfold.evidence.naming import resolve
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.evidence.replaying.replay import Streams
 from fourfold.evidence.states import one_metric
-from fourfold.runs.code_files import code_files
 
 if TYPE_CHECKING:
-    from fourfold.runs.diff_files import CodeFiles
-    from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
 _REPEATS = 5
@@ -59,7 +56,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(resolve(place, records, text)) for text in (args.a, args.b))
     codes = Codes(place.git, place.environ, records.part)
-    explained = explain(a, b, records.part, _files(place, records), codes=codes)
+    explained = explain(a, b, records.part, runs.code_listing(place, records.part), codes=codes)
     metric = _metric(b, records, args.metric)
     with open(os.devnull, "wb") as silence:
         laboratory = Laboratory(
@@ -84,13 +81,6 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
 def _metric(lineage: Lineage, records: "Records", text: str) -> str:
     known = {step.record.stage: tuple(metrics_of(step.record, records.part)) for step in lineage.steps}
     return one_metric(known, text, None)[1]
-
-
-def _files(place: "Place", records: "Records") -> "CodeFiles | None":
-    git = place.git
-    if git is None:
-        return None
-    return lambda record: code_files(record, git, place.environ, records.part)
 
 
 def _lines(found: Attribution, style: Style) -> Iterator[str]:

@@ -20,11 +20,8 @@ from fourfold.evidence.states import History, State
 from fourfold.runs.words import short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fourfold.evidence.bisecting.subsets import Narrowed
     from fourfold.evidence.explaining.explanation import Explanation
-    from fourfold.formats.native.record import RunRecord
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
@@ -89,25 +86,22 @@ def _explained(place: "Place", records: "Records", found: Found) -> "Explanation
     from fourfold.evidence.explaining.codechanges import Codes  # noqa: PLC0415 - not for what is noise
     from fourfold.evidence.explaining.examine import Examiner  # noqa: PLC0415 - likewise
     from fourfold.evidence.explaining.explain import explain  # noqa: PLC0415 - likewise
+    from fourfold.evidence.explaining.folders import Folders  # noqa: PLC0415 - likewise
     from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - likewise
     from fourfold.evidence.replaying.holdings import Holdings  # noqa: PLC0415 - likewise
-    from fourfold.runs.code_files import code_files  # noqa: PLC0415 - likewise
 
     first, second = found.last_good.run, found.first_bad.run
     if first is None or second is None:
         return None
-    git, holdings = place.git, Holdings(place, records)
-    makers = Makers(records, holdings.inside)
-
-    def files(record: "RunRecord") -> "Mapping[str, str]":
-        return code_files(record, git, place.environ, records.part) if git is not None else {}
-
+    holdings, files = Holdings(place, records), runs.code_listing(place, records.part)
+    codes = Codes(place.git, place.environ, records.part)
+    makers = Makers(records, holdings.inside, Folders(holdings, codes, files, place.root).listed)
     return explain(
         makers.lineage(first),
         makers.lineage(second),
         records.part,
-        files if git is not None else None,
-        codes=Codes(git, place.environ, records.part),
+        files,
+        codes=codes,
         examiner=Examiner(holdings, place, records.part),
         metric=found.history.metric,
     )

@@ -152,7 +152,7 @@ def suspicion(change: Change, seen: Seen) -> Suspicion:
     score *= 0.97 ** min(seen.distance, 10)
     why.append(_read(kind, change, where))
     if seen.beside:
-        score *= _BESIDE
+        score = max(score * _BESIDE, 1.1 * HARMLESS)  # a suspect all the same
         why.append(f"leads to other results than {seen.beside}")
     return Suspicion(round(min(score, 1.0), 4), tuple(why))
 
