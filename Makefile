@@ -59,9 +59,9 @@ envs:
 
 # The fault tests trace and kill; without strace they fail and say so. The shells run their completions; the
 # browser opens the pages that we write; the registry holds images that skopeo pushes; the compiler makes a
-# program without libraries.
+# program without libraries; podman and runc start a container of an image that a test makes.
 programs:
-	@.ci/need strace zsh fish chromium docker-registry skopeo gcc
+	@.ci/need strace zsh fish chromium docker-registry skopeo gcc podman runc
 
 # --- checks -----------------------------------------------------------------------------------------------
 

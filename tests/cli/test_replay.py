@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -574,3 +575,64 @@ def test_a_revision_of_several_stages_means_the_one_that_stands_on_all_others(
     assert ran.code == 255
     assert "is not here" in ran.stderr
     assert "ff pull" in ran.stderr
+
+
+# -- archives ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_the_replay_of_an_archive_can_be_done(project: Sandbox) -> None:
+    project.run("export", "train", "-o", "train.ffrun.zip")
+    told = project.run("replay", "train.ffrun.zip").stdout
+    assert "runs diff" not in told
+    assert "keep both: --into <dir>" in told
+    told = project.run("replay", "train.ffrun.zip", "--into", "with a blank").stdout
+    hint = told.rpartition("compare: ")[2].strip()
+    assert hint.startswith("ff --cd 'with a blank/archive' runs diff ")
+    assert project.run(*shlex.split(hint)[1:]).stdout
+
+
+def test_what_is_in_an_archive_is_kept_by_naming_a_folder(project: Sandbox) -> None:
+    project.run("export", "train", "-o", "train.ffrun.zip")
+    refused = project.run("replay", "train.ffrun.zip", "--keep", check=False)
+    assert (refused.code, "keep it: --into <dir>" in refused.stderr) == (255, True)
+
+
+def test_a_damaged_archive_leaves_nothing_in_the_folder_that_was_named(project: Sandbox) -> None:
+    project.run("export", "train", "-o", "train.ffrun.zip")
+    data = bytearray(project.read("train.ffrun.zip"))
+    data[data.index(b"git/commits.pack") + 200] ^= 1
+    project.gen({"train.ffrun.zip": bytes(data), "there/archive": {}})
+    for folder in ("new", "there"):
+        assert project.run("replay", "train.ffrun.zip", "--into", folder, check=False).code == 255
+    assert not project.exists("new")
+    assert os.listdir(project.path / "there") == ["archive"]
+    assert os.listdir(project.path / "there/archive") == []
+
+
+def test_an_archive_that_is_not_there_is_said_to_be_none(project: Sandbox) -> None:
+    refused = project.run("replay", "gone.ffrun.zip", check=False)
+    assert "no archive 'gone.ffrun.zip'" in refused.stderr
+
+
+# -- what is told --------------------------------------------------------------------------------------------
+
+
+def test_an_environment_that_is_not_recorded_is_not_called_as_recorded(tmp_path: Path, ff: Tool) -> None:
+    repo = start(tmp_path / "repo", ff)
+    repo.commit("one")
+    repo.run("run", "-q", "--", "true", env={"FOURFOLD_TRACE": "off"})
+    told = repo.run("replay", "@").stdout
+    assert "environment  running, not compared" in told
+    assert "nothing could be compared" in told
+    assert "as recorded" not in told
+    assert "the run recorded no outputs: how it ended is all that was compared" in told
+
+
+def test_a_folder_that_came_out_is_named_by_its_content(tmp_path: Path, ff: Tool) -> None:
+    code = "import os\nos.makedirs('out')\nopen('out/a', 'w').write('a')\n"
+    pipeline = "stages:\n" + stage("go", "go.py", deps="go.py", outs="out")
+    repo = start(tmp_path / "repo", ff, **{"go.py": code, "dvc.yaml": pipeline})
+    repo.run("repro", "-q")
+    repo.commit("one")
+    (out,) = repo.run("replay", "go", "--json").json()["outputs"]
+    assert out["before"] == out["after"] is not None

@@ -52,3 +52,8 @@ def test_a_result_with_a_secret_or_one_that_is_not_understood_gives_nothing(tmp_
     environ = {"API_TOKEN": "correct-horse-battery"}
     found, _ = facts(item(tmp_path / "m.json", "correct-horse-battery"), environ=environ)
     assert found == {}
+
+
+def test_a_number_that_no_float_holds_hides_no_other(tmp_path: Path) -> None:
+    found, _ = facts(item(tmp_path / "m.json", f'{{"auc": 0.5, "count": {"9" * 400}}}'))
+    assert found["metrics"] == {"m.json": {"auc": 0.5}}

@@ -127,6 +127,13 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+def paths_in(value: Any, part: Part) -> list[str]:
+    """The paths that a fact lists, itself or in the rows of a part."""
+    found = opened(value, part)
+    rows = found.get("rows") if isinstance(found, Mapping) else found
+    return [row for row in rows if isinstance(row, str)] if isinstance(rows, list | tuple) else []
+
+
 def params_of(record: RunRecord, part: Part) -> Mapping[str, Mapping[str, Any]]:
     """The parameters of a run, by file and key."""
     value = value_of(record.data, "params")

@@ -96,8 +96,15 @@ def _numbers(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, 
     if isinstance(value, bool) or depth > _DEEPEST:
         return
     if isinstance(value, int | float):
-        if math.isfinite(value):
+        if _is_finite(value):
             yield name, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _numbers(inner, f"{name}.{key}" if name else str(key), depth + 1)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -7,7 +7,6 @@ tracing, a sandbox) is refused, before anything runs. What the sections hold is 
 """
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from fourfold import __version__
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.base.fs.atomic import temp_token
 from fourfold.formats.native.fact import Section, absent, observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
 from fourfold.runs import code, data, injection, randomness
 from fourfold.runs.declared import overruled
 from fourfold.runs.observation import Coverage, Observation, Trace
+from fourfold.runs.scratch import claim, drop
 from fourfold.runs.store import FOLDER, Records
 from fourfold.runs.task import Task
 from fourfold.runs.tracer import start as tracer
@@ -144,7 +143,7 @@ class Capture:
 
     def close(self) -> None:
         """Remove what only served to observe; nothing more can be learned of the run."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        drop(self._scratch)
 
     @property
     def findings(self) -> "Findings":
@@ -255,38 +254,15 @@ def begin(place: "Place", records: Records, task: Task, *, events: Sink = silent
     """
     task = task._replace(declared=overruled(task.declared, task.environ))
     try:
-        live = place.make(FOLDER, _LIVE)
-        _sweep(live)
-        scratch = os.path.join(live, f"{os.getpid()}-{temp_token()}")
-        os.mkdir(scratch, 0o700)
-    except (OSError, FourfoldError) as error:
-        self_told = error.message if isinstance(error, FourfoldError) else str(error)
-        events(Warned("not-recorded", f"this run is not recorded: {self_told}"))
+        scratch = claim(place.make(FOLDER, _LIVE))
+    except FourfoldError as error:
+        events(Warned("not-recorded", f"this run is not recorded: {error.message}"))
         return None
     try:
         return Capture(place, records, task, scratch, events)
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        drop(scratch)
         raise
-
-
-def _sweep(live: str) -> None:
-    """Remove what runs left whose process is gone."""
-    with suppress(OSError):
-        for name in os.listdir(live):
-            pid = name.partition("-")[0]
-            if not (pid.isdecimal() and _is_alive(int(pid))):
-                shutil.rmtree(os.path.join(live, name), ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _draw() -> int:

@@ -84,7 +84,7 @@ _SAFE = (
 #: For commands that write to a repository.
 DURABLE = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync")
 #: Where a repository is, as git tells its hooks; ours is always the one that we name.
-_LOCATION = frozenset(
+LOCATION = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -116,7 +116,7 @@ def child_environment(
         work_tree: Overrides ``core.worktree`` of the repository's configuration.
         transports: What it may connect by, joined by colons; none by default.
     """
-    env = {name: value for name, value in environ.items() if name not in _LOCATION}
+    env = {name: value for name, value in environ.items() if name not in LOCATION}
     env.update(
         GIT_TERMINAL_PROMPT="0",
         GIT_OPTIONAL_LOCKS="0",

@@ -242,3 +242,25 @@ def test_what_lies_outside_of_the_repository_is_held_against_the_record(made: Wo
         assert gone.why == "outside of the repository: it is not there any more"
         os.mkfifo(tmp_path / "pipe")
         assert len(box.bring([{**good, "path": str(tmp_path / "pipe")}], originals)) == 1
+
+
+def test_a_copy_of_what_a_run_made_has_its_links_and_not_what_they_lead_to(
+    made: World, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "everything").symlink_to("/")
+    with made.box() as box:
+        box.take(str(tmp_path / "out"), f"{box.root}/taken")
+        assert os.readlink(f"{box.root}/taken/everything") == "/"
+        with pytest.raises(RecordPathError):
+            box.take(str(tmp_path / "out"), box.root)
+
+
+def test_an_output_that_holds_an_input_is_not_cleared(made: World) -> None:
+    with made.box() as box:
+        for name in ("both/in.txt", "old/out.txt"):
+            Path(box.root, name).parent.mkdir()
+            Path(box.root, name).write_text("x")
+        box.clear([{"path": "both"}, {"path": "old/out.txt"}], ["both/in.txt"])
+        assert sorted(os.listdir(f"{box.root}/both")) == ["in.txt"]
+        assert os.listdir(f"{box.root}/old") == []

@@ -286,3 +286,53 @@ def test_what_nobody_asked_for_in_a_month_goes(world: World) -> None:
     world.install("extra")
     world.choose(*world.record(), "lock")
     assert not first.exists()
+
+
+def test_a_name_that_is_none_never_reaches_uv(world: World) -> None:
+    records, record = world.record()
+    rows = {
+        "alpha\n--index-url http://evil.example\nbeta": {"version": "1.0", "imported": True},
+        "alpha @ http://evil.example/a.whl #": {"version": "1.0", "imported": True},
+    }
+    forged = record._replace(
+        environment={
+            **record.environment,
+            "distributions": observed(records.keep(rows)),
+            "lock": absent("no lock file"),
+        }
+    )
+    found = world.choose(records, forged, "lock")
+    assert found.how == "record"
+    assert {text for text in found.differences if "is not installed" in text} == {
+        f"{name} 1.0 is not installed" for name in rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "command"),
+    [
+        ("environment.yml", "name: x\ndependencies: [python=3.11, alpha=1.0]\n", "conda env create --name"),
+        (
+            "pixi.lock",
+            "version: 6\nenvironments: {default: {channels: [], packages: {}}}\npackages: []\n",
+            "pixi install --locked",
+        ),
+        (
+            "conda-lock.yml",
+            "version: 1\nmetadata: {content_hash: {}, channels: [], platforms: [linux-64]}\npackage: []\n",
+            "conda-lock install --name",
+        ),
+    ],
+)
+def test_what_differs_from_an_environment_of_conda_is_named_with_how_to_make_it(
+    world: World, name: str, data: str, command: str
+) -> None:
+    world.lock(name, data)
+    (world.root / "pyproject.toml").unlink()
+    records, record = world.record()
+    world.install("extra")
+    with pytest.raises(EnvironmentDiffersError, match="extra 1 is installed and was not") as caught:
+        world.choose(records, record)
+    assert command in caught.value.hint
+    assert caught.value.hint.endswith("--environment running")
+    assert any(text.startswith(f"lock: {name} is of conda") for text in caught.value.details)

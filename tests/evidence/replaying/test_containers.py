@@ -1,15 +1,23 @@
 """Commands in recorded images: the line that is composed, and run by a stand-in for podman."""
 
+import json
 import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fourfold.base.clock import SYSTEM
 from fourfold.evidence.replaying.containers import (
+    PROGRAMS,
     ImageNotRecordedError,
     ImageUnavailableError,
     NoContainerProgramError,
+    UnmountablePathError,
     compose,
 )
 from fourfold.evidence.replaying.replay import replay
@@ -60,13 +68,23 @@ def world(tmp_path: Path, made: Path) -> World:
     return World(tmp_path, made)
 
 
+def _others(folder: Path) -> Path:
+    """All programs of this machine but those that run containers."""
+    found = folder.parent / "others"
+    found.mkdir(exist_ok=True)
+    for path in (*Path("/bin").iterdir(), *Path("/usr/bin").iterdir()):
+        if path.name not in PROGRAMS and not os.path.lexists(found / path.name):
+            (found / path.name).symlink_to(path)
+    return found
+
+
 def program(world: World, name: str) -> Path:
     folder = world.root.parent / "bin"
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(PODMAN)
     path.chmod(0o755)
-    world.environ["PATH"] = f"{folder}:/usr/bin:/bin"
+    world.environ["PATH"] = f"{folder}:{_others(folder)}"
     world.environ["PODMAN_HEARD"] = str(folder / "heard")
     return path
 
@@ -134,6 +152,29 @@ def test_an_image_without_a_digest_is_refused(world: World, image: dict[str, str
         compose(world.place(), image, str(world.box))
 
 
+def test_what_cannot_be_mounted_is_refused(world: World) -> None:
+    program(world, "podman")
+    odd = world.box.parents[1] / "2-b:c" / "tree"
+    odd.mkdir(parents=True)
+    with pytest.raises(UnmountablePathError, match="2-b:c"):
+        compose(world.place(), IMAGE, str(odd))
+
+
+def test_the_second_program_is_taken_where_the_first_has_no_image(world: World) -> None:
+    lacking, having = program(world, "podman"), program(world, "docker")
+    lacking.write_text('#!/bin/sh\necho "no such image" >&2; exit 125\n')
+    found = compose(world.place(), IMAGE, str(world.box))
+    assert (found.program, found.words[0]) == ("docker", str(having))
+
+
+def test_folders_of_the_workspace_on_pythonpath_are_those_of_the_box_in_an_image_too(world: World) -> None:
+    program(world, "podman")
+    records, record = world.record()
+    world.environ["PYTHONPATH"] = f"{world.root}/lib:tools"
+    record = record._replace(environment={**record.environment, "image": observed(IMAGE)})
+    assert world.choose(records, record, "image").environ["PYTHONPATH"] == f"{world.box}/lib:tools"
+
+
 def test_without_podman_and_docker_it_is_said_which_image_is_wanted(world: World) -> None:
     world.environ["PATH"] = str(world.root)
     with pytest.raises(NoContainerProgramError, match=f"library/python@{MANIFEST}"):
@@ -179,3 +220,102 @@ stages:
         assert found.record.trace["coverage"].value["method"] == "none"
     heard = (tmp_path / "heard").read_text()
     assert f"--volume {repo.path}/.git/objects:{repo.path}/.git/objects:ro" in heard
+
+
+# -- the real podman -----------------------------------------------------------------------------------------
+
+
+def podman(folder: Path) -> dict[str, str]:
+    """The environment of a podman whose images and settings lie in a folder, and which starts containers."""
+    if shutil.which("podman") is None or shutil.which("runc") is None:
+        pytest.fail("no podman; run: apt-get install podman runc", pytrace=False)
+    folder.mkdir()
+    storage = {"driver": "vfs", "graphroot": f"{folder}/images", "runroot": f"{folder}/running"}
+    lines = "".join(f'{key} = "{value}"\n' for key, value in storage.items())
+    (folder / "storage.conf").write_text(f"[storage]\n{lines}")
+    # In a container of its own podman may not raise limits.
+    limits = [
+        f"{name}={min(resource.getrlimit(kind)[1], 1024)}:{min(resource.getrlimit(kind)[1], 1024)}"
+        for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+    ]
+    (folder / "containers.conf").write_text(
+        f"[containers]\ndefault_ulimits = {json.dumps(limits)}\n"
+        '[engine]\nruntime = "runc"\nevents_logger = "file"\n'
+    )
+    return {
+        "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf",
+        "CONTAINERS_CONF": f"{folder}/containers.conf",
+        "XDG_RUNTIME_DIR": str(folder),
+    }
+
+
+def image_of(folder: Path, environ: dict[str, str]) -> str:
+    """An image with a shell and `cat`, the libraries that these need, and a file by which it is known."""
+    top = folder / "top"
+    for name in ("sh", "cat"):
+        program = Path(f"/bin/{name}").resolve()
+        told = subprocess.run(["ldd", str(program)], check=True, capture_output=True, text=True).stdout
+        libraries = [word for word in told.split() if word.startswith("/")]
+        for source, target in ((program, f"bin/{name}"), *((Path(each), each[1:]) for each in libraries)):
+            (top / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, top / target)
+    (top / "etc").mkdir()
+    (top / "etc/made").write_text("in the image\n")
+    (top / "tmp").mkdir()
+    subprocess.run(["tar", "-C", str(top), "-cf", str(folder / "top.tar"), "."], check=True)
+    full = {**os.environ, **environ}
+
+    def run(*words: str) -> str:
+        return subprocess.run(
+            ["podman", *words], env=full, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    run("import", "--quiet", str(folder / "top.tar"), "localhost/tiny:1")
+    return f"localhost/tiny@{run('image', 'inspect', '--format', '{{.Digest}}', 'localhost/tiny:1')}"
+
+
+@pytest.fixture
+def engine() -> Iterator[dict[str, str]]:
+    """The environment of a podman; its folder has a short name, for it makes sockets there."""
+    with tempfile.TemporaryDirectory(prefix="pod", dir="/tmp") as folder:
+        yield podman(Path(folder) / "p")
+
+
+def test_a_run_is_replayed_in_its_image_by_podman(tmp_path: Path, engine: dict[str, str]) -> None:
+    environ = engine
+    image = image_of(tmp_path, environ)
+    repo = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    repo.tool.env |= {**environ, "SHELL": "/bin/bash"}  # which the image has not
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    pipeline = f"""\
+stages:
+  make:
+    cmd: sh make.sh
+    deps: [make.sh, data]
+    outs: [made/out]
+    meta: {{fourfold: {{seed: 7, image: "{image}"}}}}
+"""
+    code = 'cat /etc/made; cat data/in > made/out; echo "$CUSTOMER $FOURFOLD_SEED" >> made/out\n'
+    repo.gen({"make.sh": code, "dvc.yaml": pipeline, "data/in": "word ", "made/.keep": ""})
+    repo.run("add", "-q", "data")
+    repo.commit()
+    repo.tool.env["CUSTOMER"] = "ada"
+    repo.run("repro", "-q")
+    repo.gen({"data/in": "other"})
+    ran = repo.run("replay", "make", "--environment", "image")
+    assert "in the image" in ran.stdout.splitlines()
+    assert f"environment  the recorded image, as recorded\n               in the image {image}" in ran.stdout
+    assert "equal      made/out" in ran.stdout
+    assert repo.run("replay", "make", "--environment", "image", "--json").json()["equal"] is True
+    repo.gen({"make.sh": "exit 3\n"})
+    repo.run("run", "-q", "--image", image, "--", "sh", "make.sh", check=False)
+    failed = repo.run("replay", "@", "--environment", "image")
+    assert "how it ended is all that was compared" in failed.stdout
+    # A machine that starts no containers is no result of a replay.
+    settings = Path(environ["CONTAINERS_CONF"])
+    broken = settings.read_text().replace('runtime = "runc"', 'runtime = "broken"')
+    settings.write_text(broken + '[engine.runtimes]\nbroken = ["/bin/false"]\n')
+    refused = repo.run("replay", "make", "--environment", "image", check=False)
+    assert refused.code == 255
+    assert f"podman starts no container of {image}" in refused.stderr

@@ -187,3 +187,25 @@ def test_rows_that_name_nothing_give_nothing(world: World, row: dict[str, Any]) 
         assert originals.put(row, str(target)) == ""
         assert target.read_text() == "mine"
         assert [path.name for path in world.repo.path.glob(".*.part")] == []
+
+
+def test_a_file_of_the_code_is_no_way_out_for_what_is_written_beside_it(world: World, tmp_path: Path) -> None:
+    box, elsewhere = tmp_path / "box", tmp_path / "elsewhere"
+    box.mkdir()
+    elsewhere.write_text("mine")
+    (box / ".small.json.part").symlink_to(elsewhere)
+    row = {key: value for key, value in world.row("small.json").items() if key != "md5"}
+    with world.originals() as originals:
+        assert originals.put(row, str(box / "small.json")) == "record"
+    assert elsewhere.read_text() == "mine"
+    assert sorted(os.listdir(box)) == [".small.json.part", "small.json"]
+
+
+def test_a_small_result_is_found_with_whichever_run_wrote_it(world: World) -> None:
+    world.repo.gen({"go.py": GO.replace('"a": 1', '"a": 2')})
+    world.repo.run("repro", "-q")
+    row = {key: value for key, value in world.row("small.json").items() if key != "md5"}
+    target = world.repo.path.parent / "target.json"
+    with world.originals() as originals:
+        assert originals.put(row, str(target)) == "record"
+    assert target.read_text() == '{"a": 1}'

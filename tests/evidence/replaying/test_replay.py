@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from fourfold.base.clock import SYSTEM
 from fourfold.base.events import Event, Warned
+from fourfold.evidence.replaying import standing
 from fourfold.evidence.replaying.chains import replay_chain
-from fourfold.evidence.replaying.recipe import CommandHiddenError, NothingToReplayError
+from fourfold.evidence.replaying.recipe import CommandHiddenError, NothingToReplayError, OverwritingError
 from fourfold.evidence.replaying.replay import (
     Changes,
     InputGoneError,
@@ -21,10 +23,12 @@ from fourfold.evidence.replaying.replay import (
     Streams,
     replay,
 )
+from fourfold.evidence.replaying.reseeding import SeedFixedError
 from fourfold.evidence.replaying.surroundings import EnvironmentDiffersError
 from fourfold.formats.native.fact import observed
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import value_of
+from fourfold.runs.environment.asking import ask
 from fourfold.runs.place import Place
 from fourfold.runs.store import Records, records_of
 from fourfold.wiring import find_place
@@ -422,3 +426,141 @@ def test_line_ends_are_those_that_the_repository_asks_for(tmp_path: Path, ff: To
         assert replayed.equal
         assert value_of(replayed.record.code, "tree") == value_of(replayed.original.code, "tree")
         assert value_of(replayed.record.code, "dirty") == value_of(replayed.original.code, "dirty")
+
+
+def commanded(folder: Path, ff: Tool, **files: object) -> Sandbox:
+    """A repository with some files, committed; no project."""
+    repo = Sandbox(folder, ff)
+    repo.git("init", "-q")
+    repo.gen(files)
+    repo.commit("one")
+    return repo
+
+
+def test_a_command_that_rewrites_its_input_begins_with_what_it_began_with(tmp_path: Path, ff: Tool) -> None:
+    repo = commanded(tmp_path / "repo", ff, **{"log.txt": "a\n", "go.py": "x = 1\n"})
+    line = "import sys; text = open('log.txt').read(); open('log.txt', 'w').write(text + 'b\\n')"
+    repo.run("run", "-q", "--", sys.executable, "-c", line)
+    assert repo.text("log.txt") == "a\nb\n"
+    world = World(repo)
+    with world.replay(world.records.resolve("@")) as replayed:
+        assert [(pair.path, pair.same) for pair in replayed.outputs] == [("log.txt", True)]
+        assert Path(str(replayed.outputs[0].file)).read_text() == "a\nb\n"
+    assert repo.text("log.txt") == "a\nb\n"
+
+
+def test_a_command_that_rewrites_what_no_code_has_is_refused(tmp_path: Path, ff: Tool) -> None:
+    repo = commanded(tmp_path / "repo", ff, **{".gitignore": "log.txt\n"})
+    repo.gen({"log.txt": "a\n"})
+    line = "text = open('log.txt').read(); open('log.txt', 'w').write(text + 'b\\n')"
+    repo.run("run", "-q", "--", sys.executable, "-c", line)
+    world = World(repo)
+    with pytest.raises(InputGoneError, match="input 'log"):
+        world.replay(world.records.resolve("@"))
+
+
+def test_what_lies_outside_of_the_repository_is_never_overwritten(tmp_path: Path, ff: Tool) -> None:
+    repo = commanded(tmp_path / "repo", ff, **{"go.py": "x = 1\n"})
+    target = tmp_path / "home" / "results" / "out.txt"
+    target.parent.mkdir(parents=True)
+    line = f"open({str(target)!r}, 'w').write('x')"
+    repo.run("run", "-q", "-o", str(target), "--", sys.executable, "-c", line)
+    target.write_text("newer")
+    world = World(repo)
+    run = world.records.resolve("@")
+    with pytest.raises(OverwritingError, match=r"outside of its repository: a replay would overwrite it"):
+        world.replay(run)
+    assert target.read_text() == "newer"
+    target.unlink()
+    with world.replay(run) as replayed:
+        assert [pair.same for pair in replayed.outputs] == [True]
+
+
+@pytest.mark.parametrize("named", ["out.txt", "results", ""])
+def test_a_command_that_names_the_workspace_where_it_writes_is_refused(
+    tmp_path: Path, ff: Tool, named: str
+) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    out = "out.txt" if named == "out.txt" else "results/out.txt"
+    inner = os.path.relpath(out, named) if named not in {"", "out.txt"} else out if not named else ""
+    code = f"import os, sys\nopen(os.path.join(sys.argv[1], {inner!r}).rstrip('/'), 'w').write('x')\n"
+    where = os.path.join(str(repo.path), named).rstrip("/")
+    repo.gen(
+        {
+            "go.py": code,
+            "results": {},
+            "dvc.yaml": f"stages:\n  go:\n    cmd: {sys.executable} go.py '{where}'\n"
+            f"    deps: [go.py]\n    outs: [{out}]\n",
+        }
+    )
+    repo.commit("one")
+    repo.run("repro", "-q")
+    world = World(repo)
+    repo.path.joinpath(out).unlink()
+    repo.gen({out: "newer"})
+    with pytest.raises(OverwritingError, match="in the workspace: a replay would write"):
+        world.replay(world.run("go"))
+    assert repo.text(out) == "newer"
+    assert world.left() == []
+
+
+def test_a_replay_in_a_hook_of_git_leaves_the_repository_of_the_hook_alone(world: World) -> None:
+    git = world.repo.path / ".git"
+    hook = world.with_environ(GIT_DIR=str(git), GIT_INDEX_FILE=str(git / "index"), DVC_ROOT="/elsewhere")
+    record = world.records.get(world.run("prep"))
+    line = f"git init -q -b other && git add --all && echo $DVC_ROOT > where && {record.command[0]}"
+    before = [(git / name).read_bytes() for name in ("HEAD", "index")]
+    with world.replay(world.forge(record._replace(command=(line,))), place=hook) as replayed:
+        assert replayed.record.outcome.state == "succeeded"
+        assert Path(replayed.box.project_root, "where").read_text().strip() == replayed.box.project_root
+    assert [(git / name).read_bytes() for name in ("HEAD", "index")] == before
+
+
+def test_a_line_of_many_secrets_is_compared_at_once(world: World) -> None:
+    record = world.records.get(world.run())
+    command = " ".join(["***"] * 40) + " x"
+    with pytest.raises(CommandHiddenError):
+        world.replay(world.forge(record._replace(command=(command,))))
+
+
+def test_an_interpreter_is_asked_once_for_many_replays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(executable: str, environ: Mapping[str, str]) -> Mapping[str, Any]:
+        asked.append(executable)
+        return ask(executable, environ)
+
+    monkeypatch.setattr(standing, "ask", counted)
+    place = world.with_environ(ASKED="1")
+    for _ in range(3):
+        with world.replay(world.run("prep"), place=place) as replayed:
+            assert replayed.surroundings.how == "running"
+    assert len(asked) == len(set(asked)) > 0
+
+
+def test_a_file_of_parameters_that_cannot_be_read_takes_no_other_seed(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen(
+        {
+            "go.py": "open('out.txt', 'w').write('x')\n",
+            "own.json": '{"seed": 3}',
+            "dvc.yaml": f"stages:\n  go:\n    cmd: {sys.executable} go.py\n    deps: [go.py]\n"
+            "    params: [own.json: [seed]]\n    outs: [out.txt]\n"
+            "    meta: {fourfold: {seed: 'own.json:seed'}}\n",
+        }
+    )
+    repo.commit("one")
+    repo.run("repro", "-q")
+    world = World(repo)
+    run = world.run("go")
+    with world.replay(run, changes=Changes(seed=5)) as replayed:
+        assert Path(replayed.box.root, "own.json").read_text() == '{\n  "seed": 5\n}\n'
+    broken = tmp_path / "broken.json"
+    for text in ("{", "[" * 100_000, "3"):
+        broken.write_text(text)
+        with pytest.raises(SeedFixedError):
+            world.replay(run, changes=Changes(seed=5), given={"own.json": str(broken)})

@@ -1,8 +1,9 @@
 """``ff replay``: run again what a record is of, and say whether the same came out."""
 
 import argparse
-from collections.abc import Iterable, Iterator
-from typing import Any
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import ConflictError, UsageError
 from fourfold.cli import runs
@@ -11,11 +12,14 @@ from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
 from fourfold.cli.session import Session
-from fourfold.cli.subject import subject
+from fourfold.cli.subject import Subject, subject
 from fourfold.evidence.replaying.chains import Chain, replay_chain
 from fourfold.evidence.replaying.replay import Pair, Prepared, Replayed, Streams, replay
 from fourfold.runs.changes import rows_of, value_of
 from fourfold.runs.words import SHORT
+
+if TYPE_CHECKING:
+    from fourfold.evidence.replaying.surroundings import Surroundings
 
 #: Under --json, stdout belongs to the document: commands write to stderr.
 _STDERR = 2
@@ -73,6 +77,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         ended=(lambda replayed: _tell(session, _outputs(session, replayed))) if args.pipeline else _quiet,
     )
     with subject(session, args.run, args.into) as about:
+        if about.fleeting and args.keep:
+            raise UsageError("what is in an archive goes at the end", hint="keep it: --into <dir>")
         for line in about.left_out:
             session.warn(f"the archive lacks {line}")
         if args.pipeline:
@@ -98,7 +104,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             session.sink.rest()
             _warn(session, replayed)
             failure = None if replayed.equal else NotEqualError(_verdict(replayed))
-            return Outcome(data=_data(replayed), text=list(_lines(session, replayed)), failure=failure)
+            return Outcome(data=_data(replayed), text=list(_lines(session, replayed, about)), failure=failure)
 
 
 def _quiet(_replayed: Replayed) -> None:
@@ -152,9 +158,8 @@ def _prepared(told: Prepared) -> Iterator[str]:
         f"; only the workspace still had {borrowed}" if borrowed else ""
     )
     found = told.surroundings
-    yield f"  environment  {_TAKEN[found.how]}" + (
-        f", differs: {_some(found.differences)}" if found.differences else ", as recorded"
-    )
+    yield f"  environment  {_TAKEN[found.how]}{_judged(found)}"
+    yield from (f"               {note}" for note in found.notes[:_NAMED])
     yield f"  randomness   {'no seed' if told.seed is None else f'seed {told.seed}'}"
     for path in told.box.left_out:
         yield f"  not had: {path} (code that the record left out)"
@@ -162,17 +167,29 @@ def _prepared(told: Prepared) -> Iterator[str]:
         yield f"  not had: {one.path} (read, but not declared: {one.why})"
 
 
+def _judged(found: "Surroundings") -> str:
+    if found.differences:
+        return f", differs: {_some(found.differences)}"
+    return ", as recorded" if found.compared else ", not compared"
+
+
 def _some(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
 
-def _lines(session: Session, replayed: Replayed) -> Iterator[str]:
+def _lines(session: Session, replayed: Replayed, about: Subject) -> Iterator[str]:
     yield from _outputs(session, replayed)
+    if not replayed.outputs:
+        yield "the run recorded no outputs: how it ended is all that was compared"
     if replayed.box.kept:
         yield f"it stays in {replayed.box.root}"
+    if about.fleeting:
+        yield session.style.dim("its record goes with what was unpacked; keep both: --into <dir>")
+        return
+    folder = f"--cd {shlex.quote(session.display(about.archived))} " if about.archived else ""
     names = f"{replayed.of[:SHORT]} {replayed.run[:SHORT]}"
-    yield session.style.dim(f"recorded as {replayed.run[:SHORT]}; compare: ff runs diff {names}")
+    yield session.style.dim(f"recorded as {replayed.run[:SHORT]}; compare: ff {folder}runs diff {names}")
 
 
 def _outputs(session: Session, replayed: Replayed) -> Iterator[str]:
@@ -213,8 +230,8 @@ def _data(replayed: Replayed) -> dict[str, Any]:
                 "path": pair.path,
                 "role": pair.role,
                 "same": pair.same,
-                "before": pair.before.get("blake3") or pair.before.get("md5"),
-                "after": pair.after.get("blake3") if pair.after is not None else None,
+                "before": _name_of(pair.before),
+                "after": _name_of(pair.after) if pair.after is not None else None,
             }
             for pair in replayed.outputs
         ],
@@ -224,3 +241,8 @@ def _data(replayed: Replayed) -> dict[str, Any]:
         "borrowed": list(replayed.box.borrowed),
         "folder": replayed.box.root if replayed.box.kept else None,
     }
+
+
+def _name_of(row: Mapping[str, Any]) -> str | None:
+    """What names the content of an output; None where it is not known."""
+    return row.get("blake3") or row.get("md5")

@@ -26,7 +26,7 @@ from fourfold.evidence.parting import (
     seed_parameter,
     switches_of,
 )
-from fourfold.evidence.replaying.box import claim, is_same, remove
+from fourfold.evidence.replaying.box import REPLAYS, is_same
 from fourfold.evidence.replaying.originals import Originals
 from fourfold.evidence.replaying.recipe import Changes, Sources
 from fourfold.evidence.replaying.replay import Replayed, Streams, replay
@@ -36,6 +36,7 @@ from fourfold.runs import coderestore
 from fourfold.runs.changes import mapping, rows_of, value_of
 from fourfold.runs.code_files import code_files
 from fourfold.runs.contents import Contents
+from fourfold.runs.scratch import claim, drop, remove
 
 if TYPE_CHECKING:
     from fourfold.evidence.replaying.surroundings import Policy
@@ -178,7 +179,7 @@ class Laboratory:
         self._policy, self._streams, self._events = policy, streams, events
         self._stack = ExitStack()
         self._originals = Originals(place, records, events=events)
-        self._scratch = claim(place)
+        self._scratch = claim(place.make(REPLAYS))
         self._memo: dict[str, _Done] = {}
         self._files: dict[RunId, Mapping[str, str | None]] = {}
         self._trees: dict[str, str] = {}
@@ -189,7 +190,7 @@ class Laboratory:
         self._known: dict[str, list[tuple[RunId, RunRecord]]] | None = None
 
     def __enter__(self) -> Self:
-        self._stack.callback(remove, self._scratch)
+        self._stack.callback(drop, self._scratch)
         self._stack.enter_context(self._originals)
         return self
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.atomic import temp_name
 from fourfold.base.ids import is_unsafe_path
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs.changes import Part, opened, value_of
@@ -56,9 +57,11 @@ def _submodules(
             continue
         if is_unsafe_path(path) or not is_full_id(commit) or not path.isprintable():
             continue
-        where = os.path.join(git.root, path)
+        where, target = os.path.join(git.root, path), os.path.join(root, path)
+        if os.path.realpath(target) != os.path.join(os.path.realpath(root), *path.split("/")):
+            continue  # a link of the code leads elsewhere: Git has no submodule there
         try:  # of its own: a folder that nobody initialised is one of the repository around it
-            unpack(Git(where, environ), environ, commit, {}, {}, os.path.join(root, path))
+            unpack(Git(where, environ), environ, commit, {}, {}, target)
         except FourfoldError:
             yield f"{path} (submodule at {commit[:12]}, which is not in this clone)"
             continue
@@ -102,7 +105,7 @@ def _pointed(path: str) -> str:
 
 def _copy_proven(source: str, target: str, name: str) -> bool:
     """Copy an object of Git LFS; what is there stays where it is not the one."""
-    half = target + ".part"
+    half = os.path.join(os.path.dirname(target), temp_name(os.path.basename(target)))
     digest = hashlib.sha256()
     try:
         with open(source, "rb") as file, open(half, "xb") as out:

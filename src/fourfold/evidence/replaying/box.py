@@ -9,23 +9,22 @@ are read and never written, and nothing in a box is a link to anything of theirs
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from fourfold.base.errors import FourfoldError, NotFoundError, UnsupportedError, from_os_error
-from fourfold.base.fs.atomic import temp_token
 from fourfold.base.ids import UnsafePathError, is_unsafe_path
 from fourfold.content.statindex import StatIndex
 from fourfold.evidence.replaying.attached import attach
-from fourfold.evidence.replaying.boxgit import hide, make_repository
+from fourfold.evidence.replaying.boxgit import borrow_repository, hide
 from fourfold.formats.native.record import RunRecord
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import Project
 from fourfold.runs import coderestore
-from fourfold.runs.changes import opened, value_of
+from fourfold.runs.changes import paths_in, value_of
 from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
+from fourfold.runs.scratch import KEPT, claim, drop, empty, release, remove
 from fourfold.scm.git import Git, UnknownRevisionError
 from fourfold.scm.refs import is_full_id
 from fourfold.scm.unpack import FolderNotEmptyError
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 #: Below the folder of ours: one folder a replay, named by its process.
 REPLAYS = "replays"
-#: In the folder of a replay whose worktree is to stay.
-_KEPT = "kept"
 
 
 class CodeUnknownError(UnsupportedError):
@@ -141,7 +138,9 @@ class Box:
         if not self.kept:
             self.discard()
         elif not self.root.startswith(self.scratch + os.sep):
-            remove(self.scratch)
+            drop(self.scratch)
+        else:
+            release(self.scratch)
 
     def discard(self) -> None:
         """Remove it, whatever was said of keeping; a folder that was there before stays, empty."""
@@ -149,7 +148,7 @@ class Box:
             empty(self.root)
         else:
             remove(self.root)
-        remove(self.scratch)
+        drop(self.scratch)
 
     def keep(self) -> None:
         """Let the worktree stay.
@@ -159,7 +158,7 @@ class Box:
         """
         self.kept = True
         try:
-            with open(os.path.join(self.scratch, _KEPT), "wb"):
+            with open(os.path.join(self.scratch, KEPT), "wb"):
                 pass
         except OSError as error:
             raise from_os_error(error, f"writing {self.scratch}") from error
@@ -198,6 +197,21 @@ class Box:
         """The path of what a record names outside of the repository; a relative one stays as it is."""
         home = self.place.environ.get("HOME", "")
         return os.path.normpath(os.path.join(home, shown[2:])) if home and shown.startswith("~/") else shown
+
+    def where(self, shown: str) -> str:
+        """The absolute path of what a record names: in the box, or where it lies; a URL stays as it is.
+
+        Raises:
+            RecordPathError: as `inside`.
+        """
+        path = self.inside(shown)
+        if path is not None or "://" in shown:
+            return path or shown
+        return os.path.normpath(os.path.join(self.project_root, self.outside(shown)))
+
+    def of_user(self, path: str) -> str:
+        """Where a path of the box lies in the user's workspace."""
+        return os.path.normpath(os.path.join(self._user_root, os.path.relpath(path, self.root)))
 
     def cwd(self, record: RunRecord) -> str:
         """The folder in which the commands of a record ran, in the box; made when it is not there.
@@ -286,28 +300,41 @@ class Box:
         """Copy a file or folder into the box, in place of what is there.
 
         Raises:
-            RecordPathError: the path could lead out of the box.
+            RecordPathError: the path could lead out of the box, or is all of it.
             FourfoldError: the file system refuses.
         """
+        if path == self.root:
+            raise RecordPathError("the record names its whole repository as an input")
         self._make_folder(os.path.dirname(path))
         remove(path)
         try:
             if os.path.isdir(source):
-                shutil.copytree(source, path)
+                # What a run made may have links to anywhere: they are copied, not what they lead to.
+                shutil.copytree(source, path, symlinks=True)
             else:
                 shutil.copyfile(source, path)
         except OSError as error:
             raise from_os_error(error, f"copying {source}") from error
 
-    def clear(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def clear(self, rows: Iterable[Mapping[str, Any]], read: Iterable[str] = ()) -> None:
         """Remove outputs, as a stage does before it runs; their folders are made.
+
+        Args:
+            rows: As records name outputs.
+            read: Paths of inputs, as records name them: what holds one of them stays.
 
         Raises:
             RecordPathError: a path could lead out of the box.
         """
+        needed: set[str] = set()
+        for shown in read:
+            path = self.inside(shown)
+            while path is not None and path not in needed and len(path) > len(self.root):
+                needed.add(path)
+                path = os.path.dirname(path)
         for row in rows:
             path = self.inside(row["path"])
-            if path is None or path == self.root:
+            if path is None or path == self.root or path in needed:
                 continue
             self._make_folder(os.path.dirname(path))
             remove(path)
@@ -359,19 +386,21 @@ def open_box(
             hint="only runs that were recorded in a Git repository can be replayed",
         )
     _refuse_without(git, value_of(code.code, "commit"))
-    scratch = claim(place)
+    scratch = claim(place.make(REPLAYS))
     root = folder if folder is not None else os.path.join(scratch, name)
     was_there = os.path.lexists(root)
     try:
         _refuse_full(root)
         try:
             restored = coderestore.restore(git, place.environ, code.code, records.part, root)
-            make_repository(git, place.environ, value_of(code.code, "commit"), root)
-            hide(_rows(code, "outputs", records), root)
+            borrow_repository(git, place.environ, value_of(code.code, "commit"), root)
+            hide(paths_in(value_of(code.code, "outputs"), records.part), root)
             more = attach(git, place.environ, code, records.part, root)
             restored = restored._replace(left_out=(*restored.left_out, *more))
             inner = _place_in(place, code, root, scratch)
             return Box(root, scratch, inner, restored, git.root, was_there=was_there)
+        except FolderNotEmptyError:
+            raise  # somebody else's by now
         except BaseException:
             if was_there:
                 empty(root)
@@ -379,7 +408,7 @@ def open_box(
                 remove(root)
             raise
     except BaseException:
-        remove(scratch)
+        drop(scratch)
         raise
 
 
@@ -396,70 +425,11 @@ def _refuse_without(git: Git, commit: object) -> None:
         ) from None
 
 
-def claim(place: Place) -> str:
-    """A folder of ours for one replay; those whose process is gone are removed.
-
-    Raises:
-        FourfoldError: the file system refuses.
-    """
-    top = place.make(REPLAYS)
-    sweep(top)
-    scratch = os.path.join(top, f"{os.getpid()}-{temp_token()}")
-    try:
-        os.mkdir(scratch, 0o700)
-    except OSError as error:
-        raise from_os_error(error, f"creating {scratch}") from error
-    return scratch
-
-
-def sweep(top: str) -> None:
-    """Remove what replays left whose process is gone."""
-    with suppress(OSError):
-        for name in os.listdir(top):
-            pid = name.partition("-")[0]
-            path = os.path.join(top, name)
-            if not (pid.isdecimal() and _is_alive(int(pid))) and not os.path.lexists(
-                os.path.join(path, _KEPT)
-            ):
-                remove(path)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def remove(path: str) -> None:
-    """Remove a file or a folder with all that is in it, also what nobody may write."""
-    if os.path.islink(path) or not os.path.isdir(path):
-        with suppress(OSError):
-            os.unlink(path)
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if os.path.isdir(path):
-        for folder, _folders, _files in os.walk(path):
-            with suppress(OSError):
-                os.chmod(folder, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def _refuse_full(folder: str) -> None:
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise FolderNotEmptyError(
             f"'{folder}' is not an empty directory", hint="name one that is not there yet"
         )
-
-
-def empty(folder: str) -> None:
-    """Remove all that is in a folder."""
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            remove(os.path.join(folder, name))
 
 
 def _place_in(place: Place, code: RunRecord, root: str, scratch: str) -> Place:
@@ -488,9 +458,3 @@ def _place_in(place: Place, code: RunRecord, root: str, scratch: str) -> Place:
             environ=place.environ,
         )
     return BoxPlace(project_root, place.own, project_root, place.environ, place.clock, project, git)
-
-
-def _rows(code: RunRecord, name: str, records: "Records") -> list[str]:
-    found = opened(value_of(code.code, name), records.part)
-    rows = found.get("rows") if isinstance(found, Mapping) else found
-    return [row for row in rows if isinstance(row, str)] if isinstance(rows, list) else []

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 
 from fourfold.base.errors import from_os_error
+from fourfold.scm import packing
 from fourfold.scm.git import Git
 from fourfold.scm.process import child_environment, failed, run_git
 
@@ -19,11 +20,10 @@ _SETTINGS = ("autocrlf", "eol", "safecrlf", "symlinks", "ignorecase", "precompos
 _SHAPING = re.compile(rb"autocrlf|\beol\b|symlinks|ignorecase|precomposeunicode", re.IGNORECASE)
 
 
-def make_repository(git: Git, environ: Mapping[str, str], commit: str | None, root: str) -> None:
+def borrow_repository(git: Git, environ: Mapping[str, str], commit: str | None, root: str) -> None:
     """A repository of its own for a worktree, whose objects are those of another one."""
     env = child_environment(environ)
-    options = ["--object-format=sha256"] if commit is not None and len(commit) > 40 else []
-    _git(root, env, ["init", "--quiet", "--template=", *options])
+    packing.make_repository(root, environ, long=commit is not None and len(commit) > 40)
     own = os.path.join(root, ".git")
     try:
         os.makedirs(os.path.join(own, "objects", "info"), exist_ok=True)

@@ -28,7 +28,7 @@ from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.locks import FileLock, LockHeldError
 from fourfold.base.ids import is_unsafe_path
 from fourfold.evidence.replaying.standing import Recorded, Standing, altered, is_of_project, look
-from fourfold.formats.locks.model import Locked, Package
+from fourfold.formats.locks.model import Package
 from fourfold.formats.native.canonical import canonical, digest, parse
 from fourfold.runs import sites
 from fourfold.runs.lockcheck.compare import SEEDS, marker_environment, same_version, wanted
@@ -43,7 +43,15 @@ FOLDER = "environments"
 _MARK = "fourfold.json"
 #: A record and a lock may come from a stranger, and go into a file of lines.
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]{0,99}", re.ASCII)
+_NAME = re.compile(r"[0-9a-z](?:[0-9a-z._-]{0,100}[0-9a-z])?", re.ASCII)
 _ADDRESS = re.compile(r"[!-~]{1,2000}", re.ASCII)
+#: How people make an environment of what uv cannot install, by the format.
+_CONDA: Mapping[str, str] = {
+    "conda-lock": "conda-lock install --name replay {}; activate it (conda activate replay)",
+    "conda-explicit": "conda create --name replay --file {}; activate it (conda activate replay)",
+    "pixi.lock": "pixi install --locked; activate it (pixi shell)",
+    "environment.yml": "conda env create --name replay --file {}; activate it (conda activate replay)",
+}
 #: What stands before the words of uv.
 _SAID = re.compile(r"^\W*(?:error:\s*)?")
 #: Seconds that an environment stays after it was asked for last.
@@ -68,7 +76,7 @@ class LockUnbuildableError(UnsupportedError):
     """The lock that a run recorded is not there, or no environment can be built from it."""
 
     code = "lock-not-buildable"
-    default_hint = "build it by hand, activate it, and replay in it; or take the running one"
+    default_hint = "build it by hand, activate it, and replay in it"
 
 
 class UvMissingError(NotFoundError):
@@ -92,14 +100,12 @@ class Plan(NamedTuple):
         hashed: Requirements with hashes of the lock.
         plain: Requirements that the lock fixes without hashes: repositories at a commit, folders.
         seeds: Installers of a new environment, which locks do not name.
-        missing: Distributions that the record lists and the lock has not, in words.
         partial: Whether only what the run imported is installed, because no lock fixes versions.
     """
 
     hashed: tuple[str, ...]
     plain: tuple[str, ...]
     seeds: tuple[str, ...]
-    missing: tuple[str, ...]
     partial: bool = False
 
 
@@ -108,12 +114,10 @@ class Built(NamedTuple):
 
     Attributes:
         standing: What it has.
-        missing: What the record lists and the lock has not, in words.
         partial: Whether it has only what the run imported.
     """
 
     standing: Standing
-    missing: tuple[str, ...]
     partial: bool = False
 
 
@@ -156,7 +160,7 @@ def build(
             standing = look(place, _python_of(target), bare(place.environ))
             mark = {"digest": standing.digest, "environment": before.digest}
             write_atomic(os.path.join(target, _MARK), canonical(mark))
-    return Built(standing, plan.missing, plan.partial)
+    return Built(standing, plan.partial)
 
 
 def find_uv(environ: Mapping[str, str]) -> str:
@@ -196,54 +200,48 @@ def _plan(before: Recorded, lock: Mapping[str, Any], folder: str, root: str) -> 
     except NotFoundError:
         raise LockUnbuildableError(f"{name}, the lock of the run, is not in its code") from None
     means = wanted(locked, marker_environment(before.interpreter), conda_platform())
-    if means.conda or locked.kind.startswith(("conda", "pixi", "environment")):
-        raise LockUnbuildableError(f"{name} locks packages of conda, which uv cannot install")
+    if means.conda or locked.kind in _CONDA:
+        how = _CONDA.get(locked.kind, _CONDA["environment.yml"]).format(name)
+        raise LockUnbuildableError(
+            f"{name} is of conda, whose packages uv cannot install",
+            hint=f"make it with: {how}, and replay in it",
+        )
     # Versions without hashes are enough to build from: the RECORDs of what comes out are compared.
     if locked.grade != "lock" and not any(package.version for package in locked.packages):
         return _of_record(before)
     places = [os.path.dirname(os.path.join(top, name)) for top in (folder, root)]
-    return _planned(before, means.allowed, locked, places)
+    return _planned(before, means.allowed, places)
 
 
 def _of_record(before: Recorded) -> Plan:
     """What the run imported, by the versions of the record: whether the files are the same is compared."""
     plain: list[str] = []
     seeds: list[str] = []
-    missing: list[str] = []
     for name, row in before.listing.items():
         version = str(row.get("version", ""))
-        if row.get("imported") is not True or is_of_project(row):
-            continue
-        if row.get("direct") or not _VERSION.fullmatch(version):
-            missing.append(f"{name} {version[:40]} did not come from an index")
-        else:
+        if row.get("imported") is not True or row.get("direct"):
+            continue  # of the project, or from no index: what is missing then shows in the comparison
+        if _NAME.fullmatch(name) and _VERSION.fullmatch(version):
             (seeds if name in SEEDS else plain).append(f"{name}=={version}")
-    return Plan((), tuple(plain), tuple(seeds), tuple(missing), partial=True)
+    return Plan((), tuple(plain), tuple(seeds), partial=True)
 
 
-def _planned(
-    before: Recorded, allowed: Mapping[str, Sequence[Package]], locked: Locked, places: Sequence[str]
-) -> Plan:
+def _planned(before: Recorded, allowed: Mapping[str, Sequence[Package]], places: Sequence[str]) -> Plan:
+    """What the record lists, as the lock has it; what that has not shows in the comparison."""
     hashed: list[str] = []
     plain: list[str] = []
     seeds: list[str] = []
-    missing: list[str] = []
     for name, row in before.listing.items():
         version = str(row.get("version", ""))
-        if not _VERSION.fullmatch(version):
-            missing.append(f"{name} {version[:40]!r} has no version that can be installed")
+        if is_of_project(row) or not _VERSION.fullmatch(version):
             continue
         package = next((one for one in allowed.get(name, ()) if same_version(one.version, version)), None)
-        if is_of_project(row):
-            continue
         if package is None and name in SEEDS:
             seeds.append(f"{name}=={version}")
-        elif package is None or not _is_sound(package):
-            missing.append(f"{name} {version} is not in {locked.kind}")
-        else:
+        elif package is not None and _is_sound(package):
             line, proofs = _requirement(package, version, places)
             (hashed if proofs else plain).append(" ".join([line, *(f"--hash={one}" for one in proofs)]))
-    return Plan(tuple(hashed), tuple(plain), tuple(seeds), tuple(missing))
+    return Plan(tuple(hashed), tuple(plain), tuple(seeds))
 
 
 def _is_sound(package: Package) -> bool:

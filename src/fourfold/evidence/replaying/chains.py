@@ -83,7 +83,7 @@ def replay_chain(
             given = {
                 path: file
                 for path, maker in step.made_by.items()
-                if (file := _made(path, made.get(maker, {}))) is not None
+                if (file := _made(path, made.get(maker, {}))) is not None and os.path.lexists(file)
             }
             replayed = replay(
                 place,

@@ -7,7 +7,7 @@ does what seeds processes of Python; nothing else of the machine is to be seen.
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import NotFoundError, UnavailableError, UnsupportedError, from_os_error
@@ -22,8 +22,10 @@ from fourfold.scm.refs import find_root
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
 
-#: In the order in which they are taken.
+#: In the order in which they are taken, of those that have the image, or can get it.
 PROGRAMS = ("podman", "docker")
+_SHELL = "/bin/sh"
+_shells: dict[tuple[str, str], str] = {}
 #: What is of the machine, and means another thing, or nothing, in a container.
 _OF_HOST = frozenset(
     {
@@ -63,10 +65,17 @@ class NoContainerProgramError(NotFoundError):
 
 
 class ImageUnavailableError(UnavailableError):
-    """podman or docker has not the image, and cannot get it."""
+    """podman or docker has not the image and cannot get it, or starts no container of it."""
 
     code = "image-unavailable"
     default_hint = "see what the program says; log in to the registry, or start its service"
+
+
+class UnmountablePathError(UnsupportedError):
+    """A folder that a container needs has a name that cannot be said to podman and docker."""
+
+    code = "path-not-mountable"
+    default_hint = "replay from a folder without a colon in its name"
 
 
 class Container(NamedTuple):
@@ -76,11 +85,13 @@ class Container(NamedTuple):
         program: ``podman`` or ``docker``.
         reference: The image: ``docker.io/library/python@sha256:...``.
         words: What goes before the shell of a command.
+        shell: The path of that shell in the image.
     """
 
     program: str
     reference: str
     words: tuple[str, ...]
+    shell: str
 
 
 def compose(
@@ -99,37 +110,68 @@ def compose(
         ImageNotRecordedError: the fact names no image by a digest.
         NoContainerProgramError: there is none.
         ImageUnavailableError: the program does not work, or has not the image and cannot get it.
+        UnmountablePathError: a folder that is mounted has a colon in its name.
     """
     reference = _reference(image)
-    found = next(((name, path) for name in PROGRAMS if (path := sites.which(name, place.environ))), None)
-    if found is None:
+    found = [(name, path) for name in PROGRAMS if (path := sites.which(name, place.environ))]
+    if not found:
         raise NoContainerProgramError(
             f"neither podman nor docker is on PATH, to run in the recorded image {reference}"
         )
-    name, program = found
-    _have(program, reference, place.environ, events)
+    name, program = _holder(found, reference, place.environ, events)
     words = [program, "run", "--rm", "--interactive", "--network=host", f"--workdir={cwd or folder}"]
     # Files that it makes belong to who replays; without privileges, podman maps that user only when asked.
     words += ["--userns=keep-id"] if name == "podman" and os.getuid() != 0 else []
     words.append(f"--user={os.getuid()}:{os.getgid()}")
     words.append("--security-opt=label=disable")  # or SELinux keeps it from what is mounted
     for mounted, how in _mounts(place, folder):
+        if ":" in mounted:
+            raise UnmountablePathError(f"{name} mounts no folder with a colon in its name: {mounted}")
         words += ["--volume", f"{mounted}:{mounted}{how}"]
     for variable in _variables(place.environ):
         words += ["--env", variable]
     # What its processes tell of themselves stays there: their paths are none of this machine.
     words += ["--env", f"{injection.RUN_DIR}=/tmp"]
-    return Container(name, reference, (*words, "--entrypoint=", reference))
+    words += ["--entrypoint=", reference]
+    return Container(name, reference, tuple(words), _shell(name, words, place.environ))
 
 
-def _have(program: str, reference: str, environ: Mapping[str, str], events: Sink) -> None:
-    """Have the image here, so that what fails later is the command and not its container."""
-    if _said(program, ("image", "inspect", reference), environ) is None:
-        return
+def _shell(name: str, words: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The shell of the user if the image has it, else the usual one.
+
+    It is started, once a process and image: what fails later is the command, and a result of the replay.
+
+    Raises:
+        ImageUnavailableError: no container of the image starts, or none with a shell.
+    """
+    key = words[0], words[-1]
+    if key not in _shells:
+        said = None
+        for shell in dict.fromkeys((environ.get("SHELL") or _SHELL, _SHELL)):
+            said = _said(words[0], (*words[1:], shell, "-c", ":"), environ)
+            if said is None:
+                _shells[key] = shell
+                break
+        else:
+            raise ImageUnavailableError(f"{name} starts no container of {words[-1]}: {said}")
+    return _shells[key]
+
+
+def _holder(
+    found: Sequence[tuple[str, str]], reference: str, environ: Mapping[str, str], events: Sink
+) -> tuple[str, str]:
+    """The first program that has the image, or gets it."""
+    for name, program in found:
+        if _said(program, ("image", "inspect", reference), environ) is None:
+            return name, program
     events(Noticed(f"pulling {reference}"))
-    said = _said(program, ("pull", "--quiet", reference), environ)
-    if said is not None:
-        raise ImageUnavailableError(f"{os.path.basename(program)} has no image {reference}: {said}")
+    refused = []
+    for name, program in found:
+        said = _said(program, ("pull", "--quiet", reference), environ)
+        if said is None:
+            return name, program
+        refused.append(f"{name} has no image {reference}: {said}")
+    raise ImageUnavailableError(refused[0], details=refused)
 
 
 def _said(program: str, words: tuple[str, ...], environ: Mapping[str, str]) -> str | None:

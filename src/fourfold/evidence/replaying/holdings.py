@@ -10,8 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError
-from fourfold.base.ids import Oid, is_tree, is_unsafe_path, parse_oid
+from fourfold.base.fs.reading import read_file
+from fourfold.base.ids import Oid, is_tree, is_unsafe_path
 from fourfold.content.naming import name_of
+from fourfold.evidence.lineage import object_of
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs.changes import mapping, opened, value_of
@@ -56,7 +58,7 @@ class Holdings:
             record: Of the run that names it.
             row: The input or output.
         """
-        oid = _oid(row)
+        oid = object_of(row)
         if oid is not None and is_tree(oid):
             tree = self._tree(oid)
             return {} if tree is None else {path: self._object(each) for path, each in tree.items()}
@@ -70,7 +72,7 @@ class Holdings:
             folder: The MD5 of the folder.
             path: In it.
         """
-        oid = _oid({"md5": folder})
+        oid = object_of({"md5": folder})
         tree = self._tree(oid) if oid is not None and is_tree(oid) else None
         if tree is None:
             return None
@@ -126,7 +128,8 @@ class Holdings:
         folder = str(value_of(record.code, "folder") or ".")
         path = row["path"] if folder == "." else f"{folder}/{row['path']}"
         objects = mapping(opened(value_of(record.code, "objects"), self._records.part))
-        for change in objects.get("changes") or ():
+        changes = objects.get("changes")
+        for change in changes if isinstance(changes, list) else ():
             if isinstance(change, Mapping) and change.get("path") == path:
                 with suppress(KeyError, TypeError, ValueError, AttributeError):
                     return unpacked(mapping(objects["blobs"])[str(change["oid"])])
@@ -141,10 +144,10 @@ class Holdings:
         path = row["path"]
         if is_unsafe_path(path):
             return None
-        with suppress(OSError), open(os.path.join(self._place.root, path), "rb") as file:
-            size = row.get("size")
-            if isinstance(size, int) and os.fstat(file.fileno()).st_size == size:
-                return file.read()
+        size = row.get("size")
+        with suppress(OSError, FourfoldError):
+            if isinstance(size, int):
+                return read_file(os.path.join(self._place.root, path), size)
         return None
 
 
@@ -153,10 +156,3 @@ def _is(row: Mapping[str, Any], data: bytes) -> bool:
     if row.get("blake3"):
         return digest(data) == str(row["blake3"])
     return bool(row.get("md5")) and name_of(data) == row["md5"]
-
-
-def _oid(row: Mapping[str, Any]) -> Oid | None:
-    """The object of a row; None where it names none, or something that is no name."""
-    with suppress(FourfoldError):
-        return parse_oid(row.get("md5"))
-    return None

@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.base.fs.atomic import write_all
+from fourfold.base.fs.atomic import temp_name, write_all
 from fourfold.base.fs.platform import CREATE_NEW, READ, WRITE
 from fourfold.base.fs.walk import scan_directory
-from fourfold.base.ids import Oid, is_tree, is_unsafe_path, parse_oid
+from fourfold.base.ids import Oid, is_tree, is_unsafe_path
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.hashing import digest_stream
 from fourfold.content.links import Linker
 from fourfold.content.naming import name_of
 from fourfold.content.proofs import ProofBook
 from fourfold.content.tree import Tree
-from fourfold.evidence.replaying.box import claim, is_same, remove
+from fourfold.evidence.lineage import object_of
+from fourfold.evidence.replaying.box import REPLAYS, is_same
 from fourfold.formats.native.canonical import digest
-from fourfold.formats.native.record import RunRecord
-from fourfold.runs.changes import mapping, opened, value_of
+from fourfold.formats.native.record import RunId, RunRecord
+from fourfold.runs.changes import mapping, opened, rows_of, value_of
 from fourfold.runs.coderestore import unpacked
 from fourfold.runs.contents import Contents
+from fourfold.runs.scratch import claim, drop, remove
 from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ class Originals:
         self._scratch: str | None = None
         self._contents: Contents | None = None
         self._kept: dict[str, Mapping[str, Any]] = {}
-        self._looked: set[str] = set()
+        self._near: list[RunRecord] = []
+        self._makers: dict[str, list[RunId]] | None = None
+        self._looked: set[Oid] = set()
         self._coded: list[RunRecord] = []
 
     def __enter__(self) -> Self:
@@ -80,7 +84,7 @@ class Originals:
     def close(self) -> None:
         """Remove what was put together."""
         if self._scratch is not None:
-            remove(self._scratch)
+            drop(self._scratch)
             self._scratch = None
 
     def knows(self, *records: RunRecord) -> None:
@@ -102,13 +106,15 @@ class Originals:
         Raises:
             FourfoldError: the file system refuses.
         """
-        self._keep_of(record)
+        if not any(each is record for each in self._near):
+            self._near.append(record)
+            self._keep_of(record)
         self.fetch([row])
         found = self._in_workspace(row)
         if found is not None:
             return found
         if self._scratch is None:
-            self._scratch = claim(self._place)
+            self._scratch = claim(self._place.make(REPLAYS))
         name = str(row.get("blake3") or row.get("md5") or "")
         base = os.path.basename(row["path"])
         if is_unsafe_path(base):
@@ -128,7 +134,7 @@ class Originals:
         project = self._place.project
         if project is None or not self._asks:
             return
-        oids = [oid for row in rows if (oid := _oid(row)) is not None]
+        oids = [oid for row in rows if (oid := object_of(row)) is not None]
         wanted = [oid for oid in oids if oid not in self._looked and self._lacks(project, oid)]
         self._looked.update(wanted)
         if wanted:
@@ -147,7 +153,8 @@ class Originals:
         Raises:
             FourfoldError: the file system refuses.
         """
-        half = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:80]}.part")
+        # Of a name that no code has, and no link of it leads anywhere.
+        half = os.path.join(os.path.dirname(target), temp_name(os.path.basename(target)))
         try:
             origin = self._put(row, half)
             if origin:
@@ -164,7 +171,7 @@ class Originals:
 
     def _put(self, row: Mapping[str, Any], half: str) -> Origin:
         project = self._place.project
-        oid = _oid(row)
+        oid = object_of(row)
         if project is not None and oid is not None:
             if self._from_cache(project, oid, half):
                 return "cache"
@@ -212,7 +219,8 @@ class Originals:
         """A file, or the files of a folder, as a run had them in its code."""
         with suppress(FourfoldError):
             entries = git.ls_tree(commit, path)
-            found = git.read_many(commit, [entry.path for entry in entries if entry.mode.startswith("100")])
+            names = [entry.path for entry in entries if entry.mode.startswith("100")]
+            found = git.read_many(commit, [name for name in names if not is_unsafe_path(name)])
             document = mapping(opened(value_of(record.code, "objects"), self._records.part))
             blobs, changes = mapping(document.get("blobs")), document.get("changes")
             for each in changes if isinstance(changes, list) else ():
@@ -255,7 +263,7 @@ class Originals:
         proofs = ProofBook(project.index, project.store)
         linker = Linker(project.store, proofs, _KINDS, legacy=legacy, clock=self._place.clock)
         if not is_tree(oid):
-            return self._made(linker, oid, half)
+            return self._linked(linker, oid, half)
         try:
             tree = project.store.read_tree(oid, legacy=legacy)
         except FourfoldError as error:
@@ -270,12 +278,12 @@ class Originals:
             return [
                 bad
                 for at in rows
-                for bad in self._made(linker, items[at][1], os.path.join(half, items[at][0]))
+                for bad in self._linked(linker, items[at][1], os.path.join(half, items[at][0]))
             ]
 
         return [oid for part in map_batches(work, chunks(len(items), _BATCH)) for oid in part]
 
-    def _made(self, linker: Linker, oid: Oid, file: str) -> list[Oid]:
+    def _linked(self, linker: Linker, oid: Oid, file: str) -> list[Oid]:
         outcome, _ = linker.make(oid, file)
         if outcome == "corrupt":
             self._events(Warned("corrupt-object", f"object {oid} of the cache is damaged", "heal: ff repair"))
@@ -332,21 +340,28 @@ class Originals:
         if not isinstance(name, str) or row.get("nfiles") is not None:
             return None
         if name not in self._kept:
-            self._keep_of_all()
+            makers = self._made()
+            for run in reversed(makers.pop(name, [])):  # asked once
+                with suppress(FourfoldError):
+                    self._keep_of(self._records.get(run))
+                if name in self._kept:
+                    break
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             data = unpacked(self._kept[name])
             if digest(data) == name:
                 return data
         return None
 
-    def _keep_of_all(self) -> None:
-        """Look through all records for who wrote some bytes: rarely needed, and then once."""
-        if "" in self._looked:
-            return
-        self._looked.add("")
-        for summary in self._records.summaries():
-            with suppress(FourfoldError):
-                self._keep_of(self._records.get(summary.id))
+    def _made(self) -> dict[str, list[RunId]]:
+        """The runs that wrote a file, by its BLAKE3: all records are read; rarely needed, and once."""
+        if self._makers is None:
+            self._makers = {}
+            for summary in self._records.summaries():
+                with suppress(FourfoldError):
+                    for row in rows_of(self._records.get(summary.id), "outputs"):
+                        if row.get("blake3") and row.get("nfiles") is None:
+                            self._makers.setdefault(str(row["blake3"]), []).append(summary.id)
+        return self._makers
 
     def _in_workspace(self, row: Mapping[str, Any]) -> str | None:
         """The path of the workspace that a row names, where it still holds that."""
@@ -397,10 +412,3 @@ def _hashed_copy(source: str, target: str) -> tuple[str, str]:
     finally:
         os.close(fd)
     return found.name.hex(), found.proof.hex()
-
-
-def _oid(row: Mapping[str, Any]) -> Oid | None:
-    """The object of a row; None where it names none, or something that is no name."""
-    with suppress(FourfoldError):
-        return parse_oid(row.get("md5"))
-    return None

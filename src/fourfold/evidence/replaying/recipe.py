@@ -7,19 +7,20 @@ is done with a recipe is `replay`.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError
 from fourfold.evidence.parting import switches_of
 from fourfold.evidence.replaying.reseeding import reseeded
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part, mapping, opened, params_of, rows_of, value_of
+from fourfold.runs.changes import Part, mapping, opened, params_of, paths_in, rows_of, value_of
 from fourfold.runs.codesources import is_code
 from fourfold.runs.declared import SEEDS, SIMD
 from fourfold.runs.findings import restored
 from fourfold.runs.inject._fourfold_facts import SWITCHES
 from fourfold.runs.task import DETERMINISM, Declared, Determinism, Item, Numerics, Task
+from fourfold.scm.process import LOCATION
 from fourfold.storage.redact import HIDDEN
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _LOCALE = re.compile(r"LANG|LANGUAGE|TZ|LC_[A-Z_]+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 #: A value of a switch, a language or a time zone is no longer, in characters.
 _LONGEST = 200
+#: What ends a word of a command line.
+_BREAKS = re.compile(r"[\s'\"=:;,()&|<>]+")
 #: So much of a pipeline file is searched for a word.
 _PIPELINE = 1 << 20
 
@@ -49,6 +52,12 @@ class NothingToReplayError(ConflictError):
     """A record has no command."""
 
     code = "nothing-to-replay"
+
+
+class OverwritingError(ConflictError):
+    """A replay would write over something that is not in its own folder."""
+
+    code = "replay-would-overwrite"
 
 
 class Sources(NamedTuple):
@@ -183,9 +192,46 @@ def _owner(code: RunRecord, box: "Box") -> "Owner | None":
 
 
 def _fits(struck: str, whole: str) -> bool:
-    """Whether a line is the other one with secrets struck out."""
-    pattern = ".+".join(map(re.escape, struck.split(HIDDEN)))
-    return re.fullmatch(pattern, whole, re.DOTALL) is not None
+    """Whether a line is the other one with secrets struck out, each of a character or more."""
+    first, *rest = struck.split(HIDDEN)
+    if not rest or not whole.startswith(first):
+        return struck == whole
+    at = len(first)
+    for text in rest[:-1]:
+        at = whole.find(text, at + 1)
+        if at < 0:
+            return False
+        at += len(text)
+    return whole.endswith(rest[-1]) and len(whole) - len(rest[-1]) > at
+
+
+def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> None:
+    """Refuse what would write over files that are none of the box.
+
+    Raises:
+        OverwritingError: the run wrote outside of its repository, and something is there; or its command
+            names the workspace by an absolute path.
+        RecordPathError: a path could lead out of the box.
+    """
+    words = {word.rstrip("/") for line in commands for word in _BREAKS.split(line) if word.startswith("/")}
+    for row in rows_of(plan.code, "outputs"):
+        shown = row["path"]
+        path = box.where(shown)
+        if box.inside(shown) is None:
+            if os.path.lexists(path):
+                raise OverwritingError(
+                    f"the run wrote {shown[:200]}, outside of its repository: a replay would overwrite it",
+                    hint="move it away, or have the command write below the repository",
+                )
+            continue
+        own, top = box.of_user(path), box.of_user(box.root)
+        while len(own) >= len(top):
+            if own in words and os.path.lexists(own):
+                raise OverwritingError(
+                    f"the command names {own[:200]} in the workspace: a replay would write {shown} there",
+                    hint="have the command name it relative to the project, and run it so once",
+                )
+            own = os.path.dirname(own)
 
 
 # -- inputs --------------------------------------------------------------------------------------------------
@@ -194,9 +240,23 @@ def _fits(struck: str, whole: str) -> bool:
 def inputs_of(plan: Plan, part: Part) -> list[Mapping[str, Any]]:
     """The rows of the inputs that a replay declares to read, each path once."""
     found = rows_of(plan.data, "inputs")
-    if plan.data is plan.code:
-        return found
-    return _mixed(found, rows_of(plan.code, "inputs"), _Coded(plan, part))
+    if plan.data is not plan.code:
+        found = _mixed(found, rows_of(plan.code, "inputs"), _Coded(plan, part))
+    written = rewritten(plan.code)
+    return [row if row["path"] not in written else {"path": row["path"], "role": "dep"} for row in found]
+
+
+def rewritten(record: RunRecord) -> frozenset[str]:
+    """What a command read and wrote, where inputs are told as they were at the end: see `fourfold.runs.data`.
+
+    What they held before is in the code, or nobody has it.
+    """
+    fact = record.data.get("inputs")
+    if record.stage or fact is None or not fact.why:
+        return frozenset()
+    return frozenset(row["path"] for row in rows_of(record, "inputs")) & {
+        row["path"] for row in rows_of(record, "outputs")
+    }
 
 
 def seen_of(plan: Plan, part: Part) -> list[Mapping[str, Any]]:
@@ -285,7 +345,9 @@ def task_of(
         inputs=tuple(_items(box, inputs_of(plan, part))),
         outputs=tuple(_items(box, rows_of(code, "outputs"))),
         params=params,
-        tracked=tuple(os.path.join(box.root, path) for path in _tracked(code, part)),
+        tracked=tuple(
+            os.path.join(box.root, path) for path in paths_in(value_of(code.code, "outputs"), part)
+        ),
         replays={
             "of": run,
             **plan.named,
@@ -294,25 +356,16 @@ def task_of(
     )
 
 
-def _tracked(code: RunRecord, part: Part) -> Iterator[str]:
-    found = opened(value_of(code.code, "outputs"), part)
-    rows = found.get("rows") if isinstance(found, Mapping) else found
-    return (path for path in (rows if isinstance(rows, Sequence) else ()) if isinstance(path, str))
-
-
 def _items(box: "Box", rows: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
-    for row in rows:
-        path = box.inside(row["path"])
-        yield Item(
-            box.outside(row["path"]) if path is None else path, row["path"], str(row.get("role", "dep"))
-        )
+    return (Item(box.where(row["path"]), row["path"], str(row.get("role", "dep"))) for row in rows)
 
 
 def _environ(plan: Plan, box: "Box", surroundings: "Surroundings") -> dict[str, str]:
     """The environment of the commands: as a stage, or `ff run`, has it; switches and language as recorded."""
-    environ = {name: value for name, value in box.place.environ.items() if name not in _OURS}
+    # Where a hook of Git, or a stage, starts a replay, their repository and project are not those of the box.
+    environ = {name: value for name, value in box.place.environ.items() if name not in {*_OURS, *LOCATION}}
     if plan.code.stage:
-        environ = {"DVC_ROOT": box.project_root, **environ, "DVC_STAGE": plan.code.stage}
+        environ |= {"DVC_ROOT": box.project_root, "DVC_STAGE": plan.code.stage}
     facts = plan.environment.environment
     threads = value_of(facts, "threads")
     if isinstance(threads, Mapping):

@@ -24,6 +24,7 @@ from fourfold.evidence.replaying.recipe import (
     inputs_of,
     persistent,
     plan_of,
+    refuse_overwriting,
     seen_of,
     task_of,
 )
@@ -226,10 +227,12 @@ def replay(
         if keep:
             box.keep()
         with Originals(place, records, remote=remote, events=events) as originals:
+            made = []
             for shown, source in (given or {}).items():
                 path = box.inside(shown)
                 if path is not None:
                     box.take(source, path)
+                    made.append(shown)
             replayed = replay_in(
                 box,
                 place,
@@ -240,7 +243,7 @@ def replay(
                 policy=policy,
                 changes=changes,
                 streams=streams,
-                made=given or (),
+                made=made,
                 events=events,
             )
     except BaseException:
@@ -288,16 +291,18 @@ def replay_in(
     part, there = records.part, frozenset(made)
     original = records.get(run)
     commands = commands_of(plan, box)
+    refuse_overwriting(plan, box, commands)
     _refuse_other_variables(place, plan.environment, policy)
     originals.knows(plan.code, plan.data)
-    _bring_declared(box, plan, [row for row in inputs_of(plan, part) if row["path"] not in there], originals)
+    wanted = inputs_of(plan, part)
+    _bring_declared(box, plan, [row for row in wanted if row["path"] not in there], originals)
     seen = [row for row in seen_of(plan, part) if row["path"] not in there]
     missing = tuple(box.bring(seen, originals, declared=False))
     surroundings = choose(
         place, records, plan.environment, policy=policy, folder=box.project_root, events=events
     )
     task = task_of(run, plan, box, part, commands, surroundings, changes)
-    box.clear(rows_of(plan.code, "outputs"))
+    box.clear(rows_of(plan.code, "outputs"), [row["path"] for row in wanted])
     for shown in persistent(plan.code, box):
         events(
             Warned(
@@ -404,9 +409,8 @@ def _finished(told: Prepared, place: "Place", capture: Capture, verdict: Verdict
     pairs = []
     for row in rows_of(told.original, "outputs"):
         shown = row["path"]
-        file = box.inside(shown)
-        if file is not None and not os.path.lexists(file):
-            file = None
+        where = box.where(shown)
+        file = where if os.path.lexists(where) else None
         same = _same(row, there.get(shown), is_there=file is not None, was_there=shown not in gone)
         pairs.append(Pair(shown, str(row.get("role", "out")), row, after.get(shown), same, file))
     return Replayed(

@@ -36,7 +36,7 @@ def seeds_of(run: RunId, record: RunRecord, count: int) -> tuple[int, ...]:
     """The seeds of so many replays of a run: its own, then others that follow from its id alone.
 
     Returns:
-        None at all where the run has no seed: its replays differ as they will.
+        The seeds; none where the run has none: its replays differ as they will.
     """
     own = value_of(record.randomness, "seed")
     if type(own) is not int:
@@ -98,7 +98,13 @@ def _written(data: bytes, shown: str, key: str, seed: int) -> bytes:
         return document
 
     if suffix == ".json":
-        return json.dumps(change(json.loads(data)), indent=2).encode() + b"\n"
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            raise SeedFixedError(
+                f"the seed of the run is parameter {key!r} of {shown}, which is no JSON"
+            ) from None
+        return json.dumps(change(document), indent=2).encode() + b"\n"
     if suffix in {".toml", ".py"}:
         raise SeedFixedError(f"the seed of the run is parameter {key!r} of {shown}, which is not rewritten")
     return _edit_yaml(data, change, shown)

@@ -27,6 +27,11 @@ _WORDS = {"implementation": "the implementation of Python", "version": "Python",
 _FOLDERS = frozenset({"editable", "dir"})
 
 
+_answers: dict[
+    tuple[str, frozenset[tuple[str, str]]], tuple[Mapping[str, Any], tuple[object, ...] | None]
+] = {}
+
+
 class Recorded(NamedTuple):
     """What a record says of the Python of a run.
 
@@ -101,7 +106,7 @@ def look(place: "Place", executable: str, environ: Mapping[str, str]) -> Standin
     Raises:
         SilentPythonError: it cannot be run, or does not tell about itself.
     """
-    python = interpreter.pythons((ask(executable, environ),))[0]
+    python = interpreter.pythons((_told(executable, environ),))[0]
     names = names_of(place.root, environ, python.first)
     now = place.clock.now_ns()
     known = remembered(place, "distributions")
@@ -118,6 +123,32 @@ def look(place: "Place", executable: str, environ: Mapping[str, str]) -> Standin
     return Standing(
         executable, prefix, digest, portable, listing, folders, tuple(dict.fromkeys(inside)), found
     )
+
+
+def _told(executable: str, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """What an interpreter tells of itself; asked once, as long as its files and folders are as they were.
+
+    Whoever compares many replays chooses an environment for each of them, and it is mostly the same.
+    """
+    key = executable, frozenset(environ.items())
+    answer, marks = _answers.get(key, ({}, None))
+    if marks is None or marks != _marks(executable, answer):
+        answer = ask(executable, environ)
+        _answers[key] = answer, _marks(executable, answer)
+    return answer
+
+
+def _marks(executable: str, answer: Mapping[str, Any]) -> tuple[object, ...]:
+    """What moves when an interpreter, its settings or a folder that it imports from does."""
+    config = os.path.join(os.path.dirname(os.path.dirname(executable)), "pyvenv.cfg")
+    marks: list[object] = []
+    for path in (executable, config, *interpreter.listing(answer, "path")):
+        try:
+            status = os.stat(path)
+            marks.append((path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        except (OSError, ValueError, TypeError):
+            marks.append((path, None))
+    return tuple(marks)
 
 
 def altered(place: "Place", standing: Standing, names: Iterable[str] | None = None) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ class Surroundings(NamedTuple):
         executable: The interpreter; "" where none is known.
         notes: What differs and does not matter, and what could not be compared, in words.
         image: The image that its commands run in, by its digest; "" outside of containers.
+        compared: Whether the record has anything of it that could be compared.
     """
 
     how: How
@@ -77,6 +78,7 @@ class Surroundings(NamedTuple):
     executable: str = ""
     notes: tuple[str, ...] = ()
     image: str = ""
+    compared: bool = True
 
 
 def choose(
@@ -108,6 +110,7 @@ def choose(
     """
     before = recorded(record, records.part)
     told: list[str] = []
+    hint = ""
     if policy in {"auto", "running"}:
         found, seen = _running(place, record, before, folder, policy)
         if found is not None:
@@ -123,12 +126,13 @@ def choose(
                 raise
             events(Noticed(error.message))
             told.append(f"{how}: {error.message}")
+            hint = hint or (error.hint if how == "lock" else "")
             continue
         if not made.differences or policy == how:
             return made
         more = f", and {len(made.differences) - 1} more" if made.differences[1:] else ""
         told.append(f"{how}: {made.differences[0]}{more}")
-    raise _refused(told)
+    raise _refused(told, hint)
 
 
 def _first(told: Sequence[str]) -> list[str]:
@@ -137,9 +141,12 @@ def _first(told: Sequence[str]) -> list[str]:
     return [*told[:_SHOWN], *more]
 
 
-def _refused(told: Sequence[str]) -> EnvironmentDiffersError:
+def _refused(told: Sequence[str], hint: str) -> EnvironmentDiffersError:
     first = told[0] if told else "nothing is known of it"
-    return EnvironmentDiffersError(f"the environment is not the recorded one: {first}", details=list(told))
+    hints = [each for each in (hint, EnvironmentDiffersError.default_hint) if each]
+    return EnvironmentDiffersError(
+        f"the environment is not the recorded one: {first}", hint="; or ".join(hints), details=list(told)
+    )
 
 
 # --- the running one ---
@@ -211,10 +218,13 @@ def _without_python(place: "Place", record: RunRecord, before: Recorded, folder:
             differing.append(f"{name} is not here")
         elif then is not None and now["blake3"] != then:
             differing.append(f"{name} is another program than recorded")
-    note = "no Python ran, and its programs are all that was compared"
+    fact = record.environment.get("digest")
+    why = fact.why if fact is not None and fact.why else "no Python ran"
+    note = f"{why}: its programs are all that was compared"
     if not programs:
-        note = "no Python ran, and its programs are not recorded: nothing could be compared"
-    return Surroundings("running", environ, None, tuple(differing), notes=(note,))
+        note = f"{why}, and its programs are not recorded: nothing could be compared"
+    compared = bool(programs)
+    return Surroundings("running", environ, None, tuple(differing), notes=(note,), compared=compared)
 
 
 def _activated(place: "Place", standing: Standing) -> dict[str, str]:
@@ -338,10 +348,11 @@ def _is_twin(place: "Place", path: str, before: Recorded) -> bool:
         return False
 
 
-def _imaged(place: "Place", record: RunRecord, _before: Recorded, folder: str, events: Sink) -> Surroundings:
+def _imaged(place: "Place", record: RunRecord, before: Recorded, folder: str, events: Sink) -> Surroundings:
     """The recorded image, by its digest."""
     image = mapping(value_of(record.environment, "image"))
     cwd = os.path.normpath(os.path.join(folder, str(value_of(record.code, "cwd") or ".")))
     container = compose(place, image, folder, cwd=cwd, events=events)
     note = f"in the image {container.reference}, by {container.program}; what is in it is not looked at"
-    return Surroundings("image", {}, container.words, (), notes=(note,), image=container.reference)
+    environ = {"SHELL": container.shell, **_code_paths(place, before, None, folder)}
+    return Surroundings("image", environ, container.words, (), notes=(note,), image=container.reference)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.base.errors import ConflictError
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, silent
 from fourfold.evidence.lineage import identity
-from fourfold.evidence.replaying.box import claim, remove
+from fourfold.evidence.replaying.box import REPLAYS
 from fourfold.evidence.replaying.replay import Changes, Replayed, Streams, replay
 from fourfold.evidence.shaking.apart import WHOLE
 from fourfold.evidence.shaking.apart import parts as parts_of
@@ -21,6 +21,7 @@ from fourfold.evidence.shaking.factors import Ground, Untried, Variation, chosen
 from fourfold.evidence.shaking.shaken import Changed, Factor, Outcome, Shaken
 from fourfold.formats.native.record import RunId
 from fourfold.runs.redact import redact
+from fourfold.runs.scratch import claim, drop, remove
 
 if TYPE_CHECKING:
     from fourfold.evidence.replaying.surroundings import Policy
@@ -104,7 +105,7 @@ def shake(
     """
     names = chosen(factors)
     repeats = max(1, repeats)
-    folder = claim(place)
+    folder = claim(place.make(REPLAYS))
     bench = _Bench(place, records, run, folder, policy=policy, remote=remote, events=events)
     events(PhaseStarted(_PHASE, total=1 + repeats + len(names), unit="replays"))
     try:
@@ -117,7 +118,7 @@ def shake(
         return bench.shaken(tried)
     finally:
         events(PhaseEnded(_PHASE))
-        remove(folder)
+        drop(folder)
 
 
 class _Bench:
