@@ -161,7 +161,7 @@ def test_whole_modules_are_read_without_their_classes(folder: Path) -> None:
 
 
 def test_damage_is_an_error_and_never_something_else(folder: Path) -> None:
-    for name in ("a.pt", "legacy.pt"):
+    for name in ("a.pt", "legacy.pt", "script.pt"):
         data = (folder / name).read_bytes()
         for end in range(0, len(data), 211):
             with pytest.raises((UnreadableContentError, ContentTooLargeError)):

@@ -8,6 +8,7 @@ crash, a hang and a lie about shapes are errors of that file. No format is known
 
 import atexit
 import contextlib
+import errno
 import json
 import mmap
 import os
@@ -238,6 +239,8 @@ class _Worker:
             self.end()
         paths = [path for path in sys.path if os.path.isabs(path)]
         try:
+            if not sys.executable:
+                raise FileNotFoundError(errno.ENOENT, "it is not known which Python runs this")
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, *paths],
                 stdin=subprocess.PIPE,

@@ -1,15 +1,16 @@
 """The process in which `confined` has files read: it waits for a file, forks, and its copy reads and answers.
 
-A copy a file, so that what one file broke does not reach the next; where there is no fork the process itself
-reads. Its memory, its time and the size of what it writes are bounded by the system where that can be done.
-Requests and answers are lines of JSON, numbers go to a file; an empty line says that it is alive, ``!CODE``
-that an answer is whole. Nothing here is loaded by the process that asks.
+A copy a file, so that what one file broke does not reach the next; where a fork is not to be trusted the
+process itself reads. Its memory, its time and the size of what it writes are bounded by the system where that
+can be done. Requests and answers are lines of JSON, numbers go to a file; an empty line says that it is alive,
+``!CODE`` that an answer is whole. Nothing here is loaded by the process that asks.
 """
 
 import contextlib
 import json
 import os
 import select
+import sys
 from importlib import import_module
 from typing import Any, BinaryIO, NoReturn
 
@@ -35,6 +36,8 @@ _PROCESSOR, _WRITTEN = 3600, 2 << 30
 _MEMORY = 16 << 30
 #: A longer name of a leaf is refused.
 _MAX_NAME = 1 << 16
+#: On macOS libraries of the system may refuse to go on in a copy.
+_FORKS = hasattr(os, "fork") and sys.platform != "darwin"
 #: What is imported before it forks, by the module that needs it; pyarrow asks for pandas by itself.
 _LIBRARIES = {
     "columns": ("pyarrow.compute", "pyarrow.parquet", "pyarrow.ipc", "pyarrow.orc", "pandas"),
@@ -59,14 +62,14 @@ def serve() -> None:
 
 def _next(requests: Any) -> bytes:
     """The next request; nothing where there is none any more."""
-    if hasattr(os, "fork") and not select.select([requests], [], [], IDLE)[0]:
+    if os.name != "nt" and not select.select([requests], [], [], IDLE)[0]:
         return b""
     return bytes(requests.readline())
 
 
 def _apart(request: dict[str, Any], answers: BinaryIO) -> int:
     """Answer in a copy of this process; how it ended, a signal as a negative number."""
-    if not hasattr(os, "fork"):
+    if not _FORKS:
         _answer(request, answers)
         return 0
     copy = os.fork()
