@@ -1,5 +1,6 @@
 """Whose fault it is: runs as values, put against each other in every way that could name the wrong one."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from fourfold.evidence.explaining.examine import Examiner
 from fourfold.evidence.explaining.explain import explain
 from fourfold.evidence.explaining.explanation import Explanation, apart, number
 from fourfold.evidence.explaining.lastgood import Noise
-from fourfold.evidence.explaining.pairing import pairs_of
+from fourfold.evidence.explaining.pairing import MOST, pairs_of
 from fourfold.evidence.lineage import Filled, Lineage, Step
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.fact import Fact, observed
@@ -127,6 +128,20 @@ def test_a_new_stage_is_the_cause_and_not_what_its_reader_reads_of_it() -> None:
     )
     assert names(told(parts, [first], [clean, second])) == ["stage clean"]
     assert names(told(parts, [clean, second], [first])) == ["stage clean"]
+
+
+def test_results_that_stand_on_a_thousand_runs_in_many_ways_are_paired_in_no_time() -> None:
+    parts = Parts()
+    record = step(parts, "grow", "0", {"state": "0", "best": "0"}, {"state": "1"}).record
+    steps: list[Step] = []
+    for at in range(1200):
+        makers = {"state": steps[-1].run, "best": steps[at // 2].run} if steps else {}
+        steps.append(Step(RunId(blake(str(at))), record, makers))
+    began = time.process_time()
+    found = pairs_of(Lineage(tuple(steps[:-1])), Lineage(tuple(steps)))
+    assert time.process_time() - began < 2.0
+    assert len(found) <= MOST
+    assert (steps[-2].run, steps[-1].run) in {pair.place for pair in found}
 
 
 # --- what follows from what -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from itertools import islice, product
 from typing import Any
 
 from fourfold.base.errors import FourfoldError
+from fourfold.base.fs.reading import read_file
 from fourfold.base.ids import DIR_SUFFIX, Oid, is_unsafe_path
 from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
@@ -83,9 +84,11 @@ class Folders:
         for place in sorted({"", *map(posixpath.dirname, inner)})[:_MOST_PLACES]:
             name = posixpath.join(place, _IGNORING)
             path = posixpath.join(folder, name)
+            if is_unsafe_path(path):
+                continue
             versions = self._codes.versions(record, prefix_of(record) + path)
-            with suppress(OSError), open(os.path.join(self._root, path), "rb") as file:
-                versions.append(file.read(_LARGEST))
+            with suppress(OSError, FourfoldError):
+                versions.append(read_file(os.path.join(self._root, path), _LARGEST))
             contents = dict.fromkeys(map(name_of, versions))
             found.append([*((name, md5) for md5 in contents), None])
         return found

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from fourfold.evidence.explaining.explanation import Cause, Result, listed
-from fourfold.evidence.explaining.pairing import Pair, Place, pairs_of
+from fourfold.evidence.explaining.pairing import MOST, Pair, Place, pairs_of
 from fourfold.evidence.lineage import Lineage, Step, identity
 from fourfold.evidence.parting import prefix_of, seed_parameter
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord
@@ -71,6 +71,10 @@ class Found:
         self._sides = a, b
         self._read = _read_by_any(a, b, part)
         self._runs = tuple({step.run for step in each.steps} for each in (a, b))
+        if len(self.pairs) >= MOST:
+            self.unknown.append(
+                f"too many runs stand behind these results: {MOST:,} pairs of them were compared"
+            )
         self._at: tuple[dict[str, list[Pair]], ...] = ({}, {})
         for pair in self.pairs:
             for side, run in enumerate(pair.place):

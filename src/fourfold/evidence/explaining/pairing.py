@@ -11,6 +11,8 @@ from fourfold.evidence.lineage import Lineage, Step
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.words import short
 
+#: More pairs are not made: a result may stand on thousands of runs that stand on each other.
+MOST = 2000
 #: The two runs of a pair; "" where a side has none.
 Place = tuple[str, str]
 
@@ -53,15 +55,14 @@ def pairs_of(a: Lineage, b: Lineage) -> list[Pair]:
     names = tuple({name_of(step.record) for step in each.steps} for each in (a, b))
     found: dict[Place, Pair] = {}
     todo = [(a.last, b.last)]
-    while todo:
-        first, second = todo.pop()
+    for first, second in todo:  # grows: the nearest first
         pair = Pair(first, second)
-        if pair.place in found or not _is_alike(first, second, names):
+        if pair.place in found or len(found) >= MOST or not _is_alike(first, second, names):
             continue
         found[pair.place] = pair
         shared = first.made_by.keys() & second.made_by.keys()
         todo += [(sides[0][first.made_by[path]], sides[1][second.made_by[path]]) for path in sorted(shared)]
-    for pair in [*_by_name(a, b, found.values())]:
+    for pair in [*_by_name(a, b, found.values())] if len(found) < MOST else ():
         found.setdefault(pair.place, pair)
     order = {step.run: at for at, step in enumerate(b.steps)}
     before = {step.run: at for at, step in enumerate(a.steps)}
