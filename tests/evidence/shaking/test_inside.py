@@ -2,25 +2,21 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fourfold.evidence.shaking.factors import inject
+from fourfold.evidence.shaking.inside.begin import SIGN
+
 
 def told(folder: Path, name: str, code: str) -> Any:
     """What a program prints as JSON that finds one of them as its ``sitecustomize``."""
     place = folder / name
-    place.mkdir()
-    with resources.as_file(
-        resources.files("fourfold.evidence.shaking.inside").joinpath(f"{name}.py")
-    ) as path:
-        shutil.copyfile(path, place / "sitecustomize.py")
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "TZ": "UTC"}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": inject(str(place), name), "TZ": "UTC"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environ,
@@ -30,6 +26,7 @@ def told(folder: Path, name: str, code: str) -> Any:
         text=True,
     )
     assert done.stderr == ""
+    assert (place / SIGN).is_file()
     return json.loads(done.stdout)
 
 

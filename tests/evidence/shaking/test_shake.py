@@ -180,6 +180,25 @@ def test_hashes_that_no_seed_fixes_are_a_factor_and_not_noise(tmp_path: Path) ->
     assert outcomes(found) == {"hash-seed": "changes"}
 
 
+def test_what_reached_no_process_of_python_is_not_tried_and_never_the_same(tmp_path: Path) -> None:
+    code = 'import json, os; json.dump(os.listdir("names"), open("out.json", "w"))'
+    found = Bench(tmp_path, code, PIPELINE.replace("python make.py", "python -I make.py")).shake(
+        "directory-order"
+    )
+    (order,) = found.factors
+    assert order.outcome == "not tried"
+    assert order.why.startswith("no process of Python was reached")
+    assert found.fragile == ()
+
+
+def test_how_far_a_factor_reaches_is_said_beside_what_is_the_same(tmp_path: Path) -> None:
+    found = Bench(tmp_path, STEADY).shake("directory-order")
+    assert outcomes(found) == {"directory-order": "same"}
+    line = next(line for line in lines(found) if line.startswith("directory-order"))
+    assert line.startswith("directory-order  same       folders are listed the other way around")
+    assert line.endswith("in processes of Python only")
+
+
 def test_what_the_run_fixes_by_its_own_profile_is_not_tried(tmp_path: Path) -> None:
     pipeline = PIPELINE.replace("{seed: 1}", "{seed: 1, determinism: strict}")
     found = Bench(tmp_path, STEADY, pipeline).shake("hash-seed", "threads")
@@ -215,6 +234,10 @@ def test_the_clock_is_shifted_by_faketime_where_that_is_installed(tmp_path: Path
     found = variation("clock", ground(tmp_path, PATH=str(program.parent)))
     assert isinstance(found, Variation)
     assert (found.words, found.python) == ((str(program), "-f", "+34578000"), "")
+    program.write_text("#!/bin/sh\nexit 1\n")
+    broken = variation("clock", ground(tmp_path, PATH=str(program.parent)))
+    assert isinstance(broken, Variation)
+    assert broken.python
     without = variation("clock", ground(tmp_path, PATH=str(tmp_path)))
     assert isinstance(without, Variation)
     assert "there is no faketime" in without.how

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import UsageError, from_os_error
+from fourfold.evidence.shaking.inside.begin import SIGN
 from fourfold.formats.native.record import RunRecord
 from fourfold.runs import randomness, sites
 from fourfold.runs.changes import mapping, value_of
@@ -187,7 +188,9 @@ def _locale(ground: Ground) -> Variation | Untried:
     for name in _LOCALES:
         if _plainly(name) in here and _plainly(name) != _plainly(now):
             return Variation(f"LC_ALL is {name}, not {now}", {"LC_ALL": name})
-    return Untried("the machine has one locale only")
+    return Untried(
+        "no other locale is known in its container" if ground.contained else "there is one locale only"
+    )
 
 
 def _locales(ground: Ground) -> set[str]:
@@ -229,18 +232,21 @@ def _threads(ground: Ground) -> Variation | Untried:
 
 def _directory_order(ground: Ground) -> Variation | Untried:
     return Variation(
-        "processes of Python list folders the other way around (os.listdir, os.scandir); others do not",
+        "folders are listed the other way around (os.listdir, os.scandir), in processes of Python only",
         python=_injected(ground, "order"),
     )
 
 
 def _clock(ground: Ground) -> Variation | Untried:
     program = None if ground.contained else sites.which("faketime", ground.environ)
-    if program is not None:
-        return Variation("faketime: four hundred days ahead", words=(program, "-f", _AHEAD))
+    words = (program or "", "-f", _AHEAD)
+    if program is not None and _works(words, ground):
+        return Variation(
+            "four hundred days ahead (faketime), but for programs that are linked statically", words=words
+        )
     return Variation(
-        "four hundred days ahead for time and datetime in processes of Python; there is no faketime, and "
-        "libraries in C and other programs have the real time",
+        "four hundred days ahead, in processes of Python only (time, datetime); libraries in C and other "
+        "programs have the real time, for there is no faketime",
         python=_injected(ground, "clock"),
     )
 
@@ -264,13 +270,20 @@ def _network(ground: Ground) -> Variation | Untried:
         return Untried("there is no unshare")
     for options in _WITHOUT_NETWORK:
         words = (program, *options)
-        with suppress(OSError, subprocess.SubprocessError):
-            done = subprocess.run(
-                [*words, "true"], env=dict(ground.environ), capture_output=True, timeout=_SECONDS, check=False
-            )
-            if done.returncode == 0:
-                return Variation("no network, and no loopback", words=words)
+        if _works(words, ground):
+            root = "; the user seems to be root" if "--map-root-user" in options else ""
+            return Variation(f"no network, and no loopback{root}", words=words)
     return Untried("the kernel gives no network of its own to processes of this user")
+
+
+def _works(words: Sequence[str], ground: Ground) -> bool:
+    """Whether a program that goes before a command starts one."""
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            [*words, "true"], env=dict(ground.environ), capture_output=True, timeout=_SECONDS, check=False
+        )
+        return done.returncode == 0
+    return False
 
 
 #: By name, in the order in which they are tried.
@@ -290,12 +303,32 @@ FACTORS: Mapping[str, Maker] = {
 
 def _injected(ground: Ground, name: str) -> str:
     """A folder with a ``sitecustomize.py`` of ours, where containers see it too."""
-    folder = os.path.join(ground.folder, name)
+    return inject(os.path.join(ground.folder, name), name)
+
+
+def inject(folder: str, name: str) -> str:
+    """Make a folder that, on ``PYTHONPATH``, varies something in processes of Python; its path.
+
+    Args:
+        folder: Where, absolute.
+        name: ``order`` or ``clock``: a module of `fourfold.evidence.shaking.inside`.
+
+    Raises:
+        FourfoldError: the file system refuses.
+    """
     _make(folder)
-    source = resources.files("fourfold.evidence.shaking.inside").joinpath(f"{name}.py")
-    with resources.as_file(source) as path:
-        shutil.copyfile(path, os.path.join(folder, "sitecustomize.py"))
+    for source, target in (("begin", "sitecustomize"), (name, "_fourfold_varied")):
+        file = resources.files("fourfold.evidence.shaking.inside").joinpath(f"{source}.py")
+        with resources.as_file(file) as path:
+            shutil.copyfile(path, os.path.join(folder, f"{target}.py"))
     return folder
+
+
+def unreached(varied: Variation) -> str:
+    """Why nothing was varied after all, although it was tried; "" where it was."""
+    if not varied.python or os.path.lexists(os.path.join(varied.python, SIGN)):
+        return ""
+    return "no process of Python was reached: none ran, or with -I, -E, -S or a PYTHONPATH of its own"
 
 
 def _make(folder: str) -> None:

@@ -17,7 +17,16 @@ from fourfold.evidence.replaying.box import REPLAYS
 from fourfold.evidence.replaying.replay import Changes, Replayed, Streams, replay
 from fourfold.evidence.shaking.apart import WHOLE
 from fourfold.evidence.shaking.apart import parts as parts_of
-from fourfold.evidence.shaking.factors import Ground, Untried, Variation, chosen, plain, prefix, variation
+from fourfold.evidence.shaking.factors import (
+    Ground,
+    Untried,
+    Variation,
+    chosen,
+    plain,
+    prefix,
+    unreached,
+    variation,
+)
 from fourfold.evidence.shaking.shaken import Changed, Factor, Outcome, Shaken
 from fourfold.formats.native.record import RunId
 from fourfold.runs.redact import redact
@@ -73,6 +82,7 @@ class _Tried(NamedTuple):
     varied: Variation
     seen: _Seen
     found: _Found
+    unreached: str = ""
 
 
 def shake(
@@ -193,7 +203,8 @@ class _Bench:
             return Factor(name, "not tried", "", varied.why, "", (), None)
         with self._replayed(varied, name) as replayed:
             seen = self._seen(replayed)
-            tried = _Tried(name, varied, seen, self._found(seen) if not seen.code else {})
+            found = self._found(seen) if not seen.code else {}
+            tried = _Tried(name, varied, seen, found, unreached(varied))
         self._advance()
         return tried
 
@@ -264,7 +275,10 @@ class _Bench:
             if fresh:
                 outputs.append(Changed(path, next(iter(fresh.values())), len(fresh)))
         if outputs:
-            return factor("changes", outputs=tuple(outputs))
+            why = f"outputs differ, and yet {tried.unreached}" if tried.unreached else ""
+            return factor("unclear" if why else "changes", why, tuple(outputs))
+        if tried.unreached:
+            return factor("not tried", tried.unreached)
         whole = sorted(path for path, parts in self._noise.items() if WHOLE in parts)
         if whole and len(whole) == len(self._base.names):
             return factor("unclear", "every output differs from replay to replay anyway")
@@ -277,8 +291,8 @@ class _Bench:
     def _failing(self, tried: _Tried) -> tuple[Outcome, str]:
         seen = tried.seen
         why = f"exit code {seen.code}"
-        if self._unsteady:
-            return "unclear", f"{why}; {self._unsteady}"
+        if self._unsteady or tried.unreached:
+            return "unclear", f"{why}; {self._unsteady or tried.unreached}"
         if tried.name == "clock" and tried.varied.python and seen.code in _CRASHED:
             return "not tried", f"the clock could not be shifted inside its processes: {why}"
         return "fails", why

@@ -7,7 +7,7 @@ from fourfold.formats.native.record import RunId
 
 #: *same*: every result that is the same each time is the same. *changes*: one is not. *fails*: it did not run
 #: to its end. *unclear*: what could tell differs from replay to replay anyway. *not tried*: nothing was
-#: varied.
+#: varied, or nothing that ran was reached by it: never *same*, which says that it has no effect.
 Outcome = Literal["same", "changes", "fails", "unclear", "not tried"]
 
 
@@ -108,11 +108,12 @@ def lines(shaken: Shaken) -> Iterator[str]:
         yield f"noise: {noise.path}: {noise.first}{_more(noise.parts)}"
     width = max((len(one.name) for one in shaken.factors), default=0)
     for one in shaken.factors:
-        yield f"{one.name:<{width}}  {one.outcome}" + (f": {one.why}" if one.why else "")
-        if one.said:
-            yield f"{'':<{width}}    {one.said}"
-        if one.outcome in {"changes", "fails", "unclear"}:
-            yield f"{'':<{width}}    {one.how}"
+        tried = one.outcome != "not tried"
+        # How it was varied stands beside every answer: some reach less far than their names say.
+        yield f"{one.name:<{width}}  {one.outcome:<9}  {one.how if tried else one.why}".rstrip()
+        for line in (one.why if tried else "", one.said):
+            if line:
+                yield f"{'':<{width}}    {line}"
         for changed in one.outputs:
             yield f"{'':<{width}}    {changed.path}: {changed.first}{_more(changed.parts)}"
 

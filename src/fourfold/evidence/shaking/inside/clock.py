@@ -7,8 +7,6 @@ alone.
 
 import datetime  # noqa: ICN001 - its names are replaced in it
 import importlib.machinery
-import os
-import sys
 import time
 
 TYPE_CHECKING = False
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 AHEAD = 400 * 86400 + 5 * 3600 + 17 * 60 + 23
 
 
-def shift() -> None:
+def begin() -> None:
     """Begin, in this process."""
     real, real_ns = time.time, time.time_ns
     time.time = lambda: real() + AHEAD
@@ -120,12 +118,3 @@ def _made(name: str, old: type, methods: "dict[str, Any]") -> type:
     # Extensions compare its size with that of the old one: no instance has more than that had.
     own = {"__module__": "datetime", "__qualname__": name, "__slots__": ()}
     return _kin(old)(name, (old,), {**own, **members})  # type: ignore[no-any-return]
-
-
-if __name__ == "sitecustomize":
-    shift()
-    _here = os.path.dirname(__file__)
-    sys.path[:] = [_entry for _entry in sys.path if _entry != _here]
-    sys.path_importer_cache.pop(_here, None)
-    del sys.modules["sitecustomize"]
-    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401

@@ -4,7 +4,6 @@
 """
 
 import os
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Reversed:
         self._entries = iter(())
 
 
-def reverse() -> None:
+def begin() -> None:
     """Begin, in this process."""
     scandir, listdir = os.scandir, os.listdir  # type: Lister, Lister
 
@@ -58,12 +57,3 @@ def reverse() -> None:
         for old, new in ((scandir, scandir_reversed), (listdir, listdir_reversed)):
             if old in known:
                 known.add(new)
-
-
-if __name__ == "sitecustomize":
-    reverse()
-    _here = os.path.dirname(__file__)
-    sys.path[:] = [_entry for _entry in sys.path if _entry != _here]
-    sys.path_importer_cache.pop(_here, None)
-    del sys.modules["sitecustomize"]
-    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
