@@ -261,6 +261,9 @@ def test_that_no_margin_no_metric_and_no_run_are_refused_before_anything_runs(pr
     assert other.code == 255
     assert "f1" in other.stderr
     assert project.run("verify", "nowhere", check=False).code == 255
+    # The margin of the code was declared of another metric.
+    other = project.run("verify", "seeded", "--metric", "seeded.json:f1", check=False)
+    assert (other.code, "needs a margin" in other.stderr) == (255, True)
 
 
 def test_that_a_library_that_was_changed_is_named_and_so_is_what_it_changed(project: Sandbox) -> None:

@@ -1,10 +1,29 @@
-"""What commands on evidence ask alike: how a run is named, and which environment a replay may have."""
+"""What commands on evidence ask alike: which run, in which environment a replay is, and where it stays."""
 
 import argparse
+
+from fourfold.cli.options import completes
 
 #: What a run may be called on the command line (`fourfold.evidence.naming`).
 RUN = "a run: its id's beginning, a stage (<stage>~1 for the one before), a revision or <revision>:<stage>"
 POLICIES = ("auto", "running", "lock", "image")
+
+
+def run_argument(parser: argparse.ArgumentParser) -> None:
+    """Define the run that a command is about, or the archive that has it (`fourfold.cli.subject`)."""
+    completes(parser.add_argument("run", metavar="<run>", help=f"{RUN}; or the file of an archive"), "none")
+
+
+def folder_options(parser: argparse.ArgumentParser, into: str, keep: str) -> None:
+    """Define ``--into`` and ``--keep``, which leave the directory of a replay there.
+
+    Args:
+        parser: Of the command.
+        into: What the first does.
+        keep: What the second does.
+    """
+    completes(parser.add_argument("--into", metavar="<dir>", help=into), "dir")
+    parser.add_argument("--keep", action="store_true", help=keep)
 
 
 def environment_option(parser: argparse.ArgumentParser) -> argparse.Action:

@@ -1,16 +1,20 @@
 """How verdicts are reached: levels, what is named first, equivalence of a metric, and documents."""
 
 import json
+import pickle
 import random
 from pathlib import Path
 
 import pytest
 
+from fourfold.base.clock import SYSTEM
+from fourfold.evidence.replaying.originals import Originals
+from fourfold.evidence.replaying.replay import Pair
 from fourfold.evidence.states import MetricAmbiguousError, MetricNotFoundError
 from fourfold.evidence.verifying import equivalence
 from fourfold.evidence.verifying.declaring import BadTermsError, Declared, parse_terms
 from fourfold.evidence.verifying.equivalence import MarginMissingError, check_margin, described, judge
-from fourfold.evidence.verifying.matching import Matched, first_byte, match_numbers, weakest
+from fourfold.evidence.verifying.matching import Matched, first_byte, match, match_numbers, weakest
 from fourfold.evidence.verifying.verdict import (
     LEVELS,
     Asked,
@@ -29,6 +33,7 @@ from fourfold.formats.likeness.reading import read_bytes
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.fact import observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times
+from fourfold.runs.place import Place
 from fourfold.runs.store import Records
 from tests.runs.recordmaking import records_in
 
@@ -138,6 +143,26 @@ def test_that_a_leaf_that_is_gone_or_of_another_shape_is_no_noise() -> None:
         assert said.level == "different"
 
 
+def test_that_numbers_of_another_type_are_no_noise_however_near_they_are() -> None:
+    contents = [read_bytes(pickle.dumps({"n": number}), "out.pkl") for number in (3, 3.0)]
+    found = Matched(output("out.pkl", "different"), compare(*contents))
+    assert found.differences[0].what == "kind"
+    assert match_numbers([found] * 3).level == "different"
+
+
+def test_that_an_output_that_did_not_come_out_then_and_does_now_is_different(tmp_path: Path) -> None:
+    (tmp_path / "plot.json").write_text("{}")
+    row = {"path": "plot.json", "role": "plot"}
+    pair = Pair(
+        "plot.json", "plot", row, {**row, "blake3": "1" * 64}, same=False, file=str(tmp_path / "plot.json")
+    )
+    place = Place(str(tmp_path), str(tmp_path), str(tmp_path), {}, SYSTEM, None, None)
+    records = records_in(tmp_path)
+    with Originals(place, records) as originals:
+        found = match(pair, records.get(keep(records, 1, 0.8)), originals)
+    assert (found.verdict.level, found.verdict.reason) == ("different", "it came out, and had not then")
+
+
 def test_that_bytes_in_a_format_that_nobody_reads_have_no_numbers() -> None:
     found = Matched(output("model.bin", "different", "other bytes"))
     assert match_numbers([found, found]).reason == "other bytes"
@@ -213,11 +238,20 @@ def test_that_a_difference_as_large_as_the_margin_is_never_settled_by_more_value
     assert (found.answer, found.needed) == ("inconclusive", None)
 
 
-def test_that_values_a_margin_apart_are_called_equivalent_no_more_often_than_alpha() -> None:
-    rng, trials, wrong = random.Random(1), 500, 0
+@pytest.mark.parametrize("count", [2, 5, 6, 8])
+@pytest.mark.parametrize("recorded", [1, 6])
+@pytest.mark.parametrize("spread", [0.001, 0.004])
+def test_that_values_a_margin_apart_are_called_equivalent_no_more_often_than_alpha(
+    count: int, recorded: int, spread: float
+) -> None:
+    rng, trials, wrong = random.Random(count + recorded), 400, 0
     for _ in range(trials):
-        wrong += judged([0.8], [rng.gauss(0.81, 0.004) for _ in range(8)]).answer == "equivalent"
+        # One recorded value is taken as it is: the claim is about that.
+        before = [0.8] if recorded == 1 else [rng.gauss(0.8, spread) for _ in range(recorded)]
+        after = [rng.gauss(0.81, spread) for _ in range(count)]
+        wrong += judged(before, after).answer == "equivalent"
     assert wrong / trials <= 0.05 + 3 * (0.05 * 0.95 / trials) ** 0.5
+    assert count >= 6 or not wrong, "so few certify nothing, whatever they say"
 
 
 def test_that_a_margin_is_declared_and_above_zero() -> None:
@@ -260,6 +294,22 @@ def test_that_runs_that_differ_in_their_seed_alone_are_what_a_metric_is_held_aga
     keep(records, 9, 0.5, stage="other")
     found = equivalence.comparable_runs(records, runs[0], records.get(runs[0]), "m.json:auc")
     assert set(found) == set(runs)
+
+
+def test_that_repeats_of_one_seed_are_no_sample_of_seeds(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    runs = [keep(records, 7, 0.8) for _ in range(6)]
+    record = records.get(runs[0])
+    assert len(equivalence.comparable_runs(records, runs[0], record, "m.json:auc")) == 6
+    assert equivalence.sample(records, runs[0], record, "m.json:auc") == []
+    keep(records, 8, 0.9)
+    assert sorted(equivalence.sample(records, runs[0], record, "m.json:auc")) == pytest.approx([0.8, 0.9])
+
+
+def test_that_runs_of_one_seed_that_draw_what_no_seed_reaches_are_a_sample(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    runs = [keep(records, 7, 0.8 + at / 1000) for at in range(6)]
+    assert len(equivalence.sample(records, runs[0], records.get(runs[0]), "m.json:auc")) == 6
 
 
 def test_that_a_metric_is_named_by_its_name_alone_where_that_is_clear(tmp_path: Path) -> None:

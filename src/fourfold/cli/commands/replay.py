@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import ConflictError, UsageError
 from fourfold.cli import runs
-from fourfold.cli.evidence import RUN, environment_option
-from fourfold.cli.options import completes
+from fourfold.cli.evidence import environment_option, folder_options, run_argument
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import write
 from fourfold.cli.session import Session
@@ -43,21 +42,12 @@ class NotEqualError(ConflictError):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
-    completes(
-        parser.add_argument(
-            "run",
-            metavar="<run>",
-            help=f"{RUN}; or the file of an archive",
-        ),
-        "none",
+    run_argument(parser)
+    folder_options(
+        parser,
+        "replay in this new directory, and leave it there",
+        "leave the directory of the replay there",
     )
-    completes(
-        parser.add_argument(
-            "--into", metavar="<dir>", help="replay in this new directory, and leave it there"
-        ),
-        "dir",
-    )
-    parser.add_argument("--keep", action="store_true", help="leave the directory of the replay there")
     environment_option(parser)
     parser.add_argument(
         "--pipeline", action="store_true", help="also what it stands on, in order, each fed by those before"

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fourfold.base.errors import FourfoldError
 from fourfold.cli import runs
-from fourfold.cli.evidence import RUN, environment_option
+from fourfold.cli.evidence import environment_option, folder_options, run_argument
 from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -35,14 +36,7 @@ _ULPS = 1_000_000
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
-    completes(
-        parser.add_argument(
-            "run",
-            metavar="<run>",
-            help=f"{RUN}; or the file of an archive",
-        ),
-        "none",
-    )
+    run_argument(parser)
     parser.add_argument(
         "--level",
         choices=LEVELS,
@@ -82,11 +76,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="vary one circumstance at a time too (time zone, threads, order of files); name what matters",
     )
-    completes(
-        parser.add_argument("--into", metavar="<dir>", help="leave the first replay in this new directory"),
-        "dir",
+    folder_options(
+        parser,
+        "leave the first replay in this new directory",
+        "leave the directory of the first replay there",
     )
-    parser.add_argument("--keep", action="store_true", help="leave the directory of the first replay there")
     parser.epilog = "Example: ff verify train --level canonical"
 
 
@@ -131,16 +125,25 @@ def _verified(args: argparse.Namespace, session: Session, about: Subject) -> Out
 
 def _terms(args: argparse.Namespace, said: Declared) -> Terms:
     """What is asked: by the command line, else by the code of the run."""
+    # A margin was declared of one metric, and says nothing of another one.
+    margin = said.margin if _is_same(args.metric, said.metric) else None
     return Terms(
         args.level or said.level or "bitwise",
         args.repeats if args.repeats is not None else said.repeats,
         args.seeds or said.seeds or FEWEST_PAIRS,
         args.metric or said.metric,
-        args.margin if args.margin is not None else said.margin,
+        args.margin if args.margin is not None else margin,
         policy=args.environment,
         unsafe=args.unsafe,
-        declared="code of the run" if args.margin is None and said.margin is not None else "when verified",
+        declared="code of the run" if args.margin is None and margin is not None else "when verified",
     )
+
+
+def _is_same(asked: str, said: str) -> bool:
+    """Whether two names, ``FILE:NAME`` or NAME, may mean one metric; "" means the only one."""
+    names = [name.rpartition(":")[::2] for name in (asked, said) if name]
+    files = {file for file, _ in names if file}
+    return len({name for _, name in names}) < 2 and len(files) < 2
 
 
 class _Teller:
@@ -169,12 +172,12 @@ class _Teller:
 def _shaken(
     args: argparse.Namespace, session: Session, place: "Place", records: "Records", name: "RunId"
 ) -> "Shaken | None":
-    from fourfold.evidence.shaking.shake import ShakeBaselineError, shake  # noqa: PLC0415 - few ask for it
+    from fourfold.evidence.shaking.shake import shake  # noqa: PLC0415 - few ask for it
 
     try:
         return shake(place, records, name, policy=args.environment, events=session.sink)
-    except ShakeBaselineError as error:
-        session.warn(f"nothing was shaken: {error.message}")
+    except FourfoldError as error:  # the verdict stands, and is not to be lost
+        session.warn(f"nothing was shaken: {error.message}", error.hint or "")
         return None
 
 
@@ -236,6 +239,11 @@ def _circumstances(found: Verdict, style: Style) -> Iterator[str]:
     if differs:
         more = f" and {len(differs) - _NAMED} more" if len(differs) > _NAMED else ""
         yield style.yellow(f"  environment differs: {', '.join(map(str, differs[:_NAMED]))}{more}")
+    if found.reached:
+        more = f" and {len(found.reached) - _NAMED} more" if len(found.reached) > _NAMED else ""
+        yield style.yellow(
+            f"  read of the workspace, although it ran apart: {', '.join(found.reached[:_NAMED])}{more}"
+        )
     for one in (*found.missing, *(f"{path}: code that the record left out" for path in found.left_out)):
         yield style.yellow(f"  not had: {one}")
 

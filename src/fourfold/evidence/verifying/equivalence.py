@@ -5,8 +5,8 @@ is, is stated with the verdict, and is the first of these that can be had:
 
 - ``recorded environment``: where the environment of now differs from the recorded one and that can be made
   (of its lock, or its image): the same seeds run in it; pairs by seed.
-- ``recorded runs``: six or more recorded runs of the same code, data, parameters and environment, which have
-  other seeds, or draw what no seed reaches; two samples.
+- ``recorded runs``: recorded runs of the same code, data, parameters and environment by six or more seeds,
+  one value a seed; or six or more of one seed, or none, that differ all the same; two samples.
 - ``recorded value``: the metric that the run recorded: whether runs of now have it, on average.
 
 The test is TOST (`statistics`): *equivalent* when it rejects that the difference is as large as the margin.
@@ -15,9 +15,10 @@ Six seeds are the fewest that certify anything.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import UsageError
+from fourfold.base.errors import FourfoldError, UsageError
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
 from fourfold.evidence.states import MetricAmbiguousError, key_of, one_metric
 from fourfold.evidence.statistics.inference import (
@@ -84,11 +85,29 @@ def comparable_runs(
     for summary in records.summaries():
         if summary.kind == "replay" or (summary.stage, summary.state) != (record.stage, "succeeded"):
             continue
-        other = record if summary.id == run else records.get(summary.id)
-        value = metrics_of(other, records.part).get(metric)
-        if value is not None and _key(summary.id, other, records) == wanted:
-            found[summary.id] = value
+        with suppress(FourfoldError):  # one that is damaged is none of them
+            other = record if summary.id == run else records.get(summary.id)
+            value = metrics_of(other, records.part).get(metric)
+            if value is not None and _key(summary.id, other, records) == wanted:
+                found[summary.id] = value
     return found
+
+
+def sample(records: "Records", run: "RunId", record: "RunRecord", metric: str) -> list[float]:
+    """What recorded runs like one had of a metric, as a sample: repeats of one value are no more than one.
+
+    Returns:
+        One value a seed: the mean of its runs. Where all have one seed, or none, those of all runs; nothing
+        where these are equal.
+    """
+    by_seed: dict[Any, list[float]] = {}
+    for name, value in comparable_runs(records, run, record, metric).items():
+        other = record if name == run else records.get(name)
+        by_seed.setdefault(repr(value_of(other.randomness, "seed")), []).append(value)
+    if len(by_seed) > 1:
+        return [math.fsum(values) / len(values) for values in by_seed.values()]
+    found = next(iter(by_seed.values()), [])
+    return found if len(set(found)) > 1 else []
 
 
 def _key(run: "RunId", record: "RunRecord", records: "Records") -> tuple[str, ...]:

@@ -65,6 +65,9 @@ def match(pair: "Pair", record: "RunRecord", originals: "Originals", *, unsafe: 
     if pair.file is None:
         first = First("", "missing", before[:12], "")
         return Matched(plain._replace(level="different", reason="nothing came out", first=first))
+    if not before and pair.same is False:
+        why = "it came out, and had not then"
+        return Matched(plain._replace(level="different", reason=why, first=First("", "new", "", after[:12])))
     if not before:
         why = "the record does not say what its bytes were"
         return Matched(plain._replace(level="not-comparable", reason=why))
@@ -165,7 +168,8 @@ def _judge(
     difference: Difference, then: Leaf | None, now: Sequence[Leaf], known: Tolerance | None
 ) -> _Judged:
     near = nearest(then, now) if then is not None and known is not None else None
-    if then is None or known is None or near is None:
+    # Another type is no noise, however near its numbers are.
+    if then is None or known is None or near is None or then[:2] != now[0][:2]:
         return _without_numbers(difference, then, now)
     apart, leaf = near
     measured, first = _measured(difference.name, apart, known), _first(difference.name, then, leaf, apart)

@@ -226,6 +226,7 @@ class Verdict(NamedTuple):
         left_out: What the run may have used of its code and no record keeps.
         noise: How a tolerance was had; None where none was needed.
         metric: The test of equivalence; None where there was none.
+        reached: Files of the workspace that replays read, although they ran apart from it.
         more: What others add, by name: what a shake found.
     """
 
@@ -241,6 +242,7 @@ class Verdict(NamedTuple):
     left_out: tuple[str, ...] = ()
     noise: Noise | None = None
     metric: MetricVerdict | None = None
+    reached: tuple[str, ...] = ()
     more: Mapping[str, Any] = {}
 
     @property
@@ -270,6 +272,7 @@ class Verdict(NamedTuple):
             "environment": dict(self.environment),
             "missing": list(self.missing),
             "leftOut": list(self.left_out),
+            "reached": list(self.reached),
             **self.more,
         }
         if self.noise is not None:

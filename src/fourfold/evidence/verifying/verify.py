@@ -163,6 +163,7 @@ class _Bench:
         )
         self._replays: list[Replayed] = []
         self._made: list[RunId] = []
+        self._reached: dict[str, None] = {}
         self._not_had = ""
         self._tried: list[Asked] = ["bitwise", "canonical"]
 
@@ -231,6 +232,7 @@ class _Bench:
             events=self._events,
         )
         self._made.append(replayed.run)
+        self._reached |= dict.fromkeys(replayed.reached)
         return replayed
 
     # -- a metric, by seeds --------------------------------------------------------------------------
@@ -270,9 +272,9 @@ class _Bench:
                 ]
             except EnvironmentDiffersError as error:
                 self._not_had = error.message
-        known = equivalence.comparable_runs(self._records, self._run, self._record, metric)
+        known = equivalence.sample(self._records, self._run, self._record, metric)
         if len(known) >= FEWEST_PAIRS:
-            return "recorded runs", list(known.values())
+            return "recorded runs", list(known)
         return "recorded value", [recorded]
 
     def _probe(self, seed: int | None, policy: "Policy") -> float | None:
@@ -318,6 +320,7 @@ class _Bench:
             first.left_out,
             noise,
             metric,
+            tuple(self._reached),
         )
 
 
