@@ -1,74 +1,38 @@
 """What made a metric move, on the command line: hybrids of two results, run or known from records."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import find_ff
+from tests.cli.scoring import PIPELINE, PREPARE, RAW, WORSE, begin, change, copied
 from tests.fixtures.sandbox import Sandbox, Tool
 
-PREPARE = """\
-rows = [line.split(",") for line in open("raw.csv").read().split()[1:]]
-rate = float(next(line for line in open("params.yaml") if line.startswith("rate")).split()[1])
-open("clean.csv", "w").write("\\n".join(str(float(x) * rate) for x, _ in rows))
-"""
 SCORE = """\
 import json, random
 rows = [float(line) for line in open("clean.csv").read().split()]
 json.dump({"auc": sum(rows) / len(rows) + random.random() / 1000}, open("metrics.json", "w"))
 """
-PIPELINE = """\
-stages:
-  prepare:
-    cmd: python prepare.py
-    deps: [prepare.py, raw.csv]
-    params: [rate]
-    outs: [clean.csv]
-    meta: {fourfold: {seed: seed}}
-  score:
-    cmd: python score.py
-    deps: [score.py, clean.csv]
-    metrics: [{metrics.json: {cache: false}}]
-    meta: {fourfold: {seed: seed}}
-"""
-RAW = "x,y\n0.8,1\n0.9,0\n1.0,1\n"
-PARAMS = "rate: 1.0\nseed: 1\n"
-
-
-def change(repo: Sandbox, tree: dict[str, str]) -> None:
-    """Change files, run the pipeline, commit."""
-    repo.gen(tree)
-    if "raw.csv" in tree:
-        repo.run("add", "-q", "raw.csv")
-    repo.run("repro", "-q", "-f")
-    repo.commit("a change")
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One commit, run."""
     folder = tmp_path_factory.mktemp("attribute")
-    repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
-    repo.git("init", "-q")
-    repo.run("init", "-q")
-    files = {"prepare.py": PREPARE, "score.py": SCORE, "params.yaml": PARAMS, "dvc.yaml": PIPELINE}
-    change(repo, {**files, "raw.csv": RAW})
+    begin(folder, SCORE)
     return folder
 
 
 @pytest.fixture
 def project(template: Path, tmp_path: Path, ff: Tool) -> Sandbox:
     """A copy of the template."""
-    shutil.copytree(template / "repo", tmp_path / "repo", symlinks=True)
-    return Sandbox(tmp_path / "repo", ff)
+    return copied(template, tmp_path, ff)
 
 
 ATTRIBUTE = ("attribute", "HEAD~1", "HEAD", "--metric", "auc")
 
 
 def test_each_thing_that_moved_has_its_share_and_the_second_time_nothing_is_run(project: Sandbox) -> None:
-    change(project, {"raw.csv": RAW.replace("1.0,1", "0.1,1"), "params.yaml": "rate: 1.01\nseed: 1\n"})
+    change(project, {"raw.csv": WORSE, "params.yaml": "rate: 1.01\nseed: 1\n"}, force=True)
     workspace = project.git("status", "--porcelain")
     found = project.run(*ATTRIBUTE, "--json").json()
     effects = {effect["factor"]: effect for effect in found["effects"]}
@@ -88,7 +52,7 @@ def test_each_thing_that_moved_has_its_share_and_the_second_time_nothing_is_run(
 
 @pytest.mark.slow
 def test_a_declared_seed_that_moved_is_named_and_nothing_else(project: Sandbox) -> None:
-    change(project, {"params.yaml": "rate: 1.0\nseed: 2\n"})
+    change(project, {"params.yaml": "rate: 1.0\nseed: 2\n"}, force=True)
     found = project.run(*ATTRIBUTE, "--json").json()
     (effect,) = found["effects"]
     assert (effect["factor"], effect["share"]) == ("randomness", 1)
@@ -100,10 +64,11 @@ def test_threads_of_a_profile_and_data_that_moved_together_are_told_apart(projec
     threads = "import os\nmore = int(os.environ['OMP_NUM_THREADS']) / 10\n"
     score = threads + SCORE.replace("len(rows) +", "len(rows) + more +")
     pipeline = PIPELINE.replace("seed: seed}", "seed: seed, numerics: {threads: 1}}")
-    change(project, {"score.py": score, "dvc.yaml": pipeline})
+    change(project, {"score.py": score, "dvc.yaml": pipeline}, force=True)
     change(
         project,
         {"dvc.yaml": pipeline.replace("threads: 1", "threads: 3"), "raw.csv": RAW.replace("1.0,1", "1.6,1")},
+        force=True,
     )
     found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
     effects = {effect["factor"]: effect for effect in found["effects"]}
@@ -112,7 +77,7 @@ def test_threads_of_a_profile_and_data_that_moved_together_are_told_apart(projec
 
 
 def test_a_change_no_larger_than_other_seeds_make_is_noise(project: Sandbox) -> None:
-    change(project, {"params.yaml": "rate: 1.0001\nseed: 1\n"})
+    change(project, {"params.yaml": "rate: 1.0001\nseed: 1\n"}, force=True)
     found = project.run(*ATTRIBUTE, "--json").json()
     assert found["verdict"] == "noise"
     assert all(effect["share"] is None for effect in found["effects"])
@@ -120,7 +85,7 @@ def test_a_change_no_larger_than_other_seeds_make_is_noise(project: Sandbox) -> 
 
 
 def test_data_that_nobody_has_any_more_is_told_and_not_guessed(project: Sandbox) -> None:
-    change(project, {"raw.csv": RAW.replace("1.0,1", "0.1,1"), "prepare.py": "# another\nb = 1\n" + PREPARE})
+    change(project, {"raw.csv": WORSE, "prepare.py": "# another\nb = 1\n" + PREPARE}, force=True)
     md5 = project.git("show", "HEAD~1:raw.csv.dvc").split("md5: ")[1].split()[0]
     project.path.joinpath(f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}").unlink()
     found = project.run(*ATTRIBUTE, "--json").json()
@@ -128,8 +93,44 @@ def test_data_that_nobody_has_any_more_is_told_and_not_guessed(project: Sandbox)
 
 
 def test_a_result_without_the_metric_or_the_run_is_refused_in_a_line(project: Sandbox) -> None:
-    change(project, {"params.yaml": "rate: 2.0\nseed: 1\n"})
+    change(project, {"params.yaml": "rate: 2.0\nseed: 1\n"}, force=True)
     refused = project.run("attribute", "HEAD~1", "HEAD", "--metric", "loss", check=False)
     assert (refused.code, "no metric 'loss'" in refused.stderr) == (255, True)
     refused = project.run("attribute", "HEAD~1", "nowhere", "--metric", "auc", check=False)
     assert (refused.code, "nowhere" in refused.stderr) == (255, True)
+
+
+def test_what_the_listed_causes_do_not_explain_is_a_rest_and_no_share_of_theirs(project: Sandbox) -> None:
+    counting = PREPARE.replace("float(x) * rate", "float(x) * rate + long")
+    counting = counting.replace("rows =", "long = len(open('prepare.py').read()) / 1000\nrows =", 1)
+    change(project, {"prepare.py": counting})
+    change(
+        project,
+        {"prepare.py": "# nothing but a remark" + " at length" * 10 + "\n" + counting, "raw.csv": WORSE},
+    )
+    found = project.run(*ATTRIBUTE, "--json").json()
+    (effect,) = found["effects"]
+    assert (effect["factor"], found["partial"]) == ("data", True)
+    assert effect["effect"] == pytest.approx(-0.3, abs=0.001)
+    assert found["rest"] == pytest.approx(0.123, abs=0.001)
+    assert "rest  +0.12" in project.run(*ATTRIBUTE).stdout
+
+
+def test_effects_that_cancel_are_told_and_nothing_is_shared_out(project: Sandbox) -> None:
+    change(project, {"raw.csv": WORSE, "params.yaml": "rate: 1.5\nseed: 1\n"})
+    found = project.run(*ATTRIBUTE, "--json").json()
+    assert found["verdict"] == "cancelled"
+    assert [effect["share"] for effect in found["effects"]] == [None, None]
+    assert not any(effect["noise"] for effect in found["effects"])
+    assert "effects stand against each other" in project.run(*ATTRIBUTE).stdout
+
+
+def test_noise_that_was_not_measured_is_not_taken_for_none(project: Sandbox) -> None:
+    change(project, {"raw.csv": WORSE})
+    found = project.run(*ATTRIBUTE, "--repeats", "1", "--json").json()
+    (effect,) = found["effects"]
+    assert (found["verdict"], effect["low"], effect["share"]) == ("unknown", None, None)
+    assert effect["effect"] == pytest.approx(-0.3)
+    found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
+    assert found["noise"]["of"] == "seeds"
+    assert len(set(found["noise"]["values"])) == 2, "a repeat with the same seed tells nothing of other seeds"

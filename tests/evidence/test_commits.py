@@ -1,5 +1,6 @@
 """Commits as states: whether the result of a run still holds where nobody ran it."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def state(repo: Sandbox, **changed: object) -> State:
     repo.commit("changed")
     place = find_place(str(repo.path), environ=repo.tool.env, clock=SYSTEM)
     assert place.git is not None
-    return Commits(place, records_of(place)).state(place.git.resolve("HEAD"), "go", "metrics.json:size")
+    with Commits(place, records_of(place)) as commits:
+        return commits.state(place.git.resolve("HEAD"), "go", "metrics.json:size")
 
 
 def test_a_result_holds_where_nothing_changed_that_was_read(repo: Sandbox) -> None:
@@ -61,6 +63,23 @@ def test_a_folder_of_data_in_git_that_changed_was_not_run(repo: Sandbox) -> None
     found = state(repo, **{"tables/a_csv": "1,2,3\n"})
     assert (found.metric, found.run) == (None, None)
     assert found.why.endswith("changed and 'go' was not run")
+
+
+def test_a_folder_of_which_git_never_had_all_is_not_said_to_have_changed(
+    repo: Sandbox, tmp_path: Path
+) -> None:
+    own = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    shutil.copytree(repo.path, own.path, symlinks=True, dirs_exist_ok=True)
+    own.git("checkout", "-q", "main")
+    own.gen({"tables/c.csv": "4\n", ".gitignore": "c.csv\n"})
+    own.run("repro", "-q", env={"FOURFOLD_TRACE": "off"})
+    own.commit("ran with a file that Git has not")
+    shutil.rmtree(own.path / ".dvc/fourfold/runs")
+    place = find_place(str(own.path), environ=own.tool.env, clock=SYSTEM)
+    assert place.git is not None
+    with Commits(place, records_of(place)) as commits:
+        found = commits.state(place.git.resolve("HEAD"), "go", "metrics.json:size")
+    assert (found.metric, found.why) == (9, "")
 
 
 def test_a_file_that_is_gone_from_such_a_folder_changed_it(repo: Sandbox) -> None:
@@ -88,7 +107,7 @@ def test_a_pipeline_of_a_thousand_stages_is_looked_at(tmp_path: Path, ff: Tool) 
     repo.commit()
     place = find_place(str(repo.path), environ=repo.tool.env, clock=SYSTEM)
     assert place.git is not None
-    commits = Commits(place, records_of(place))
-    seen = commits.look(place.git.resolve("HEAD"))
+    with Commits(place, records_of(place)) as commits:
+        seen = commits.look(place.git.resolve("HEAD"))
     last = next(owner for owner in seen.stages if owner.addressing == "s1199")
     assert [owner.addressing for owner in seen.upstream(last)] == [f"s{at}" for at in range(1200)]

@@ -6,11 +6,14 @@ commit when all that made it is as the commit has it: commands, parameters, sour
 Else the commit changed something and nobody ran it. Nothing is run here.
 """
 
+import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from fourfold.base.errors import FourfoldError, UnsupportedError
+from fourfold.base.ids import CommitId, is_tree
 from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
@@ -29,14 +32,14 @@ from fourfold.pipeline.moments import Moment
 from fourfold.pipeline.witness import entry_digest
 from fourfold.project.changes import lookup, plain
 from fourfold.project.outs import Owner
-from fourfold.project.revisions import Parsed, load_revision
+from fourfold.project.revisions import Parsed, load_from_git
 from fourfold.runs.changes import value_of
 from fourfold.runs.codetree import Outputs, is_written
+from fourfold.scm.browse import Browser
 from fourfold.scm.refs import is_full_id
-from fourfold.scm.worktree import FOLDER, listing
 
 if TYPE_CHECKING:
-    from fourfold.base.ids import CommitId
+    from fourfold.base.ids import Oid
     from fourfold.project.project import Project
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
@@ -49,7 +52,6 @@ _HELD = 64
 _HELD_BYTES = 64 << 20
 #: A folder of more files is not put together to be compared.
 _MOST_FILES = 5_000
-_BATCH = 200
 
 
 _Value = TypeVar("_Value")
@@ -61,8 +63,24 @@ class NoHistoryHereError(UnsupportedError):
     code = "no-history-here"
 
 
+class Line(NamedTuple):
+    """The commits from one to another.
+
+    Attributes:
+        commits: Along first parents, the oldest first.
+        merged: The other parents of those of them that are merges.
+        beside: How many commits came in by merges, and are not on the line.
+    """
+
+    commits: tuple[CommitId, ...]
+    merged: Mapping[CommitId, tuple[CommitId, ...]]
+    beside: int
+
+
 class Commits:
     """Commits of one project, looked at one after the other; what they share is read once.
+
+    A context manager: one process of Git stays as long as it is open.
 
     Args:
         place: Of the project.
@@ -73,13 +91,14 @@ class Commits:
     """
 
     def __init__(self, place: "Place", records: "Records") -> None:
-        self._project, self._git = _repository(place)
-        self._place = place
+        self._project, git = _repository(place)
+        self._git = Browser(git)
         self._records = records
         self._parsed: Parsed = {}
         self._contents: dict[str, bytes] = {}
         self._size = 0
         self._sums: dict[str, str] = {}
+        self._whole: set[tuple[str, str]] = set()
         self._known: dict[RunId, RunRecord | None] = {}
         self._entries = {
             one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"
@@ -89,12 +108,29 @@ class Commits:
         root, top = self._project.root, self._git.root
         self._prefix = "" if root == top else os.path.relpath(root, top).replace(os.sep, "/") + "/"
 
-    def line(self, good: str, bad: str) -> "tuple[CommitId, ...] | None":
-        """The commits from one to another along first parents, oldest first; None where one does not lead."""
-        commits = self._git.history(bad, LONGEST)
-        if good not in commits:
-            return None
-        return tuple(reversed(commits[: commits.index(self._git.resolve(good)) + 1]))
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._git.close()
+
+    def line(self, good: CommitId, bad: CommitId) -> Line | None:
+        """The commits from one to another; None where first parents do not lead from the second there."""
+        parents = self._git.between(good, bad, LONGEST)
+        found = [bad]
+        while found[-1] != good:
+            above = parents.get(found[-1])
+            if not above:
+                return None
+            found.append(above[0])
+        merged = {commit: parents[commit][1:] for commit in found[:-1] if len(parents[commit]) > 1}
+        return Line(tuple(reversed(found)), merged, len(parents) - len(found) + 1)
+
+    def base(self, one: CommitId, other: CommitId) -> CommitId | None:
+        """The commit where two lines part; None where there is none."""
+        return self._git.merge_base(one, other)
 
     def stages_with(self, commit: str, metric: str) -> dict[str, tuple[str, ...]]:
         """The metrics of the stages of a commit, if one of them is meant by a name; else nothing."""
@@ -111,34 +147,40 @@ class Commits:
         wanted = {name for names in found.values() for name in names}
         return found if metric in wanted or any(name.partition(":")[2] == metric for name in wanted) else {}
 
-    def state(self, commit: "CommitId", stage: str, metric: str) -> State:
-        """A commit as a state.
+    def state(self, commit: CommitId, stage: str, metric: str) -> State:
+        """A commit as a state; what of it cannot be understood is why it has no value.
 
         Raises:
-            FourfoldError: Git has not all of it.
+            FourfoldError: Git has not the commit itself.
         """
         title = self._git.commit(commit).message.partition("\n")[0]
-        name = commit[:8]
+        nothing = State(commit[:8], commit, None, title, None, None)
         try:
-            seen = self.look(commit)
+            return self._state(nothing, self.look(commit), stage, metric)
         except FourfoldError as error:
-            return State(name, commit, None, title, None, None, error.message)
+            return nothing._replace(why=error.message)
+
+    def _state(self, nothing: State, seen: "Seen", stage: str, metric: str) -> State:
         owner = next((owner for owner in seen.stages if owner.addressing == stage), None)
         if owner is None:
-            return State(name, commit, None, title, None, None, f"has no stage '{stage}'")
-        run = seen.runs.get(stage)
+            return nothing._replace(why=f"has no stage '{stage}'")
         upstream = [each for each in seen.upstream(owner) if each.is_stage]
         stale = next((why for each in upstream if (why := self._stale(seen, each))), "")
         if stale:
-            return State(name, commit, None, title, self._tree_key(seen), None, stale)
+            return nothing._replace(key=self._tree_key(seen), why=stale)
         lineage = self._lineage(seen, upstream)
+        run = seen.runs.get(stage)
         record = self._record(run) if run else None
         value = metrics_of(record, self._records.part).get(metric) if record else None
         if value is None:
             value = self._in_files(seen, [metric.partition(":")[0]]).get(metric)
+        why = ""
+        if value is not None and not math.isfinite(value):
+            value, why = None, f"{metric} is {value} there, which is no number to compare"
+        elif value is None:
+            why = f"its {'run' if record else 'lock file'} has no {metric}"
         key = key_of(lineage, self._records.part) if lineage else self._locked_key(seen, upstream)
-        why = "" if value is not None else f"its lock file names no result with {metric}"
-        return State(name, commit, run if record else None, title, key, value, why)
+        return nothing._replace(run=run if record else None, key=key, metric=value, why=why)
 
     # -- what a commit has ------------------------------------------------------------------------------
 
@@ -149,8 +191,11 @@ class Commits:
             FourfoldError: a file of its pipeline cannot be understood, or Git has not all of it.
         """
         if commit not in self._seen:
-            tracking = load_revision(self._project, commit, parsed=self._parsed)
-            seen = Seen(commit, Moment(self._project, tracking), self._files(commit))
+            project = self._project
+            tracking = load_from_git(
+                self._git, commit, project.root, parsed=self._parsed, config=project.config
+            )
+            seen = Seen(commit, Moment(project, tracking, self._git), self._files(commit))
             seen.runs.update(self._runs(seen))
             _hold(self._seen, commit, seen)
         return self._seen[commit]
@@ -158,8 +203,7 @@ class Commits:
     def _files(self, commit: str) -> Mapping[str, str]:
         """Git's ids of the files of a commit, by path."""
         if commit not in self._listed:
-            found = listing(self._git, self._place.environ, commit)
-            _hold(self._listed, commit, {path: entry.oid for path, entry in found if entry.mode != FOLDER})
+            _hold(self._listed, commit, {entry.path: entry.oid for entry in self._git.ls_tree(commit)})
         return self._listed[commit]
 
     def _runs(self, seen: "Seen") -> Mapping[str, RunId]:
@@ -199,7 +243,8 @@ class Commits:
         oid = seen.files.get(path)
         if oid is None:
             return None
-        if oid not in self._contents:
+        data = self._contents.get(oid)
+        if data is None:
             data = self._git.read_many(seen.commit, [path]).get(path)
             if data is None:
                 return None
@@ -208,7 +253,7 @@ class Commits:
                 self._contents.clear()
                 self._size = len(data)
             self._contents[oid] = data
-        return self._contents[oid]
+        return data
 
     def _in_files(self, seen: "Seen", files: Iterable[str]) -> dict[str, float]:
         """The numbers of metric files, where they are what the lock file says."""
@@ -244,10 +289,7 @@ class Commits:
             path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root).replace(
                 os.sep, "/"
             )
-            now = seen.outputs.get(path) or self._sum(seen, path)
-            if now is None and not any(each.startswith(f"{self._prefix}{path}/") for each in read):
-                now = self._sum_of_folder(seen, path)
-            if now is not None and dep.oid is not None and now != dep.oid and not dep.legacy:
+            if dep.oid is not None and not dep.legacy and self._is_other(seen, path, dep.oid, record, read):
                 return f"'{path}' changed and '{owner.addressing}' was not run"
         moved = self._moved_params(seen, owner)
         if moved:
@@ -271,16 +313,42 @@ class Commits:
 
     def _had(self, record: RunRecord | None, path: str) -> bool:
         """Whether the commit that a run was made on has a file: what lay there untracked, no commit has."""
-        commit = value_of(record.code, "commit") if record is not None else None
+        commit = _commit_of(record)
         try:
-            return isinstance(commit, str) and is_full_id(commit) and path in self._files(commit)
+            return commit is not None and path in self._files(commit)
         except FourfoldError:
             return False
 
+    def _is_other(
+        self, seen: "Seen", path: str, oid: "Oid", record: RunRecord | None, read: Mapping[str, str | None]
+    ) -> bool:
+        """Whether a commit has something else at a path than a lock entry says; not where nobody knows."""
+        made = seen.outputs.get(path)
+        if made is not None or not is_tree(oid):
+            now = made or self._sum(seen, path)
+            return now is not None and now != oid
+        if any(each.startswith(f"{self._prefix}{path}/") for each in read):
+            return False  # what was read of it is compared file by file
+        now = self._sum_of_folder(seen.commit, path)
+        if now == oid:
+            self._whole.add((path, oid))
+        return now is not None and now != oid and self._was_whole(path, oid, record)
+
+    def _was_whole(self, path: str, oid: "Oid", record: RunRecord | None) -> bool:
+        """Whether Git once had all files of a folder: it may have had others, of which no commit tells."""
+        commit = _commit_of(record)
+        if (path, oid) not in self._whole and commit is not None:
+            try:
+                if self._sum_of_folder(commit, path) == oid:
+                    self._whole.add((path, oid))
+            except FourfoldError:
+                return False
+        return (path, oid) in self._whole
+
     def _sum(self, seen: "Seen", path: str) -> str | None:
-        """The MD5 of a file that Git has."""
-        oid = seen.files.get(self._prefix + path)
-        if oid is None:
+        """The MD5 of a file that Git has; None where it has none, or a link."""
+        oid = self._git.id_at(seen.commit, self._prefix + path)
+        if oid is None or self._prefix + path not in seen.files:
             return None
         if oid not in self._sums:
             data = self.content(seen, self._prefix + path)
@@ -289,19 +357,25 @@ class Commits:
             self._sums[oid] = name_of(data)
         return self._sums[oid]
 
-    def _sum_of_folder(self, seen: "Seen", path: str) -> str | None:
+    def _sum_of_folder(self, commit: str, path: str) -> str | None:
         """The MD5 of a folder whose files Git has, as DVC names it; None where that is not known."""
         above = f"{self._prefix}{path}/"
-        inner = {name: oid for name, oid in seen.files.items() if name.startswith(above)}
+        oid = self._git.id_at(commit, above[:-1])
+        if oid is None or oid in self._sums:
+            return self._sums.get(oid or "")
+        inner = {name: file for name, file in self._files(commit).items() if name.startswith(above)}
         if not inner or len(inner) > _MOST_FILES:
             return None
-        unknown = [name for name, oid in inner.items() if oid not in self._sums]
-        for at in range(0, len(unknown), _BATCH):
-            for name, data in self._git.read_many(seen.commit, unknown[at : at + _BATCH]).items():
-                self._sums[inner[name]] = name_of(data)
-        if not all(oid in self._sums for oid in inner.values()):
-            return None  # a submodule lies in it
-        return Tree.of((name.removeprefix(above), self._sums[oid]) for name, oid in inner.items()).oid
+        for name, file in inner.items():
+            if file not in self._sums:
+                data = self._git.read_many(commit, [name]).get(name)
+                if data is None:
+                    return None  # a submodule lies in it
+                self._sums[file] = name_of(data)
+        self._sums[oid] = Tree.of(
+            (name.removeprefix(above), self._sums[file]) for name, file in inner.items()
+        ).oid
+        return self._sums[oid]
 
     def _moved_params(self, seen: "Seen", owner: Owner) -> str:
         for file, values in (owner.params or {}).items():
@@ -404,6 +478,12 @@ def _repository(place: "Place") -> "tuple[Project, Git]":
             "there are no commits with pipelines here", hint="name runs instead: ff runs list"
         )
     return place.project, place.git
+
+
+def _commit_of(record: RunRecord | None) -> CommitId | None:
+    """The commit that a run was made on; None where no record tells."""
+    commit = value_of(record.code, "commit") if record is not None else None
+    return CommitId(commit) if isinstance(commit, str) and is_full_id(commit) else None
 
 
 def _hold(held: dict[str, _Value], commit: str, value: _Value) -> None:

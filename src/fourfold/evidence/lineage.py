@@ -118,7 +118,10 @@ class Makers:
         for summary in summaries:
             if summary.state != "succeeded" or summary.kind == "replay":
                 continue
-            record = self.record(summary.id)
+            try:
+                record = self.record(summary.id)
+            except FourfoldError:  # one that is damaged made nothing that anybody can tell
+                continue
             for row in rows_of(record, "outputs"):
                 if name := identity(row):
                     self._makers.setdefault((row["path"], name), []).append(summary.id)

@@ -97,12 +97,16 @@ class History(NamedTuple):
         metric: ``FILE:NAME``.
         states: The good one first, the bad one last.
         aside: Runs of the stage that stand in no commit, by the commit on which they were made.
+        merged: The other parents of commits that are merges, by these: what came with them is not looked at.
+        beside: How many commits came in by merges, and are none of the states.
     """
 
     stage: str
     metric: str
     states: tuple[State, ...]
     aside: Mapping[str, tuple[State, ...]] = {}
+    merged: Mapping["CommitId", tuple["CommitId", ...]] = {}
+    beside: int = 0
 
 
 def run_state(records: "Records", makers: Makers, run: RunId, metric: str) -> State:

@@ -21,6 +21,7 @@ from fourfold.project.stagefiles import pipeline_file
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
+    from fourfold.scm.git import Git
 
 WORKSPACE = "workspace"
 
@@ -57,13 +58,19 @@ class Values(NamedTuple):
 
 
 class Moment:
-    """What a project tracks at one moment, and the content of its files then."""
+    """What a project tracks at one moment, and the content of its files then.
 
-    def __init__(self, project: "Project", tracking: Tracking) -> None:
+    Args:
+        project: Whose.
+        tracking: What it tracks.
+        git: Reads files of revisions instead of the project's own.
+    """
+
+    def __init__(self, project: "Project", tracking: Tracking, git: "Git | None" = None) -> None:
         self._project = project
         self.tracking = tracking
         self._outs = {out.relpath: out for out in tracking.outs}
-        git = project.git
+        self._git = git = git or project.git
         self._prefix = ""
         if git is not None and project.root != git.root:
             self._prefix = os.path.relpath(project.root, git.root).replace(os.sep, "/") + "/"
@@ -93,7 +100,7 @@ class Moment:
         return self._from_git(os.path.relpath(path, self._project.root).replace(os.sep, "/"))
 
     def _from_git(self, path: str) -> bytes | None:
-        git = self._project.git
+        git = self._git
         if git is None or self._rev is None:
             return None
         return git.read_many(self._rev, [self._prefix + path]).get(self._prefix + path)
@@ -182,8 +189,8 @@ class Moment:
             return []
         below = [name for name in self._outs if name.startswith(path + "/")]
         names = [inner for name in below for inner in self.expand(name)]
-        if self._rev is not None and self._project.git is not None:
-            entries = self._project.git.ls_tree(self._rev, self._prefix + path)
+        if self._rev is not None and self._git is not None:
+            entries = self._git.ls_tree(self._rev, self._prefix + path)
             found = (entry.path[len(self._prefix) :] for entry in entries)
             names += [name for name in found if name.startswith(path + "/")]
         return sorted(set(names))

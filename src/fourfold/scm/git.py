@@ -295,14 +295,7 @@ class Git:
             UnknownRevisionError: there is no such commit.
         """
         commit = self._commit(rev)
-        data = self._run("reading a commit", "cat-file", "commit", commit)
-        header, _, message = data.decode("utf-8", "replace").partition("\n\n")
-        fields = [line.partition(" ") for line in header.split("\n")]
-        parents = tuple(CommitId(value) for name, _, value in fields if name == "parent")
-        found = {name: value for name, _, value in fields}
-        author = found.get("author", "").rpartition("> ")[0] + ">"
-        when = re.search(r"> (-?\d+)", found.get("committer", ""))
-        return Commit(CommitId(commit), parents, author, int(when[1]) if when else 0, message)
+        return parse_commit(commit, self._run("reading a commit", "cat-file", "commit", commit))
 
     def _commit(self, rev: str) -> CommitId:
         return CommitId(rev) if is_full_id(rev) else self.resolve(rev)
@@ -526,6 +519,17 @@ class Git:
             self._write(doing, "config", "--local", "--unset-all", name, fine=(0, 5))
         else:
             self._write(doing, "config", "--local", "--replace-all", name, value)
+
+
+def parse_commit(commit: CommitId, data: bytes) -> Commit:
+    """Read the raw object of a commit."""
+    header, _, message = data.decode("utf-8", "replace").partition("\n\n")
+    fields = [line.partition(" ") for line in header.split("\n")]
+    parents = tuple(CommitId(value) for name, _, value in fields if name == "parent")
+    found = {name: value for name, _, value in fields}
+    author = found.get("author", "").rpartition("> ")[0] + ">"
+    when = re.search(r"> (-?\d+)", found.get("committer", ""))
+    return Commit(commit, parents, author, int(when[1]) if when else 0, message)
 
 
 def _with_parents(path: str) -> Iterable[str]:

@@ -11,7 +11,7 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import (
     AuthError,
@@ -21,6 +21,9 @@ from fourfold.base.errors import (
     UnsupportedError,
     from_os_error,
 )
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 
 class GitNotInstalledError(UnsupportedError):
@@ -172,6 +175,27 @@ def run_git(
         if hasattr(os, "memfd_create") and hasattr(os, "posix_spawn"):
             return _spawn(command, env, data)
         return _portable(command, env, data)
+    except OSError as error:
+        raise from_os_error(error, "starting git") from error
+
+
+def start_git(where: Sequence[str], args: Sequence[str], env: Mapping[str, str]) -> "Popen[bytes]":
+    """Start a git command that answers as it is asked, by its standard input and output.
+
+    Args:
+        where: As in `run_git`.
+        args: Likewise.
+        env: Likewise.
+
+    Raises:
+        GitNotInstalledError: there is no git.
+        ExhaustedError, UnavailableError: the process cannot be started.
+    """
+    from subprocess import DEVNULL, PIPE, Popen  # noqa: PLC0415 - few look at so many commits
+
+    command = [git_command(env), *where, *_SAFE, *args]
+    try:
+        return Popen(command, env=dict(env), stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     except OSError as error:
         raise from_os_error(error, "starting git") from error
 

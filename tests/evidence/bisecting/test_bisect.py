@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from fourfold.base.clock import SystemClock
-from fourfold.evidence.bisecting.bisect import EndUnknownError, NothingToFindError, Probe, Probed, bisect
+from fourfold.evidence.bisecting.bisect import (
+    EndUnknownError,
+    NothingToFindError,
+    Probe,
+    Probed,
+    bisect,
+    scatter,
+)
 from fourfold.evidence.bisecting.history import states_of
 from fourfold.evidence.states import (
     History,
@@ -19,19 +26,21 @@ from fourfold.evidence.states import (
     one_metric,
 )
 from fourfold.formats.native.fact import observed
+from fourfold.formats.native.record import RunId
 from fourfold.runs.place import Place
 from tests.runs.recordmaking import keep, records_in
 
 
-def history(*values: float | None, keys: tuple[str, ...] = ()) -> History:
-    """States of these values; None for one that nobody ran."""
+def history(*values: float | None, keys: tuple[str, ...] = (), runs: tuple[str, ...] = ()) -> History:
+    """States of these values, each of a run of its own; None for one that nobody ran."""
     named = keys or tuple(map(str, range(len(values))))
+    made = runs or tuple(map(str, range(len(values))))
     return History(
         "score",
         "metrics.json:auc",
         tuple(
-            State(str(at), None, None, f"version {at}", Key(key, "", "", "", ""), value)
-            for at, (value, key) in enumerate(zip(values, named, strict=True))
+            State(str(at), None, RunId(run), f"version {at}", Key(key, "", "", "", ""), value)
+            for at, (value, key, run) in enumerate(zip(values, named, made, strict=True))
         ),
     )
 
@@ -107,7 +116,7 @@ def test_noise_is_met_with_repeated_probes_and_a_confidence() -> None:
             return Probed(drawn.gauss(0.8 if int(state.name) < first_bad else 0.7, 0.04))
 
         found = bisect(history(0.8, *[None] * 14, 0.7), probe, spread=0.04)
-        assert found.confidence >= 0.95
+        assert (found.confidence or 0.0) >= 0.95
         right += found.bad == first_bad
     assert right >= 36
 
@@ -150,3 +159,74 @@ def test_a_difference_no_larger_than_versions_scatter_is_noise() -> None:
     keys = ("a", "a", "a", "a", "b")
     assert bisect(history(0.90, 0.86, 0.88, 0.91, 0.85, keys=keys)).is_noise
     assert not bisect(history(0.90, 0.86, 0.88, 0.91, 0.50, keys=keys)).is_noise
+
+
+def test_how_sure_an_answer_is_is_told_where_versions_repeat_and_not_known_where_none_does() -> None:
+    assert bisect(history(0.9, 0.91, 0.6, 0.61)).confidence is None
+    assert bisect(history(0.9, 0.9, 0.6, 0.6, keys=("a", "a", "b", "b"))).confidence == 1.0
+    values = (0.9, 0.87, 0.88, 0.86, 0.9, 0.79, 0.7, 0.7)
+    found = bisect(history(*values, keys=(*"aaaa", *"bcde")))
+    assert found.bad == 5
+    assert 0.5 < (found.confidence or 0.0) < 1.0
+
+
+def test_one_run_that_many_commits_have_is_one_measurement() -> None:
+    once = bisect(history(0.9, 0.84, 0.7, keys=("a", "b", "c")), spread=0.05)
+    keys, runs = ("a", *["b"] * 6, "c"), ("1", *["2"] * 6, "3")
+    often = bisect(history(0.9, *[0.84] * 6, 0.7, keys=keys, runs=runs), spread=0.05)
+    assert often.confidence == pytest.approx(once.confidence)
+    assert (once.bad, often.bad) == (2, 7)
+    back = bisect(
+        history(0.9, 0.84, 0.8, 0.84, 0.7, keys=("a", "b", "x", "b", "c"), runs=tuple("12324")), spread=1.0
+    )
+    assert back.bad in {1, 2, 3, 4}
+
+
+def test_equal_values_of_a_version_without_records_are_no_repeats() -> None:
+    states = [state._replace(run=None) for state in history(0.9, 0.9, 0.6, keys=("a", "a", "b")).states]
+    assert scatter(history(0.9)._replace(states=tuple(states))) == (None, 0.0)
+
+
+def test_a_threshold_holds_where_values_scatter_too() -> None:
+    found = bisect(history(0.9, 0.85, 0.8, 0.75, 0.7), threshold=0.88, spread=0.01)
+    assert found.bad == 1
+    found = bisect(history(0.9, 0.85, 0.8, 0.75, 0.7), threshold=0.72, spread=0.01)
+    assert found.bad == 4
+
+
+def test_a_version_that_is_the_good_one_again_is_good_for_certain() -> None:
+    found = bisect(history(0.9, 0.6, 0.9, 0.6, 0.6, keys=("a", "b", "a", "b", "c")), spread=0.05)
+    assert (found.good, found.bad) == (2, 3)
+
+
+def test_a_version_that_cannot_be_probed_does_not_end_a_search_in_noise() -> None:
+    truth = [0.9, 0.9, 0.9, None, 0.6, 0.6, 0.6]
+    asked: list[int] = []
+    found = bisect(history(0.9, *[None] * 5, 0.6), probing(truth, asked), spread=0.02)
+    assert found.bad in {3, 4}
+    assert {2, 3, 4} <= set(asked)
+
+
+def test_no_more_is_run_where_the_whole_change_is_noise() -> None:
+    asked: list[int] = []
+    states = history(0.90, 0.86, 0.88, None, 0.85, keys=("a", "a", "a", "b", "c"))
+    assert bisect(states, probing([0.9] * 5, asked)).is_noise
+    assert asked == []
+
+
+def test_an_answer_is_right_as_often_as_it_is_said_to_be() -> None:
+    draw, trials, right, sure = random.Random(11), 600, 0, 0.0
+    for _ in range(trials):
+        first_bad = draw.randrange(1, 12)
+        values = [0.9, *(draw.gauss(0.9 if at < first_bad else 0.7, 0.1) for at in range(1, 12)), 0.7]
+        found = bisect(history(*values), spread=0.1)
+        right += found.bad == first_bad
+        sure += found.confidence or 0.0
+    assert right / trials == pytest.approx(sure / trials, abs=3 * (0.25 / trials) ** 0.5)
+
+
+def test_a_metric_that_is_no_number_is_on_neither_side() -> None:
+    found = bisect(history(0.9, float("nan"), 0.6))
+    assert (found.good, found.bad, found.skipped) == (0, 2, (1,))
+    with pytest.raises(EndUnknownError):
+        bisect(history(0.9, float("nan")))

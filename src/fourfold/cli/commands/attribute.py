@@ -12,7 +12,7 @@ from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
 from fourfold.evidence.attributing.attribute import Attribution, Effect, attribute, factors_of
-from fourfold.evidence.attributing.hybrids import Laboratory
+from fourfold.evidence.attributing.hybrids import Laboratory, Ways
 from fourfold.evidence.explaining.codechanges import Codes
 from fourfold.evidence.explaining.explain import explain
 from fourfold.evidence.explaining.explanation import number
@@ -59,16 +59,8 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     explained = explain(a, b, records.part, runs.code_listing(place, records.part), codes=codes)
     metric = _metric(b, records, args.metric)
     with open(os.devnull, "wb") as silence:
-        laboratory = Laboratory(
-            place,
-            records,
-            a,
-            b,
-            policy=args.environment,
-            streams=Streams(output=silence.fileno()),
-            events=session.sink,
-        )
-        with laboratory:
+        ways = Ways(args.environment, Streams(output=silence.fileno()), session.sink)
+        with Laboratory(place, records, a, b, ways) as laboratory:
             found = attribute(
                 laboratory, metric, factors_of(explained, a, b), repeats=args.repeats, base=a.last.run
             )
@@ -86,8 +78,9 @@ def _metric(lineage: Lineage, records: "Records", text: str) -> str:
 def _lines(found: Attribution, style: Style) -> Iterator[str]:
     change = _signed(found.change)
     yield f"{style.bold(found.metric)}  {number(found.before)} -> {number(found.after)}  ({change})"
-    if found.is_noise:
-        yield style.yellow("nothing but noise: repeats of the first result scatter as far")
+    told = _told(found)
+    if told:
+        yield style.yellow(told)
     table = [_row(found, effect) for effect in found.effects]
     head = ["", "effect", "share", f"{95} % interval", "what moved"]
     widths = [max(map(len, column)) for column in zip(head, *table, strict=True)]
@@ -96,6 +89,10 @@ def _lines(found: Attribution, style: Style) -> Iterator[str]:
         yield _aligned(row, widths)
     if found.interacts and found.interaction is not None:
         yield f"interaction  {_signed(found.interaction)}: the effects, each alone, do not add up"
+    if found.is_partial:
+        yield style.yellow(
+            f"rest  {_signed(found.rest)}: all of these together do not make the second result"
+        )
     yield style.dim(_noise(found))
     for problem in found.problems:
         yield style.yellow(f"not run: {problem}")
@@ -103,18 +100,33 @@ def _lines(found: Attribution, style: Style) -> Iterator[str]:
     yield style.dim(f"{made}, {found.free} answered by records")
 
 
+def _told(found: Attribution) -> str:
+    """What is to be said before effects are shown; "" where they speak for themselves."""
+    if found.verdict == "noise" and not found.noise.spread:
+        return "the metric did not move"
+    return {
+        "noise": "nothing but noise: repeats of the first result scatter as far",
+        "cancelled": "the whole change is no more than noise, but effects stand against each other",
+        "unknown": "how much of this is noise is not known: nothing was repeated",
+        "caused": "",
+    }[found.verdict]
+
+
 def _row(found: Attribution, effect: Effect) -> list[str]:
     names = ", ".join(effect.causes[:_NAMES])
     more = f" and {len(effect.causes) - _NAMES} more" if len(effect.causes) > _NAMES else ""
-    if effect.value is None or effect.low is None or effect.high is None:
+    if effect.value is None:
         return [effect.factor, "?", "?", "not known", names + more]
     share = found.share(effect)
-    noise = " noise" if effect.is_noise and found.noise.reach() else ""
+    interval = "not known"
+    if effect.low is not None and effect.high is not None:
+        noise = " noise" if effect.is_noise and found.noise.spread else ""
+        interval = f"{_signed(effect.low)} to {_signed(effect.high)}{noise}"
     return [
         effect.factor,
         _signed(effect.value),
         "-" if share is None else f"{share:.0%}",
-        f"{_signed(effect.low)} to {_signed(effect.high)}{noise}",
+        interval,
         names + more,
     ]
 

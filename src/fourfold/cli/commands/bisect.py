@@ -1,6 +1,7 @@
 """``ff bisect``: which version made a metric worse, from what is recorded; what nobody ran is run."""
 
 import argparse
+import math
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
 from fourfold.cli.session import Session
-from fourfold.evidence.bisecting.bisect import Found, bisect, scatter
+from fourfold.evidence.attributing.hybrids import Ways
+from fourfold.evidence.bisecting.bisect import CONFIDENCE, Found, bisect, scatter
 from fourfold.evidence.bisecting.history import states_of
+from fourfold.evidence.bisecting.merges import Merge, merge_of
 from fourfold.evidence.explaining.explanation import number, sides
 from fourfold.evidence.replaying.replay import Streams
 from fourfold.evidence.states import History, State
-from fourfold.runs.words import short
+from fourfold.runs.words import SHORT, short
 
 if TYPE_CHECKING:
     from fourfold.evidence.bisecting.subsets import Narrowed
@@ -64,21 +67,26 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     place, records = runs.opened(session)
     threshold = _threshold(args.threshold)
     history = states_of(place, records, args.good, args.bad or "HEAD", metric=args.metric, stage=args.stage)
+    if args.bad is None and place.git is not None and place.git.is_dirty():
+        session.warn("changes of the workspace that no commit has are not searched")
     with open(os.devnull, "wb") as silence:
-        streams = Streams(output=silence.fileno())
-        found = _search(args, session, place, records, history, threshold, streams)
+        ways = Ways(args.environment, Streams(output=silence.fileno()), session.sink)
+        found = _search(args, place, records, history, threshold, ways)
         inside = None
         if args.inside and not found.is_noise and found.last_good.run and found.first_bad.run:
-            inside = _narrow(args, session, place, records, found, streams)
+            inside = _narrow(place, records, found, ways)
     session.sink.rest()
     explained = None if found.is_noise else _explained(place, records, found)
+    merge = None if found.is_noise else merge_of(place, records, found)
     data = found.document()
     if explained is not None:
         causes = [cause.document() for cause in explained.suspects[:_CAUSES]]
         data["explanation"] = {"verdict": explained.verdict, "causes": causes}
+    if merge is not None:
+        data["merge"] = merge.document()
     if inside is not None:
         data["inside"] = inside.document()
-    return Outcome(data=data, text=_lines(found, explained, inside, session.style))
+    return Outcome(data=data, text=_lines(found, explained, merge, inside, session.style))
 
 
 def _explained(place: "Place", records: "Records", found: Found) -> "Explanation | None":
@@ -109,30 +117,23 @@ def _explained(place: "Place", records: "Records", found: Found) -> "Explanation
 
 def _search(
     args: argparse.Namespace,
-    session: Session,
     place: "Place",
     records: "Records",
     history: History,
     threshold: float | None,
-    streams: Streams,
+    ways: Ways,
 ) -> Found:
-    if args.dry or place.git is None or all(state.metric is not None for state in history.states):
+    if args.dry or place.git is None:
+        return bisect(history, threshold=threshold)
+    if not scatter(history)[0] and all(state.metric is not None for state in history.states):
         return bisect(history, threshold=threshold)
     from fourfold.evidence.bisecting.trials import Trials  # noqa: PLC0415 - records mostly answer
 
-    policy = args.environment
-    trials = Trials(place, records, history, policy=policy, streams=streams, events=session.sink)
-    return bisect(history, trials, threshold=threshold, spread=scatter(history)[0] or 0.0)
+    with Trials(place, records, history, ways) as trials:
+        return bisect(history, trials, threshold=threshold)
 
 
-def _narrow(
-    args: argparse.Namespace,
-    session: Session,
-    place: "Place",
-    records: "Records",
-    found: Found,
-    streams: Streams,
-) -> "Narrowed":
+def _narrow(place: "Place", records: "Records", found: Found, ways: Ways) -> "Narrowed":
     from fourfold.evidence.attributing.hybrids import Laboratory  # noqa: PLC0415 - as above
     from fourfold.evidence.bisecting.subsets import narrow  # noqa: PLC0415 - as above
     from fourfold.evidence.lineage import Makers  # noqa: PLC0415 - as above
@@ -140,10 +141,7 @@ def _narrow(
 
     makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(state.run) for state in (found.last_good, found.first_bad) if state.run)
-    laboratory = Laboratory(
-        place, records, a, b, policy=args.environment, streams=streams, events=session.sink
-    )
-    with laboratory:
+    with Laboratory(place, records, a, b, ways) as laboratory:
         return narrow(laboratory, found.history.metric, found.side, found.moved)
 
 
@@ -151,15 +149,20 @@ def _threshold(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise ThresholdError(
-            f"--threshold {text!r} is no number", hint="for example: --threshold 0.8"
-        ) from None
+        value = math.nan
+    if math.isnan(value):
+        raise ThresholdError(f"--threshold {text!r} is no number", hint="for example: --threshold 0.8")
+    return value
 
 
 def _lines(
-    found: Found, explained: "Explanation | None", inside: "Narrowed | None", style: Style
+    found: Found,
+    explained: "Explanation | None",
+    merge: Merge | None,
+    inside: "Narrowed | None",
+    style: Style,
 ) -> Iterator[str]:
     states = found.history.states
     worse = "below" if found.side.falls else "above"
@@ -169,6 +172,8 @@ def _lines(
     )
     known = f"{found.free} of {len(states)} versions recorded"
     yield style.dim(f"{known}, {_count(found.executed)}")
+    if found.history.merged:
+        yield style.dim(_merges(found.history))
     yield f"last good   {_state(found.last_good, style)}"
     for at in found.skipped:
         yield f"unknown     {_state(states[at], style)}  {style.yellow(states[at].why)}"
@@ -176,11 +181,13 @@ def _lines(
     if found.skipped:
         yield style.yellow("the first bad version is that one, or one of the unknown ones before it")
     if found.is_noise:
-        yield style.yellow("nothing but noise: the same version, measured again, moves as far")
+        scatters = f": they scatter by {number(found.spread)}" if found.spread is not None else ""
+        yield style.yellow(f"nothing but noise, as far as repeats of one version tell{scatters}")
     if found.flips:
         yield style.yellow(f"before, the metric crossed the threshold {found.flips} times")
-    if found.confidence < 1:
-        yield f"confidence  {found.confidence:.0%}"
+    yield from _confidence(found, style)
+    if merge is not None:
+        yield from _merge(merge, found, style)
     if found.moved:
         yield f"moved       {', '.join(found.moved)}"
     for at, cause in enumerate(explained.suspects[:_CAUSES] if explained is not None else (), 1):
@@ -190,6 +197,43 @@ def _lines(
         yield from _inside(inside, style)
     if found.last_good.run and found.first_bad.run:
         yield style.dim(f"see why: ff explain {found.last_good.run[:12]} {found.first_bad.run[:12]}")
+
+
+def _merges(history: History) -> str:
+    merges, beside = len(history.merged), history.beside
+    return (
+        f"searched along first parents: {merges} {'merge' if merges == 1 else 'merges'} among them, and "
+        f"{beside} {'commit' if beside == 1 else 'commits'} of merged branches beside"
+    )
+
+
+def _confidence(found: Found, style: Style) -> Iterator[str]:
+    """How sure it is, where that is worth a line."""
+    if found.is_noise:
+        return
+    if found.confidence is None:
+        yield style.dim("noise       not known: no version was measured twice")
+    elif found.confidence < CONFIDENCE:
+        yield style.yellow(
+            f"confidence  {found.confidence:.0%} only: the metric scatters by {found.spread:.3g}"
+        )
+    elif found.confidence < 1:
+        yield f"confidence  {found.confidence:.0%}"
+
+
+def _merge(merge: Merge, found: Found, style: Style) -> Iterator[str]:
+    """What is to be said of a first bad version that is a merge."""
+    if merge.is_bad is False and merge.value is not None:
+        yield style.yellow(
+            f"it is a merge, and what it merged was good ({number(merge.value)}): it is the merge itself"
+        )
+        return
+    value = f" ({number(merge.value)})" if merge.value is not None else ""
+    told = "what it merged was bad already" if merge.is_bad else "of what it merged no result is known"
+    yield style.yellow(f"it is a merge, and {told}{value}")
+    if merge.base is not None:
+        ends = f"--good {merge.base[:SHORT]} --bad {merge.tip[:SHORT]}"
+        yield f"search it   ff bisect --metric {found.history.metric} {ends}"
 
 
 def _inside(inside: "Narrowed", style: Style) -> Iterator[str]:

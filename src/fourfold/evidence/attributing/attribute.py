@@ -1,15 +1,16 @@
 """Attribution: how much of the change of a metric each of the things that moved caused.
 
 At most three moved: all their combinations are measured, and each gets its Shapley value, which sum to the
-whole. More: each is measured alone in both directions, and what is left over is interaction. What repeats of
-the first result scatter is noise; an effect within it is called noise, and nothing is blamed for it. How a
-combination is run, or known without, is `hybrids`.
+whole. More: each is measured alone in both directions, and what is left over is interaction. Where all of
+them together do not make the second result of the first, there is a rest that they do not explain. What
+repeats of the first result scatter is noise; an effect within it is called noise, and nothing is blamed for
+it. How a combination is run, or known without, is `hybrids`.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.evidence.attributing.hybrids import Choice, Laboratory, Measured
@@ -25,7 +26,11 @@ from fourfold.formats.native.canonical import digest
 MOST_WHOLE = 3
 #: The intervals hold the effect in so many of a hundred cases.
 LEVEL = 0.95
-#: So many equal measurements, of the same seed and another one, say that nothing scatters.
+#: *caused*: it is more than noise, and shared out. *noise*: neither the whole nor any effect is more.
+#: *cancelled*: the whole is no more, and effects are, which stand against each other. *unknown*: nothing was
+#: repeated, so that nobody knows how much is noise.
+Verdict = Literal["caused", "noise", "cancelled", "unknown"]
+#: So many equal measurements say that nothing scatters.
 _STEADY = 3
 #: Numbers that should be equal are, when they differ by no more than so much of themselves.
 _EXACT = 1e-9
@@ -41,6 +46,7 @@ class NotMeasuredError(NotFoundError):
     """One of the two results has not the metric."""
 
     code = "metric-not-measured"
+    default_hint = "name a metric that both have, or run the pipeline of the one that lacks it"
 
 
 class Effect(NamedTuple):
@@ -49,7 +55,7 @@ class Effect(NamedTuple):
     Attributes:
         factor: A word of `parting.FACTORS`.
         value: How far it moved the metric; None where that could not be measured.
-        low: The interval of that, for the noise.
+        low: The interval of that, for the noise; None where the noise is not known.
         high: Its other end.
         causes: What moved, in words.
         why: Why it could not be measured.
@@ -81,11 +87,19 @@ class Noise(NamedTuple):
     repeats: tuple[float, ...]
     kind: str
 
-    def reach(self) -> float:
-        """Half an interval around the difference of two measurements."""
-        if not self.spread or len(self.repeats) < 2:
-            return 0.0
-        return t_quantile(0.5 + LEVEL / 2, len(self.repeats) - 1) * self.spread * math.sqrt(2)
+    def reach(self, weight: float = 2.0) -> float | None:
+        """Half an interval around a sum of measurements, that of a difference when nothing else is said.
+
+        Args:
+            weight: How many times the variance of one measurement the sum has.
+
+        Returns:
+            None where the noise is not known.
+        """
+        if self.spread is None:
+            return None
+        df = len(self.repeats) - 1
+        return t_quantile(0.5 + LEVEL / 2, df) * self.spread * math.sqrt(weight) if self.spread else 0.0
 
 
 class Attribution(NamedTuple):
@@ -101,6 +115,8 @@ class Attribution(NamedTuple):
         executed: Steps that were run.
         free: Steps that records answered.
         problems: Combinations that could not be run, and why.
+        whole: Whether all combinations were measured; else each thing alone.
+        rest: How far the second result is from all that moved put on the first: what none of it explains.
     """
 
     metric: str
@@ -112,6 +128,8 @@ class Attribution(NamedTuple):
     executed: int
     free: int
     problems: tuple[str, ...]
+    whole: bool = True
+    rest: float = 0.0
 
     @property
     def change(self) -> float:
@@ -119,20 +137,36 @@ class Attribution(NamedTuple):
         return self.after - self.before
 
     @property
-    def is_noise(self) -> bool:
-        """Whether the whole change is no more than noise."""
-        return abs(self.change) <= max(self.noise.reach(), _EXACT * max(abs(self.before), abs(self.after)))
+    def is_small(self) -> bool:
+        """Whether the whole change is no more than noise, or none: then there is nothing to share out."""
+        return abs(self.change) <= max(self.noise.reach() or 0.0, _rounding(self.before, self.after))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What can be said of the change, see `Verdict`."""
+        if self.is_small:
+            moved = any(effect.value is not None and not effect.is_noise for effect in self.effects)
+            return "cancelled" if (moved or self.is_partial) and self.noise.spread is not None else "noise"
+        return "unknown" if self.noise.spread is None else "caused"
 
     @property
     def interacts(self) -> bool:
-        """Whether effects do not add up, by more than noise."""
-        if self.interaction is None or self.is_noise:
+        """Whether effects do not add up, by more than noise; not where nobody knows."""
+        if self.interaction is None or self.verdict not in {"caused", "cancelled"}:
             return False
-        return abs(self.interaction) > max(self.noise.reach(), 0.05 * abs(self.change))
+        scale = max([abs(self.change), *(abs(effect.value or 0.0) for effect in self.effects)])
+        reach = self.noise.reach(left_over(len(self.effects), whole=self.whole)) or 0.0
+        return abs(self.interaction) > max(reach, 0.05 * scale)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something else did a part of it, more than noise."""
+        least = max(self.noise.reach() or 0.0, _rounding(self.before, self.after))
+        return self.noise.spread is not None and abs(self.rest) > least
 
     def share(self, effect: Effect) -> float | None:
-        """The share of the whole change; None where there is none to share."""
-        if effect.value is None or self.is_noise or not self.change:
+        """The share of the whole change, below zero where it worked against that; None where not known."""
+        if effect.value is None or self.is_small or self.noise.spread is None:
             return None
         return effect.value / self.change
 
@@ -143,7 +177,7 @@ class Attribution(NamedTuple):
             "before": self.before,
             "after": self.after,
             "change": self.change,
-            "verdict": "noise" if self.is_noise else "caused",
+            "verdict": self.verdict,
             "effects": [
                 {
                     "factor": effect.factor,
@@ -159,6 +193,8 @@ class Attribution(NamedTuple):
             ],
             "interaction": self.interaction,
             "interacts": self.interacts,
+            "rest": self.rest,
+            "partial": self.is_partial,
             "noise": {
                 "spread": self.noise.spread,
                 "values": list(self.noise.repeats),
@@ -225,14 +261,20 @@ def attribute(
     noise = bench.noise(repeats, other_seeds=not laboratory.moved_seed(), base=base)
     factors = list(moved)
     whole = len(factors) <= MOST_WHOLE
-    values, interaction = (shapley if whole else one_at_a_time)(bench.value, factors, before, after)
-    reach = noise.reach()
+    # All of these together: if that is not the second result, something else did a part.
+    together = bench.value(factors)
+    end = after if together is None else together
+    values, interaction = (shapley if whole else one_at_a_time)(bench.value, factors, before, end)
+    reach, least = noise.reach(), _rounding(before, after)
+    values = {
+        name: 0.0 if value is not None and abs(value) <= least else value for name, value in values.items()
+    }
     effects = [
         Effect(
             name,
             value,
-            None if value is None else value - reach,
-            None if value is None else value + reach,
+            None if value is None or reach is None else value - reach,
+            None if value is None or reach is None else value + reach,
             tuple(dict.fromkeys(cause.change.name for cause in moved[name])),
             "" if value is not None else "the combinations that would tell could not be run",
         )
@@ -249,7 +291,14 @@ def attribute(
         bench.executed,
         bench.free,
         tuple(dict.fromkeys(bench.problems)),
+        whole,
+        after - end,
     )
+
+
+def _rounding(*values: float) -> float:
+    """What numbers of this size may differ by and be equal."""
+    return _EXACT * max(map(abs, values))
 
 
 class _Bench:
@@ -287,22 +336,33 @@ class _Bench:
         return value
 
     def noise(self, repeats: int, *, other_seeds: bool, base: str) -> Noise:
-        """How far the first result scatters."""
+        """How far the first result scatters, by other seeds where these may differ, else by plain repeats."""
+        if other_seeds:
+            found = self._repeated(
+                repeats, lambda at: self._laboratory.measure(Choice(), seed=_seed(base, at))
+            )
+            if len(found) > 1 or repeats < 2:
+                return _noise(found, "seeds")
+        # Nobody can write another seed there, perhaps: the same one tells a part.
+        return _noise(
+            self._repeated(repeats, lambda at: self._laboratory.measure(Choice(), repeat=at)), "runs"
+        )
+
+    def _repeated(self, repeats: int, measure: Callable[[int], Measured]) -> list[float]:
         values = [self.must(Choice())]
         for at in range(1, repeats):
-            # The first repeat has the same seed: it tells what no seed reaches.
-            if other_seeds and at > 1:
-                measured = self._laboratory.measure(Choice(), seed=_seed(base, at))
-            else:
-                measured = self._laboratory.measure(Choice(), repeat=at)
-            value = self._take(measured)
+            value = self._take(measure(at))
             if value is None:
                 break
             values.append(value)
             if len(values) == _STEADY and len(set(values)) == 1:
                 break
-        spread = math.sqrt(variance(values)) if len(values) > 1 else None
-        return Noise(spread, tuple(values), "seeds" if other_seeds else "runs")
+        return values
+
+
+def _noise(values: Sequence[float], kind: str) -> Noise:
+    spread = math.sqrt(variance(values)) if len(values) > 1 else None
+    return Noise(spread, tuple(values), kind)
 
 
 def _seed(base: str, at: int) -> int:
@@ -310,6 +370,18 @@ def _seed(base: str, at: int) -> int:
 
 
 Value = Callable[[Iterable[str]], float | None]
+
+
+def left_over(count: int, *, whole: bool) -> float:
+    """How many times the variance of one measurement the interaction of so many things has.
+
+    Args:
+        count: How many moved.
+        whole: Whether all combinations were measured (`shapley`), or each thing alone (`one_at_a_time`).
+    """
+    if whole:  # the last, each alone, and the first so often that they sum to nothing
+        return 1.0 + count + (count - 1) ** 2
+    return 2.0 * (1.0 - count / 2.0) ** 2 + count / 2.0
 
 
 def shapley(

@@ -9,11 +9,11 @@ environment that is not to be had) is told and never guessed.
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from fourfold.base.errors import CorruptError, FourfoldError
+from fourfold.base.errors import CorruptError, FourfoldError, from_os_error
 from fourfold.base.events import Sink, silent
 from fourfold.evidence.lineage import Lineage, Step, identity, metrics_of
 from fourfold.evidence.parting import (
@@ -29,7 +29,7 @@ from fourfold.evidence.parting import (
 from fourfold.evidence.replaying.box import REPLAYS, is_same
 from fourfold.evidence.replaying.originals import Originals
 from fourfold.evidence.replaying.recipe import Changes, Sources
-from fourfold.evidence.replaying.replay import Replayed, Streams, replay
+from fourfold.evidence.replaying.replay import QUIET, Replayed, Streams, replay
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs import coderestore
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
-_QUIET = Streams()
 _AS_THEY_ARE: Mapping[str, Mapping[str, Any]] = {}
 #: Which of two results something is taken from.
 Side = Literal["a", "b"]
@@ -53,6 +52,23 @@ class HybridError(CorruptError):
     """A hybrid cannot be run: what one of the results stood on is not to be had."""
 
     code = "hybrid-not-runnable"
+
+
+class Ways(NamedTuple):
+    """How it is run what no record answers.
+
+    Attributes:
+        policy: Which environments may be taken.
+        streams: Where commands speak.
+        events: Hears of what cannot be had.
+    """
+
+    policy: "Policy" = "auto"
+    streams: Streams = QUIET
+    events: Sink = silent
+
+
+_USUAL = Ways()
 
 
 class Choice(NamedTuple):
@@ -158,27 +174,17 @@ class Laboratory:
         records: Theirs: what runs here is recorded there.
         a: The first result, with all that it stands on.
         b: The second.
-        policy: Which environments may be taken.
-        streams: Where commands speak.
-        events: Hears of what cannot be had.
+        ways: How things are run.
     """
 
     def __init__(
-        self,
-        place: "Place",
-        records: "Records",
-        a: Lineage,
-        b: Lineage,
-        *,
-        policy: "Policy" = "auto",
-        streams: Streams = _QUIET,
-        events: Sink = silent,
+        self, place: "Place", records: "Records", a: Lineage, b: Lineage, ways: Ways = _USUAL
     ) -> None:
         self._place, self._records = place, records
         self._sides: dict[Side, Lineage] = {"a": a, "b": b}
-        self._policy, self._streams, self._events = policy, streams, events
+        self._ways = ways
         self._stack = ExitStack()
-        self._originals = Originals(place, records, events=events)
+        self._originals = Originals(place, records, events=ways.events)
         self._scratch = claim(place.make(REPLAYS))
         self._memo: dict[str, _Done] = {}
         self._files: dict[RunId, Mapping[str, str | None]] = {}
@@ -186,6 +192,7 @@ class Laboratory:
         # Of folders of ours, which rules of the project hide.
         self._contents = Contents(place._replace(project=None))
         self._rooms = 0
+        self._put: set[str] = set()
         self._reads: dict[RunId, Reads] = {}
         self._known: dict[str, list[tuple[RunId, RunRecord]]] | None = None
 
@@ -231,6 +238,9 @@ class Laboratory:
                 done = self._step(self._spec(step, choice, {**inputs, **made}, seed), repeat)
             except FourfoldError as error:
                 return Measured({}, executed, free, f"{choice.told()}: {error.message}")
+            except OSError as error:
+                why = from_os_error(error, f"running '{step.record.stage}'").message
+                return Measured({}, executed, free, f"{choice.told()}: {why}")
             made |= done.outputs
             metrics |= done.metrics
             executed += done.executed
@@ -272,7 +282,15 @@ class Laboratory:
         else:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.rename(source, target)
+            self._put.add(target)
         return row
+
+    def drop(self, row: Row) -> None:
+        """Have what was put no more: what it was for is measured."""
+        target = self._store(identity(row))
+        if target in self._put:  # else a step made the same
+            self._put.remove(target)
+            remove(target)
 
     # -- what a step is -----------------------------------------------------------------------------------
 
@@ -368,7 +386,9 @@ class Laboratory:
         if self._known is None:
             self._known = {}
             for summary in self._records.summaries():
-                if summary.state == "succeeded":
+                if summary.state != "succeeded":
+                    continue
+                with suppress(FourfoldError):  # one that is damaged answers nothing, and stops nobody
                     record = self._records.get(summary.id)
                     if not mapping(value_of(record.trace, "replay")).get("varied"):
                         self._known.setdefault(record.stage, []).append((summary.id, record))
@@ -396,7 +416,11 @@ class Laboratory:
             and profile_of(record) == profile_of(spec.sides["randomness"])
             and value_of(record.randomness, "seed") == spec.seed
             and _values(reads.parameters, seeds) == _values(spec.parameters, seeds)
-            and all(oid == spec.files.get(path) for path, oid in reads.code.items())
+            and all(
+                # Two files that nobody could name are one only in one run.
+                oid == spec.files.get(path) and (oid is not None or other.run == spec.step.run)
+                for path, oid in reads.code.items()
+            )
             and reads.data.keys() == spec.inputs.keys()
             and all(
                 _same(row, wanted[path]) if path in wanted else self._is_there(spec, path, row)
@@ -434,12 +458,12 @@ class Laboratory:
             self._place,
             self._records,
             spec.step.run,
-            policy=self._policy,
+            policy=self._ways.policy,
             sources=sources,
             changes=Changes(seed=spec.seed if spec.seed != own else None),
             given=self._given(spec),
-            streams=self._streams,
-            events=self._events,
+            streams=self._ways.streams,
+            events=self._ways.events,
         ) as replayed:
             if replayed.record.outcome.state != "succeeded":
                 code = replayed.record.outcome.code

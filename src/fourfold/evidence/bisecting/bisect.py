@@ -3,11 +3,12 @@
 What records know is taken from them, all of it: so it is seen when a metric crossed its threshold more than
 once. Only versions between the last good one and the first bad one that nobody ran are probed, by halves; a
 version that cannot be probed is passed over, and said. Where the metric is noise in part, versions are probed
-again until the answer is likely enough. Which versions there are is `history`; how one is run is `hybrids`.
+again until the answer is likely enough; where nothing may be run, it is told how likely the answer is. Which
+versions there are is `history`; how one is run is `trials`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.evidence.states import History, Key, State
 from fourfold.evidence.statistics.distributions import t_quantile
 from fourfold.evidence.statistics.inference import variance
-from fourfold.evidence.statistics.sequential import NoisySearch
+from fourfold.evidence.statistics.sequential import NoisySearch, normal_log_ratio
 from fourfold.formats.native.record import RunId
 
 #: A noisy search ends when it is so sure, or has probed so often.
@@ -40,7 +41,7 @@ class Probed(NamedTuple):
     Attributes:
         value: The metric; None when the version cannot be run.
         why: Why not.
-        free: Whether a record answered, and nothing was run.
+        free: Whether nothing was run: a record answered, or it cannot be run.
     """
 
     value: float | None
@@ -80,7 +81,8 @@ class Found(NamedTuple):
         executed: How many probes ran something.
         free: How many versions were known without.
         flips: How often the metric crossed the threshold before the last good version.
-        confidence: How sure it is; 1 where nothing is noise.
+        confidence: How likely the first bad version is the one, where all else that moves the metric is
+            noise; 1 where versions that repeat are equal, None where none repeats: then nobody knows.
         spread: Standard deviation of the metric among versions that are one; None where none repeat.
         reach: Half an interval around the difference of two measurements, for that spread.
     """
@@ -93,7 +95,7 @@ class Found(NamedTuple):
     executed: int
     free: int
     flips: int
-    confidence: float = 1.0
+    confidence: float | None = None
     spread: float | None = None
     reach: float = 0.0
 
@@ -142,13 +144,19 @@ class Found(NamedTuple):
             "confidence": self.confidence,
             "spread": self.spread,
             "versions": len(self.history.states),
+            "merges": len(self.history.merged),
+            "beside": self.history.beside,
             "executed": self.executed,
             "free": self.free,
         }
 
 
 def bisect(
-    history: History, probe: Probe | None = None, *, threshold: float | None = None, spread: float = 0.0
+    history: History,
+    probe: Probe | None = None,
+    *,
+    threshold: float | None = None,
+    spread: float | None = None,
 ) -> Found:
     """Find the first bad version.
 
@@ -156,7 +164,8 @@ def bisect(
         history: The versions, the good one first.
         probe: Runs a version that no record knows; None to run nothing.
         threshold: Where bad begins; None for half way between the good version and the bad one.
-        spread: Standard deviation of one measurement; 0 where the same version gives the same value.
+        spread: Standard deviation of one measurement; 0 where the same version gives the same value, None
+            where it is that of versions that repeat.
 
     Raises:
         EndUnknownError: the metric of one of the ends cannot be had.
@@ -164,9 +173,9 @@ def bisect(
     """
     search = _Search(history, probe)
     side = search.side(threshold)
-    if spread > 0.0 and probe is not None:
-        return search.noisy(side, spread)
-    return search.exact(side)
+    if spread is None:
+        spread = scatter(history)[0]
+    return search.noisy(side, spread) if spread else search.exact(side, None if spread is None else 1.0)
 
 
 class _Search:
@@ -176,7 +185,10 @@ class _Search:
         self._history = history
         self._probe = probe
         self._states = list(history.states)
-        self._values: list[float | None] = [state.metric for state in history.states]
+        self._values: list[float | None] = [
+            value if value is not None and math.isfinite(value) else None
+            for value in (state.metric for state in history.states)
+        ]
         self._executed = 0
         self._tried: set[int] = set()
         self._share()
@@ -200,8 +212,8 @@ class _Search:
             )
         return side
 
-    def exact(self, side: Side) -> Found:
-        """Where the same version always gives the same value."""
+    def exact(self, side: Side, confidence: float | None) -> Found:
+        """Where the same version always gives the same value, as far as anybody knows."""
         while True:
             good, bad, unknown = self._open(side)
             candidates = [at for at in unknown if at not in self._tried]
@@ -209,30 +221,60 @@ class _Search:
                 break
             middle = (good + bad) / 2
             self._ask(min(candidates, key=lambda at: abs(at - middle)))
-        return self._found(side, good, bad, tuple(unknown))
+        return self._found(side, good, bad, tuple(unknown), confidence)
 
     def noisy(self, side: Side, spread: float) -> Found:
-        """Where values scatter: a recorded one is one measurement, and more are made where it is close."""
+        """Where values scatter: each run is one measurement, and more are made where it is close."""
+        groups = self._groups()
         ends = [value for value in (self._values[0], self._values[-1]) if value is not None]
-        search = NoisySearch(len(self._states), good=ends[0], bad=ends[1], spread=spread)
-        for at, value in enumerate(self._values[1:-1], 1):
-            if value is not None:
-                search.tell_value(at, value)
+        if len(groups) < 2 or abs(ends[1] - ends[0]) <= scatter(self._history)[1]:
+            self._probe = None  # it is noise, and more of it tells nothing
+            return self.exact(side, None)
+        half = (ends[1] - ends[0]) / 2
+        good, bad = side.threshold - half, side.threshold + half
+        search = NoisySearch(len(groups), good=good, bad=bad, spread=spread)
+        places: dict[Key, list[int]] = {}
+        for at, group in enumerate(groups[1:-1], 1):
+            if (key := self._states[group[0]].key) is not None:
+                places.setdefault(key, []).append(at)
+        for key, value in measurements(self._history):
+            # A version that came back stands at several places, and is measured once all the same.
+            there = places.get(key, []) if key is not None else []
+            for at in there:
+                search.tell(at, normal_log_ratio(value, good, bad, spread) / len(there))
         failed: set[int] = set()
-        while not search.done(CONFIDENCE) and self._executed < MOST_PROBES:
-            doubtful = search.next()
-            if doubtful is None or doubtful in failed:
+        while self._probe is not None and self._executed < MOST_PROBES and not search.done(CONFIDENCE):
+            doubtful = search.next(failed)
+            if doubtful is None:
                 break
-            probed = self._run(doubtful)
-            if probed.value is None:
+            first = groups[doubtful][0]
+            probed = self._run(first).value
+            if probed is None or not math.isfinite(probed):
                 failed.add(doubtful)
                 continue
-            search.tell_value(doubtful, probed.value)
-            if self._values[doubtful] is None:
-                self._values[doubtful] = probed.value
+            search.tell_value(doubtful, probed)
+            if self._values[first] is None:
+                self._values[first] = probed
+                self._share()
         likely = search.best()
-        bad = max(likely.state, 1)
-        return self._found(side, bad - 1, bad, tuple(sorted(failed)), likely.confidence)
+        first_bad = groups[max(likely.state, 1)][0]
+        return self._found(side, first_bad - 1, first_bad, (), likely.confidence)
+
+    def _groups(self) -> list[list[int]]:
+        """Neighbours of one version, from the last that is the good one to the first that is the bad one."""
+        groups: list[list[int]] = []
+        for at, state in enumerate(self._states):
+            if groups and state.key is not None and self._states[groups[-1][0]].key == state.key:
+                groups[-1].append(at)
+            else:
+                groups.append([at])
+        keys = [self._states[group[0]].key for group in groups]
+        start = max(at for at, key in enumerate(keys) if at == 0 or (key is not None and key == keys[0]))
+        end = next(
+            (at for at in range(start + 1, len(keys)) if keys[at] is not None and keys[at] == keys[-1]),
+            len(keys) - 1,
+        )
+        return groups[start : end + 1]
 
     # -- inside -----------------------------------------------------------------------------------------
 
@@ -242,9 +284,11 @@ class _Search:
         value = self._values[at]
         if value is None:
             state = self._states[at]
+            hint = "run the pipeline at that version, or bring the records: ff pull"
+            if state.run is not None:
+                hint = "name a version that has a number there, or another metric"
             raise EndUnknownError(
-                f"{self._history.metric} of {state.name} is not known: {state.why}",
-                hint="run the pipeline at that version, or bring the records: ff pull",
+                f"{self._history.metric} of {state.name} is not known: {state.why}", hint=hint
             )
         return value
 
@@ -287,7 +331,7 @@ class _Search:
                 self._values[at] = known[state.key]
 
     def _found(
-        self, side: Side, good: int, bad: int, skipped: Sequence[int], confidence: float = 1.0
+        self, side: Side, good: int, bad: int, skipped: Sequence[int], confidence: float | None
     ) -> Found:
         states = [
             state._replace(metric=value) for state, value in zip(self._states, self._values, strict=True)
@@ -308,6 +352,21 @@ class _Search:
         )
 
 
+def measurements(history: History) -> Iterator[tuple[Key | None, float]]:
+    """What was measured, by version: each run once, however many commits have it.
+
+    Where no record tells which run a value is from, equal values of one version are one measurement.
+    """
+    seen: set[RunId | tuple[Key | None, float]] = set()
+    for state in (*history.states, *(each for aside in history.aside.values() for each in aside)):
+        if state.metric is None or not math.isfinite(state.metric):
+            continue
+        one = state.run or (state.key, state.metric)
+        if one not in seen:
+            seen.add(one)
+            yield state.key, state.metric
+
+
 def scatter(history: History) -> tuple[float | None, float]:
     """How far the metric of one version scatters, from versions that are there several times.
 
@@ -316,12 +375,9 @@ def scatter(history: History) -> tuple[float | None, float]:
         cases, around the difference of two measurements.
     """
     groups: dict[Key, list[float]] = {}
-    runs: set[RunId | None] = set()
-    for state in (*history.states, *(each for aside in history.aside.values() for each in aside)):
-        # One run that several commits have is one measurement.
-        if state.key is not None and state.metric is not None and not (state.run and state.run in runs):
-            groups.setdefault(state.key, []).append(state.metric)
-            runs.add(state.run)
+    for key, value in measurements(history):
+        if key is not None:
+            groups.setdefault(key, []).append(value)
     repeated = [values for values in groups.values() if len(values) > 1]
     free = sum(len(values) - 1 for values in repeated)
     if not free:

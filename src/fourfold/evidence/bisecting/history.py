@@ -1,8 +1,8 @@
 """History: the states between a good result and a bad one, in their order.
 
-Between two revisions: the commits, each with what its lock files say was run, and aside the runs that were
-made on them and stand in none. Between two runs: the runs of their stage, by time. Which is the first bad one
-is `bisect`.
+Between two revisions: the commits along first parents, each with what its lock files say was run, and aside
+the runs that were made on them and stand in none. Between two runs: the runs of their stage, by time. Which
+is the first bad one is `bisect`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from fourfold.evidence.lineage import Makers, metrics_of
 from fourfold.evidence.states import History, State, one_metric, run_state
 from fourfold.formats.native.record import RunId
 from fourfold.runs.changes import value_of
+from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
     from fourfold.base.ids import CommitId
@@ -41,16 +42,22 @@ def states_of(
         stage: Whose result; None for the one that has the metric.
 
     Raises:
-        UnknownRevisionError, RunNotFoundError: one of them is neither revision nor run.
-        NotBetweenError: they are not on one line.
+        RunNotFoundError: one of them is neither revision nor run.
+        NotBetweenError: they are one version, one is a run and one a revision, or they are not on one line.
         MetricNotFoundError, MetricAmbiguousError: the metric does not say which number is meant.
         FourfoldError: records or history cannot be read.
     """
-    ends = [_commit(place, text) for text in (good, bad)]
-    if all(ends):
-        first, last = (str(end) for end in ends)
-        return _between_commits(Commits(place, records), records, (first, last), (good, bad), metric, stage)
-    runs = [records.resolve(text) for text in (good, bad)]
+    first, last = (_commit(place, text) for text in (good, bad))
+    if first is not None and last is not None:
+        with Commits(place, records) as commits:
+            return _between_commits(commits, records, (first, last), (good, bad), metric, stage)
+    runs = [records.resolve(text) for text, commit in ((good, first), (bad, last)) if commit is None]
+    if len(runs) == 1:
+        one, other = (good, bad) if first is None else (bad, good)
+        raise NotBetweenError(
+            f"'{one}' is a run, and '{other}' a revision",
+            hint="name two revisions, or two runs of one stage: --good train~5 --bad train",
+        )
     return _between_runs(records, runs, (good, bad), metric, stage)
 
 
@@ -70,23 +77,52 @@ def _commit(place: "Place", text: str) -> "CommitId | None":
 def _between_commits(
     commits: Commits,
     records: "Records",
-    ends: tuple[str, str],
+    ends: "tuple[CommitId, CommitId]",
     texts: tuple[str, str],
     metric: str,
     stage: str | None,
 ) -> History:
-    line = commits.line(ends[0], ends[1])
+    _refuse_one(ends, texts)
+    line = commits.line(*ends)
     if line is None:
-        raise NotBetweenError(
-            f"'{texts[0]}' is not among the first parents of '{texts[1]}'",
-            hint="name two commits of one line of history: git log --first-parent --oneline",
-        )
+        raise _not_on_a_line(commits, ends, texts)
     known = commits.stages_with(ends[1], metric) or commits.stages_with(ends[0], metric)
     stage, name = one_metric(known, metric, stage)
-    states = tuple(commits.state(commit, stage, name) for commit in line)
+    states = tuple(commits.state(commit, stage, name) for commit in line.commits)
     named = {state.run for state in states}
-    aside = _aside(records, stage, name, {*line}, named)
-    return History(stage, name, states, aside)
+    aside = _aside(records, stage, name, {*line.commits}, named)
+    return History(stage, name, states, aside, line.merged, line.beside)
+
+
+def _refuse_one(ends: Sequence[str], texts: tuple[str, str]) -> None:
+    if ends[0] == ends[1]:
+        both = f"'{texts[0]}' and '{texts[1]}' are" if texts[0] != texts[1] else f"'{texts[0]}' twice is"
+        raise NotBetweenError(
+            f"{both} one version, {ends[0][:SHORT]}", hint="name an older one that was good: --good <version>"
+        )
+
+
+def _not_on_a_line(
+    commits: Commits, ends: "tuple[CommitId, CommitId]", texts: tuple[str, str]
+) -> NotBetweenError:
+    """Why first parents do not lead from the bad version to the good one."""
+    base = commits.base(*ends)
+    if base == ends[1]:
+        return NotBetweenError(
+            f"'{texts[0]}', which is to be good, is newer than '{texts[1]}', which is to be bad",
+            hint=f"the older one is --good: ff bisect --good {texts[1]} --bad {texts[0]}",
+        )
+    if base == ends[0]:
+        return NotBetweenError(
+            f"'{texts[0]}' came to '{texts[1]}' by a merge, or lies further back than is searched: "
+            "it is not among its first parents",
+            hint="name two commits of one line of history: git log --first-parent --oneline",
+        )
+    return NotBetweenError(
+        f"'{texts[0]}' is not among the first parents of '{texts[1]}': they are on two branches",
+        hint="name the commit where they part as the good one"
+        + (f", if it was: --good {base[:SHORT]}" if base is not None else ""),
+    )
 
 
 def _aside(
@@ -114,6 +150,7 @@ def _between_runs(
     metric: str,
     stage: str | None,
 ) -> History:
+    _refuse_one(ends, texts)
     makers = Makers(records)
     good, bad = (makers.record(run) for run in ends)
     if (good.stage, good.kind) != (bad.stage, bad.kind) or (stage is not None and stage != bad.stage):

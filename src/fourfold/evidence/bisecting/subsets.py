@@ -7,10 +7,11 @@ Hildebrandt 2002). It ends with files that make it bad together, and of which no
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from fourfold.base.errors import FourfoldError
+from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.evidence.attributing.hybrids import Choice, Laboratory, Measured
 from fourfold.evidence.bisecting.bisect import Side
 from fourfold.evidence.parting import FACTORS, Row
@@ -107,10 +108,16 @@ def _inside(laboratory: Laboratory, cost: _Cost, side: Side, found: Narrowed) ->
             continue
 
         def is_bad(chosen: Sequence[str], mixed: "_Mixed" = mixed) -> bool | None:
-            value = cost.take(laboratory.measure(Choice(), inputs={mixed.path: mixed.row(chosen)}))
+            try:
+                with mixed.row(chosen) as row:
+                    value = cost.take(laboratory.measure(Choice(), inputs={mixed.path: row}))
+            except FourfoldError as error:
+                cost.problems.append(error.message)
+                return None
             return None if value is None else side.is_bad(value)
 
-        if len(folders) > 1 and not is_bad(mixed.changed):
+        # Other data moved too, perhaps without being declared: this folder alone must make it bad.
+        if not is_bad(mixed.changed):
             continue
         files, whole = minimal(mixed.changed, is_bad)
         return found._replace(folder=mixed.path, files=tuple(files), changed=len(mixed.changed), whole=whole)
@@ -148,7 +155,7 @@ def minimal(
         if piece is not None:
             chosen, parts = piece, 2
             continue
-        rests = [[unit for unit in chosen if unit not in each] for each in pieces] if len(pieces) > 2 else []
+        rests = (_without(chosen, each) for each in (pieces if len(pieces) > 2 else ()))
         rest = next((each for each in rests if left > 0 and bad(each)), None)
         if rest is not None:
             chosen, parts = rest, max(parts - 1, 2)
@@ -157,6 +164,11 @@ def minimal(
             return chosen, left > 0
         parts = min(parts * 2, len(chosen))
     return chosen, len(chosen) == 1 or left > 0
+
+
+def _without(units: Sequence[str], some: Sequence[str]) -> list[str]:
+    gone = frozenset(some)
+    return [unit for unit in units if unit not in gone]
 
 
 class _Mixed:
@@ -177,18 +189,35 @@ class _Mixed:
             if name not in before or name not in after or not _alike(before[name], after[name])
         )
 
-    def row(self, chosen: Sequence[str]) -> Row:
-        """The folder where these files are the bad version's."""
+    @contextmanager
+    def row(self, chosen: Sequence[str]) -> Iterator[Row]:
+        """The folder where these files are the bad version's, as long as it is measured.
+
+        Raises:
+            FourfoldError: there can be no such folder: a file of one version is a folder of the other.
+        """
         folder = self._laboratory.room()
+        try:
+            self._fill(folder, chosen)
+        except OSError as error:
+            raise from_os_error(error, f"mixing two versions of {self.path}") from error
+        row = self._laboratory.put(self.path, folder)
+        try:
+            yield row
+        finally:
+            self._laboratory.drop(row)
+
+    def _fill(self, folder: str, chosen: Sequence[str]) -> None:
         shutil.copytree(self._old, folder, symlinks=True, dirs_exist_ok=True)
         for name in chosen:
-            target, source = os.path.join(folder, name), os.path.join(self._new, name)
+            target = os.path.join(folder, name)
             if os.path.lexists(target):
                 os.unlink(target)
+        for name in chosen:
+            target, source = os.path.join(folder, name), os.path.join(self._new, name)
             if os.path.lexists(source):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 shutil.copyfile(source, target)
-        return self._laboratory.put(self.path, folder)
 
 
 def _open(laboratory: Laboratory, path: str) -> _Mixed | None:

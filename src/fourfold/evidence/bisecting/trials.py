@@ -6,17 +6,17 @@ nobody declared, are those of the nearest version that was run.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from fourfold.base.errors import FourfoldError
-from fourfold.base.events import Sink, silent
-from fourfold.evidence.attributing.hybrids import Choice, Laboratory
-from fourfold.evidence.bisecting.bisect import Probed
+from fourfold.evidence.attributing.hybrids import Choice, Laboratory, Ways
+from fourfold.evidence.bisecting.bisect import Probed, measurements
 from fourfold.evidence.commits import Commits, Seen
 from fourfold.evidence.lineage import Lineage, Makers, Step
-from fourfold.evidence.replaying.replay import QUIET, Streams
-from fourfold.evidence.states import History, State
+from fourfold.evidence.states import History, Key, State
 from fourfold.formats.dvc.fields import Fault
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.native.fact import Fact, declared, observed
@@ -30,7 +30,6 @@ from fourfold.runs.store import Records
 from fourfold.runs.task import Declared
 
 if TYPE_CHECKING:
-    from fourfold.evidence.replaying.surroundings import Policy
     from fourfold.runs.place import Place
 
 
@@ -57,57 +56,46 @@ class Imagined(Records):
 
 
 class Trials:
-    """Runs versions of a history.
+    """Runs versions of a history; a context manager.
 
     Args:
         place: The user's.
         records: Theirs.
         history: Has the versions.
-        policy: Which environments may be taken.
-        streams: Where commands speak.
-        events: Hears of what cannot be had.
+        ways: How things are run.
     """
 
-    def __init__(
-        self,
-        place: "Place",
-        records: Records,
-        history: History,
-        *,
-        policy: "Policy" = "auto",
-        streams: Streams = QUIET,
-        events: Sink = silent,
-    ) -> None:
-        self._place, self._history = place, history
+    def __init__(self, place: "Place", records: Records, history: History, ways: Ways) -> None:
+        self._place, self._history, self._ways = place, history, ways
         self._records = Imagined(records)
-        self._policy, self._streams, self._events = policy, streams, events
         self._commits = Commits(place, records)
         self._makers = Makers(records)
-        self._tried: dict[str, int] = {}
+        # What the history has of a version was told of before the first trial.
+        self._tried: Counter[Key | str] = Counter(key for key, _ in measurements(history) if key is not None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._commits.__exit__(kind, error, trace)
 
     def __call__(self, state: State) -> Probed:
         """Run a version; asked again, again."""
-        if state.commit is None:
-            return Probed(None, "it is a run that did not measure this, and not run again")
+        if state.commit is None or (state.run is not None and state.metric is None):
+            why = state.why or "it is a run that did not measure this, and not run again"
+            return Probed(None, why, free=True)
         try:
             lineage = self._lineage(state)
         except FourfoldError as error:
-            return Probed(None, error.message)
+            return Probed(None, error.message, free=True)
         if lineage is None:
-            return Probed(None, "no version with a record of its stages is near")
-        again = self._tried.get(state.name, 0)
-        self._tried[state.name] = again + 1
-        laboratory = Laboratory(
-            self._place,
-            self._records,
-            lineage,
-            lineage,
-            policy=self._policy,
-            streams=self._streams,
-            events=self._events,
-        )
-        with laboratory:
-            measured = laboratory.measure(Choice(), repeat=again)
+            return Probed(None, "no version with a record of its stages is near", free=True)
+        version = state.key or state.name
+        with Laboratory(self._place, self._records, lineage, lineage, self._ways) as laboratory:
+            measured = laboratory.measure(Choice(), repeat=self._tried[version])
+        self._tried[version] += 1
         value = measured.metrics.get(self._history.metric)
         why = (
             measured.why.partition(": ")[2] if measured.why else f"it does not measure {self._history.metric}"

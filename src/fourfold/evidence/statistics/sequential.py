@@ -4,7 +4,7 @@ Pure: nothing is run here. Who probes is `bisect`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from fourfold.base.errors import UsageError
@@ -82,16 +82,19 @@ class NoisySearch:
         state = max(range(len(chances)), key=lambda at: (chances[at], -at))
         return Likely(state, chances[state])
 
-    def next(self) -> int | None:
+    def next(self, but: Collection[int] = ()) -> int | None:
         """The state to probe: that whose chance to be bad is nearest to a half; None when all is certain.
 
         Neither the first nor the last is ever given: they are known.
+
+        Args:
+            but: States that cannot be probed.
         """
         chances = self.posterior()
         found, nearest, reached = None, 0.5, 0.0
         for state in range(1, len(chances) - 1):
             reached += chances[state]
-            if abs(reached - 0.5) < nearest:
+            if abs(reached - 0.5) < nearest and state not in but:
                 found, nearest = state, abs(reached - 0.5)
         return found
 
