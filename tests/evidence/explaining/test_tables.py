@@ -479,3 +479,37 @@ def test_summaries_of_records_tell_rows_columns_empty_cells_and_labels() -> None
     assert told(found) == "lost 200 rows (20 %), new column new"
     assert [harm.kind for harm in harms(found)] == ["label", "nulls"]
     assert compare_summaries({}, {"columns": 7}, "t.csv") is None
+
+
+def test_what_the_beginning_of_a_table_says_is_told_as_that_and_is_no_harm() -> None:
+    def summary(lines: int, rows: int, ones: int, nulls: int) -> dict[str, Any]:
+        values = {"0": rows - ones, "1": ones}
+        columns = [{"name": "left", "kind": "integer", "nulls": nulls, "values": values}]
+        return {"format": "csv", "sample": {"rows": rows}, "lines": lines, "columns": columns}
+
+    found = compare_summaries(
+        summary(90_001, 4000, 100, 0), summary(95_001, 4000, 3900, 900), "t.csv", label="left"
+    )
+    assert found is not None
+    assert (found.rows, found.sample, found.columns) == ((90_000, 95_000), (4000, 4000), ())
+    assert harms(found) == []
+    assert told(found) == "gained 5,000 rows (5 %), of the first 4,000 rows left=1 are 98 %, 2 % before"
+    odd = compare_summaries(
+        {"sample": 7, "columns": [{"name": "left", "values": {"a": -1, "b": 10**400}}]}, {}, "t"
+    )
+    assert odd is None
+
+
+@pytest.mark.parametrize("count", [-5, 10**400, True, "7", None, 1.5])
+def test_counts_of_records_that_are_none_break_nothing(count: Any) -> None:
+    column = {"name": "left", "kind": "integer", "nulls": count, "values": {"0": count, "1": 5}}
+    odd = {"rows": count, "lines": count, "columns": [column]}
+    plain = {
+        "rows": 9,
+        "columns": [{"name": "left", "kind": "integer", "nulls": 1, "values": {"0": 4, "1": 5}}],
+    }
+    for one, other in ((odd, plain), (plain, odd), (odd, odd)):
+        found = compare_summaries(one, other, "t.csv", label="left")
+        assert found is not None
+        assert isinstance(told(found), str)
+        assert all(0 <= harm.share <= 1 for harm in harms(found))

@@ -30,10 +30,11 @@ def compare_summaries(
     if not first or not second:
         return None
     rows = tuple(_count_of(side) for side in (a, b))
+    sampled = [side for side in (a, b) if "sample" in side]
     columns = []
     for column in [each for each in first if each in second]:
         nulls = tuple(_whole(side[column].get("nulls")) for side in (first, second))
-        if nulls[0] != nulls[1]:
+        if nulls[0] != nulls[1] and not sampled:
             columns.append(ColumnChange(column, (nulls[0], nulls[1])))
     kinds = [
         (column, str(first[column].get("kind")), str(second[column].get("kind")))
@@ -47,6 +48,7 @@ def compare_summaries(
         gone_columns=tuple(each for each in first if each not in second),
         retyped=tuple(row for row in kinds if row[1] != row[2] and "empty" not in row[1:]),
         columns=tuple(columns),
+        sample=(_looked_at(a), _looked_at(b)) if sampled else None,
         source="summary",
         why="its rows are not at hand, or too many: this is what the records say of it",
     )
@@ -73,6 +75,11 @@ def _count_of(summary: Mapping[str, Any]) -> int | None:
     if isinstance(rows, int):
         return _whole(rows)
     return max(_whole(lines) - 1, 0) if isinstance(lines, int) else None
+
+
+def _looked_at(summary: Mapping[str, Any]) -> int:
+    """Of how many rows a summary tells."""
+    return _whole(mapping(summary.get("sample")).get("rows") or summary.get("rows"))
 
 
 def _whole(value: Any) -> int:

@@ -55,7 +55,7 @@ def harms(change: TableChange) -> list[Harm]:
     before, after = (max(rows or 0, 1) for rows in change.rows)
     stayed = change.added == change.removed == 0  # the same rows: nothing was drawn anew
     for column in change.columns:
-        shares = column.nulls[0] / before, column.nulls[1] / after
+        shares = min(column.nulls[0] / before, 1.0), min(column.nulls[1] / after, 1.0)
         if shares[1] - shares[0] >= _NULLS and (stayed or _is_more(column.nulls, (before, after))):
             told = f"empty cells in {column.name}: {percent(shares[0])} -> {percent(shares[1])}"
             found.append(Harm("nulls", column.name, shares[1] - shares[0], told))
@@ -74,7 +74,7 @@ def _is_more(counts: tuple[int, int], totals: tuple[int, int]) -> bool:
 
 def _label(change: TableChange) -> list[Harm]:
     label = change.label
-    if label is None:
+    if label is None or change.sample is not None:
         return []
     rows = max(change.rows[1] or 0, 1)
     shift = label.shift
@@ -132,6 +132,11 @@ def told(change: TableChange) -> str:
     said += [f"new column {cut(name)}" for name in change.new_columns if name not in new][:_NAMED]
     said += [f"column {cut(name)} is gone" for name in change.gone_columns if name not in old][:_NAMED]
     said += [f"column {cut(name)}: {was} -> {now}" for name, was, now in change.retyped[:_NAMED]]
+    label = change.label
+    if label is not None and label.shift is not None and change.sample is not None and label.p < CERTAIN:
+        value, was, now = label.shift
+        first = f"of the first {change.sample[1]:,} rows" if change.sample[0] else "of the first rows"
+        said.append(f"{first} {cut(label.name)}={cut(value)} are {percent(now)}, {percent(was)} before")
     drifted = [column for column in change.columns if column.drifted and column.drift is not None]
     if drifted:
         names = ", ".join(f"{cut(column.name)} ({_drift(column.drift)})" for column in drifted[:_NAMED])
@@ -202,6 +207,7 @@ def restored(found: Mapping[str, Any]) -> TableChange:
             "retyped": tuple(map(tuple, found["retyped"])),
             "renamed": tuple(map(tuple, found["renamed"])),
             "columns": tuple(columns),
+            "sample": tuple(found["sample"]) if found["sample"] is not None else None,
             "label": LabelChange(**found["label"]) if found["label"] is not None else None,
             "leaks": tuple(Leak(**leak) for leak in found["leaks"]),
             "examples": tuple(Example(**example) for example in found["examples"]),

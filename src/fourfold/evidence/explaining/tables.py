@@ -133,6 +133,8 @@ class TableChange(NamedTuple):
         duplicates: Rows that are copies of another one, before and after.
         leaks: Columns that tell the label now and did not.
         examples: Rows that tell what happened.
+        sample: Of so many rows, the first ones of each, labels are known; None where they are of all. What is
+            known of the beginning of a table is told, and is no known harm: rows may only stand elsewhere.
         source: ``rows``, or ``summary`` for what the record says of the table from afar.
         why: What was not compared, and why; "" where all was.
     """
@@ -154,6 +156,7 @@ class TableChange(NamedTuple):
     duplicates: tuple[int, int] = (0, 0)
     leaks: tuple[Leak, ...] = ()
     examples: tuple[Example, ...] = ()
+    sample: tuple[int, int] | None = None
     source: str = "rows"
     why: str = ""
 
