@@ -177,12 +177,17 @@ def test_a_fact_of_a_later_version_is_no_problem() -> None:
         ("times", "seconds", "long"),
         ("times", "seconds", -1),
         ("times", "started", 7),
+        ("times", "seconds", 10**400),
+        ("", "kind", ["stage"]),
+        ("", "kind", {}),
+        ("", "command", "python"),
+        ("", "previous", []),
     ],
 )
 def test_a_record_with_an_outcome_or_times_of_another_shape_is_a_typed_error(
     place: str, key: str, value: Any
 ) -> None:
     document = make(Parts()).document()
-    document[place][key] = value
+    (document[place] if place else document)[key] = value
     with pytest.raises(BadRecordError):
         parse_record(canonical(document))

@@ -6,7 +6,7 @@ Records may come from elsewhere, and from other versions: what is not as expecte
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from fourfold.base.errors import FourfoldError
 from fourfold.content.objects import is_object_name
@@ -96,10 +96,10 @@ def rows_of(record: RunRecord, name: str) -> list[Mapping[str, Any]]:
     """
     value = value_of(record.data, name)
     rows = value if isinstance(value, list | tuple) else ()
-    return [_sound(row) for row in rows if isinstance(row, Mapping) and _is_path(row.get("path"))]
+    return [_sound(row) for row in rows if isinstance(row, Mapping) and is_path(row.get("path"))]
 
 
-def _is_path(text: object) -> bool:
+def is_path(text: object) -> TypeGuard[str]:
     """Whether a file system can be asked for it at all."""
     if not isinstance(text, str) or "\0" in text:
         return False

@@ -326,6 +326,17 @@ def test_members_that_share_bytes_are_refused(project: Sandbox, tmp_path: Path) 
             assert "more than its bytes can hold" in refused(file, tmp_path / "there", project.tool.env)
 
 
+@pytest.mark.parametrize("folder", ["..", "/etc", "a/../..", ".git/hooks", "a\0b", "\ud800", 7, None, ["a"]])
+def test_a_folder_that_a_project_cannot_lie_in_is_refused(
+    project: Sandbox, tmp_path: Path, folder: object
+) -> None:
+    members = members_of(archive_of(project, tmp_path / "run.zip"))
+    members[MANIFEST] = canonical({**json.loads(members[MANIFEST]), "folder": folder})
+    file = rewritten(tmp_path / "elsewhere.zip", members)
+    with pytest.raises(ArchiveCorruptError, match="says what cannot be"):
+        unpack(str(file), str(tmp_path / "there"), project.tool.env)
+
+
 def test_a_list_larger_than_its_members_is_not_read_whole(project: Sandbox, tmp_path: Path) -> None:
     members = members_of(archive_of(project, tmp_path / "run.zip"))
     about = json.loads(members[MANIFEST])

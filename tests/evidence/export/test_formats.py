@@ -210,7 +210,16 @@ def test_a_verdict_is_told_with_who_vouches_for_it(dossier: Dossier) -> None:
 
 @pytest.mark.parametrize(
     "strange",
-    [7, "`x`|", [], [1, [2], {"path": 3}], {"file": 3, "digest": []}, {"count": "x", "method": []}, 10**400],
+    [
+        7,
+        "`x`|",
+        "\udce9\ud800",
+        [],
+        [1, [2], {"path": 3}],
+        {"file": 3, "digest": []},
+        {"count": "x", "method": []},
+        10**400,
+    ],
 )
 def test_a_record_with_facts_of_any_shape_is_exported_or_refused_in_words(
     fitted: Sandbox, tmp_path: Path, strange: object

@@ -22,14 +22,15 @@ from fourfold.base.errors import (
 )
 from fourfold.base.fs.atomic import temp_name
 from fourfold.base.fs.platform import CREATE_NEW, WRITE
-from fourfold.base.ids import Oid, is_tree
+from fourfold.base.ids import Oid, is_tree, is_unsafe_path
 from fourfold.content.hashing import digest_stream
+from fourfold.evidence.export.dossier import utf8
 from fourfold.evidence.lineage import Makers
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord, parts_of
 from fourfold.runs import envelopes
-from fourfold.runs.changes import rows_of, value_of
+from fourfold.runs.changes import is_path, rows_of, value_of
 from fourfold.runs.store import Records, RunNotFoundError
 from fourfold.scm.packing import pack_commits
 from fourfold.scm.refs import is_full_id
@@ -140,17 +141,16 @@ def pack(
             objects += 1
     else:
         left_out.append("data: left out on request")
-    folder = value_of(lineage.last.record.code, "folder")
     about = {
         "schema": SCHEMA,
         "run": run,
         "runs": list(runs),
         "commit": _commit(lineage.last.record),
         "commits": commits,
-        "folder": folder if isinstance(folder, str) else "",
+        "folder": _folder(lineage.last.record),
         "left_out": sorted(set(left_out)),
     }
-    members[README] = _readme(run, lineage.last.record, about).encode()
+    members[README] = utf8(_readme(run, lineage.last.record, about))
     size = _write(path, members, about, replace=replace)
     return Packed(run, runs, size, objects, tuple(about["left_out"]))
 
@@ -206,10 +206,17 @@ def _files(store: "ObjectStore", oid: Oid, path: str, done: set[str]) -> Iterato
             yield entry, store.path(entry)
 
 
+def _folder(record: RunRecord) -> str:
+    """The project's folder in its repository; "" for the root."""
+    folder = value_of(record.code, "folder")
+    return folder if is_path(folder) and not is_unsafe_path(folder) else ""
+
+
 def _is_code(place: "Place", record: RunRecord, path: str) -> bool:
     """Whether the commit of a run, or what its record has besides, holds a file."""
-    folder = value_of(record.code, "folder")
-    whole = posixpath.normpath(posixpath.join(folder if isinstance(folder, str) else "", path))
+    whole = posixpath.normpath(posixpath.join(_folder(record), path))
+    if is_unsafe_path(whole):
+        return False
     changed = value_of(record.code, "changed")
     rows = changed if isinstance(changed, list) else ()
     if any(isinstance(row, Mapping) and row.get("path") == whole for row in rows):

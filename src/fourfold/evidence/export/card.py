@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fourfold.evidence.export.dossier import Dossier, Item, leaves, shown_size
+from fourfold.evidence.export.dossier import Dossier, Item, leaves, shown_size, utf8
 from fourfold.runs.changes import mapping
 
 BLANK = "[to be filled in]"
@@ -19,7 +19,7 @@ _PACKAGES = 40
 
 def render(dossier: Dossier) -> bytes:
     """The card."""
-    return ("\n".join(_lines(dossier)) + "\n").encode()
+    return utf8("\n".join(_lines(dossier)) + "\n")
 
 
 def _lines(dossier: Dossier) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fourfold.evidence.export.card import BLANK, count, environment, text
-from fourfold.evidence.export.dossier import Dossier
+from fourfold.evidence.export.dossier import Dossier, utf8
 from fourfold.runs.changes import mapping, value_of
 
 _YES, _NO, _OPEN = "[x]", "[ ]", "[?]"
@@ -16,7 +16,7 @@ _YES, _NO, _OPEN = "[x]", "[ ]", "[?]"
 
 def render(dossier: Dossier) -> bytes:
     """The list, as Markdown."""
-    return ("\n".join(_lines(dossier)) + "\n").encode()
+    return utf8("\n".join(_lines(dossier)) + "\n")
 
 
 def _lines(dossier: Dossier) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from fourfold.evidence.export.dossier import Dossier, Item, leaves
+from fourfold.evidence.export.dossier import Dossier, Item, leaves, utf8
 from fourfold.runs.changes import mapping
 
 _HASHES = {"sha256": "SHA-256", "blake3": "BLAKE3", "md5": "MD5"}
@@ -39,7 +39,7 @@ def render(dossier: Dossier) -> bytes:
             {"ref": _ref(dossier), "dependsOn": [component["bom-ref"] for component in components]}
         ],
     }
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    return utf8(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _ref(dossier: Dossier) -> str:

@@ -277,6 +277,11 @@ def _unknown(record: "RunRecord") -> dict[str, str]:
     }
 
 
+def utf8(text: str) -> bytes:
+    """Text as a file has it; what is no letter, as in names that are not Unicode, as JSON shows it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def shown_size(size: int) -> str:
     """A number of bytes for people: ``1.2 MB``."""
     number = float(size)

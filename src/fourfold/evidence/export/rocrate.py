@@ -6,11 +6,12 @@ for which the profiles have no word, are ``PropertyValue``. The metadata alone: 
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from fourfold.evidence.export.dossier import Act, Dossier, Item, leaves
+from fourfold.evidence.export.dossier import Act, Dossier, Item, leaves, utf8
 from fourfold.formats.native.record import COORDINATES
 from fourfold.runs.changes import mapping, value_of
 
@@ -64,7 +65,7 @@ def render(dossier: Dossier, *, licence: str = "") -> bytes:
         "about": {"@id": "./"},
     }
     document = {"@context": [_CONTEXT, _TERMS], "@graph": [metadata, root, *graph.entities]}
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    return utf8(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 class _Graph:
@@ -153,7 +154,7 @@ def _act(act: Act, dossier: Dossier, graph: _Graph, agent: dict[str, str] | None
 def _file(item: Item) -> dict[str, Any]:
     is_folder = item.nfiles is not None
     entity: dict[str, Any] = {
-        "@id": quote(item.path, safe="/:@") + "/" * is_folder,
+        "@id": quote(os.fsencode(item.path), safe="/:@") + "/" * is_folder,
         "@type": "Dataset" if is_folder else "File",
         "name": item.path,
     }

@@ -36,10 +36,12 @@ from fourfold.evidence.export.archive import (
     remove,
     shown_commands,
 )
+from fourfold.evidence.export.dossier import utf8
 from fourfold.formats.attest.strict import MOST as MOST_STATEMENT
 from fourfold.formats.native.canonical import MOST, parse
 from fourfold.formats.native.record import MOST_RECORD, RunId, is_id, parse_record
 from fourfold.runs import envelopes
+from fourfold.runs.changes import is_path
 from fourfold.runs.store import FOLDER as RUNS
 from fourfold.runs.store import Records
 from fourfold.scm.packing import make_repository, plant
@@ -195,9 +197,9 @@ def _vet_readme(archive: zipfile.ZipFile, about: Mapping[str, Any]) -> None:
     files, name = about["files"], f"runs/records/{about['run']}"
     if README not in files:
         return
-    shown = _proven(archive, README, files[README]).decode("utf-8", "replace")
+    shown = _proven(archive, README, files[README])
     lines = shown_commands(parse_record(_proven(archive, name, files[name]), name))
-    if "\n".join(["", *lines, ""]) not in shown:
+    if utf8("\n".join(["", *lines, ""])) not in shown:
         raise ArchiveCorruptError(f"{README} in the archive does not show the commands of the record")
 
 
@@ -296,7 +298,7 @@ def _vet(about: Mapping[str, Any]) -> None:
         and all(isinstance(commit, str) and is_full_id(commit) for commit in commits)
         and (about.get("commit") in commits or about.get("commit") == "")
         and isinstance(about.get("left_out"), list)
-        and isinstance(about.get("folder"), str)
+        and is_path(about.get("folder"))
         and (about["folder"] in {"", "."} or not is_unsafe_path(about["folder"]))
         and all(isinstance(said, str) for said in about["left_out"])
         and all(map(_is_member, files, files.values()))

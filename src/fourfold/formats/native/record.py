@@ -176,7 +176,7 @@ def parse_record(data: bytes, source: str = "run record") -> RunRecord:
     command = document.get("command")
     if previous is not None and not (isinstance(previous, str) and is_id(previous)):
         raise BadRecordError(f"{source}: 'previous' is no id of a run")
-    if document.get("kind") not in {"stage", "command", "replay"} or not (
+    if document.get("kind") not in ("stage", "command", "replay") or not (
         isinstance(command, list) and all(isinstance(line, str) for line in command)
     ):
         raise BadRecordError(f"{source}: 'kind' or 'command' is not what it must be")
