@@ -167,6 +167,26 @@ def test_where_there_is_no_git_and_no_project_commands_are_explained(tmp_path: P
     assert [cause["name"] for cause in found["causes"]] == ["work.py"]
 
 
+def test_a_command_is_compared_with_the_last_one_that_wrote_what_it_wrote(tmp_path: Path, ff: Tool) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    work = "import sys\nopen(sys.argv[1], 'w').write(sys.argv[2])\n"
+    (folder / "work.py").write_text(work)
+    for name, text in (("a", "1"), ("b", "1"), ("a", "2"), ("c", "1")):
+        command = ("--", "python", "work.py", f"{name}.txt", text)
+        ff("run", "-q", "-o", f"{name}.txt", *command, cwd=folder)
+    runs = {
+        one["command"][0]: one["id"]
+        for one in json.loads(ff("runs", "list", "--json", cwd=folder).stdout)["runs"]
+    }
+    later = runs["python work.py a.txt 2"]
+    for command in (("explain",), ("runs", "diff")):
+        found = json.loads(ff(*command, later, "--json", cwd=folder).stdout)
+        assert (found["a"], found["b"]) == (runs["python work.py a.txt 1"], later)
+    found = json.loads(ff("explain", "--json", cwd=folder).stdout)
+    assert found["a"] == later  # nothing wrote that before: the one before
+
+
 def test_explaining_changes_nothing_but_our_own_cache(history: Sandbox) -> None:
     def state() -> dict[str, bytes]:
         files = [path for path in history.path.rglob("*") if path.is_file()]

@@ -245,7 +245,10 @@ class Examiner:
         """Why rows were not compared."""
         rows = [row for record in (a, b) for row in rows_of(record, "inputs") if row["path"] == path]
         rows += [row for record in (a, b) for row in rows_of(record, "outputs") if row["path"] == path]
-        large = any(isinstance(row.get("size"), int) and row["size"] > self._budget for row in rows)
+        sizes = [
+            row["size"] for row in rows if isinstance(row.get("size"), int) and row.get("nfiles") is None
+        ]
+        large = any(size > self._budget for size in sizes)
         why = f"larger than {self._budget >> 20} MB" if large else "not all of them are at hand"
         return f"rows were not compared ({why}): this is what the summaries in the records say"
 
