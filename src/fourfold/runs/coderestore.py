@@ -54,11 +54,13 @@ class Restored(NamedTuple):
         tree: The code tree, which was proven to be the record's.
         left_out: Paths that the run may have used and that no record keeps: too large, or secrets.
         filtered: Why some files may look other than in a checkout; "" mostly.
+        files: Those of the commit, by path.
     """
 
     tree: str
     left_out: tuple[str, ...]
     filtered: str
+    files: Mapping[str, Entry] = {}
 
 
 class _Kept(NamedTuple):
@@ -124,7 +126,7 @@ def restore(git: "Git", environ: Mapping[str, str], code: "Section", part: Part,
     unpack(git, environ, kept.commit, {**gone, **kept.changes}, kept.blobs, folder)
     _put_large(kept, folder)
     fact = code["tree"]
-    return Restored(kept.tree, tuple(kept.left_out), fact.why)
+    return Restored(kept.tree, tuple(kept.left_out), fact.why, base.files)
 
 
 def _ordered(changes: Mapping[str, Entry | None]) -> dict[str, Entry | None]:

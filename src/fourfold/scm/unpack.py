@@ -64,7 +64,8 @@ def unpack(
             }
             os.makedirs(os.path.join(scratch, "objects"), exist_ok=True)
             _run(folder, env, ["read-tree", *([commit] if commit else ["--empty"])])
-            _run(folder, env, ["update-index", "-z", "--index-info"], _index_info(changes))
+            if changes:
+                _run(folder, env, ["update-index", "-z", "--index-info"], _index_info(changes))
             options = unfiltered(settings(git, environ))
             _run(folder, env, [*options, "checkout-index", "--all", "--quiet"])
     except OSError as error:

@@ -246,3 +246,19 @@ def test_in_a_box_elsewhere_links_stay_in_its_repository(world: World) -> None:
     assert found.notes == ("commands look for their Python in ../../x/venv, outside of the box",)
     assert (elsewhere / "venv").is_symlink()
     assert not (elsewhere.parent / "x").exists()
+
+
+def test_a_python_that_commands_name_by_its_place_is_asked_before_that_of_the_search_path(
+    world: World,
+) -> None:
+    records, record = world.record(f"{world.venv.python} train.py")
+    folder = world.root.parent / "shims"
+    folder.mkdir()
+    (folder / "python").write_text('#!/bin/sh\ntouch "$0.started"\nexit 1\n')
+    (folder / "python").chmod(0o755)
+    world.environ["PATH"] = f"{folder}:{world.environ['PATH']}"
+    found = world.choose(records, record, active=False)
+    assert (found.how, found.differences, found.executable) == ("running", (), str(world.venv.python))
+    assert os.listdir(folder) == ["python"]
+    assert world.choose(records, record._replace(command=("python train.py",)), active=False).how == "running"
+    assert sorted(os.listdir(folder)) == ["python", "python.started"]

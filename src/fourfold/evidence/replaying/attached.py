@@ -6,7 +6,7 @@ not to be had so is told. The files themselves are `fourfold.runs.coderestore`.
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +26,14 @@ _MARK = b"version https://git-lfs.github.com/spec/"
 _PIECE = 1 << 20
 
 
-def attach(git: Git, environ: Mapping[str, str], code: RunRecord, part: Part, root: str) -> tuple[str, ...]:
+def attach(
+    git: Git,
+    environ: Mapping[str, str],
+    code: RunRecord,
+    part: Part,
+    root: str,
+    files: Mapping[str, worktree.Entry],
+) -> tuple[str, ...]:
     """Fill in submodules and large files of a worktree that has the files of its commit.
 
     Args:
@@ -35,15 +42,13 @@ def attach(git: Git, environ: Mapping[str, str], code: RunRecord, part: Part, ro
         code: The run whose code it is.
         part: Reads a part.
         root: The worktree.
+        files: Those of the run's commit, by path.
 
     Returns:
         What could not be had, in words, by path.
     """
-    left = list(_submodules(git, environ, code, part, root))
-    commit = value_of(code.code, "commit")
-    if isinstance(commit, str) and is_full_id(commit):
-        left += _large(git, environ, commit, root)
-    return tuple(left)
+    regular = [path for path, entry in files.items() if entry.mode in {worktree.FILE, worktree.PROGRAM}]
+    return (*_submodules(git, environ, code, part, root), *_large(git, regular, root))
 
 
 def _submodules(
@@ -69,9 +74,8 @@ def _submodules(
             yield f"{path} (submodule: what was changed in it is not recorded)"
 
 
-def _large(git: Git, environ: Mapping[str, str], commit: str, root: str) -> Iterator[str]:
+def _large(git: Git, files: Sequence[str], root: str) -> Iterator[str]:
     """Put the files of Git LFS in place of their pointers."""
-    files = [path for path, entry in worktree.listing(git, environ, commit) if entry.mode != worktree.LINK]
     if not any(_is_used(os.path.join(root, path)) for path in files if path.endswith(".gitattributes")):
         return
     for path in files:

@@ -26,7 +26,7 @@ from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
 from fourfold.runs.scratch import KEPT, claim, drop, empty, release, remove
 from fourfold.scm.git import Git, UnknownRevisionError
-from fourfold.scm.refs import is_full_id
+from fourfold.scm.process import GitFailedError
 from fourfold.scm.unpack import FolderNotEmptyError
 
 if TYPE_CHECKING:
@@ -385,17 +385,16 @@ def open_box(
             f"the code of this run cannot be put back: {why}",
             hint="only runs that were recorded in a Git repository can be replayed",
         )
-    _refuse_without(git, value_of(code.code, "commit"))
     scratch = claim(place.make(REPLAYS))
     root = folder if folder is not None else os.path.join(scratch, name)
     was_there = os.path.lexists(root)
     try:
         _refuse_full(root)
         try:
-            restored = coderestore.restore(git, place.environ, code.code, records.part, root)
+            restored = _restored(git, place, code, records, root)
             borrow_repository(git, place.environ, value_of(code.code, "commit"), root)
             hide(paths_in(value_of(code.code, "outputs"), records.part), root)
-            more = attach(git, place.environ, code, records.part, root)
+            more = attach(git, place.environ, code, records.part, root, restored.files)
             restored = restored._replace(left_out=(*restored.left_out, *more))
             inner = _place_in(place, code, root, scratch)
             return Box(root, scratch, inner, restored, git.root, was_there=was_there)
@@ -412,17 +411,20 @@ def open_box(
         raise
 
 
-def _refuse_without(git: Git, commit: object) -> None:
-    """The commit of a run must be in the repository; what is no commit at all, others refuse."""
-    if not isinstance(commit, str) or not is_full_id(commit):
-        return
+def _restored(git: Git, place: Place, code: RunRecord, records: "Records", root: str) -> coderestore.Restored:
+    """The code in its folder; where that fails, it is asked whether the repository has the commit at all."""
     try:
-        git.resolve(commit)
-    except UnknownRevisionError:
-        raise CommitGoneError(
-            f"commit {commit[:12]}, which the run was made at, is not in this repository",
-            hint="bring it with: git fetch; or replay where it was made, or from an archive (ff export)",
-        ) from None
+        return coderestore.restore(git, place.environ, code.code, records.part, root)
+    except GitFailedError as error:
+        commit = value_of(code.code, "commit")
+        try:
+            git.resolve(str(commit))
+        except UnknownRevisionError:
+            raise CommitGoneError(
+                f"commit {str(commit)[:12]}, which the run was made at, is not in this repository",
+                hint="bring it with: git fetch; or replay where it was made, or from an archive (ff export)",
+            ) from error
+        raise
 
 
 def _refuse_full(folder: str) -> None:

@@ -247,17 +247,22 @@ def _version(row: Mapping[str, Any] | None) -> str:
     return str((row or {}).get("version", "?"))[:80]
 
 
-def candidates(place: "Place", before: Recorded) -> Iterator[str]:
+def candidates(place: "Place", before: Recorded, commands: Iterable[str] = ()) -> Iterator[str]:
     """Interpreters that may be the recorded one, absolute, each once: what a stage would find comes first.
 
-    Then where that environment stood on this machine when it was seen last, then the place that the record
-    names: a record may come from a stranger, and only what is called like a Python is believed to be one.
+    That is the one that its commands name by its place, else that of PATH. Then where that environment stood
+    on this machine when it was seen last, then the place that the record names: a record may come from a
+    stranger, and only what is called like a Python is believed to be one.
     """
     from fourfold.runs.environment.asking import pythons_among  # noqa: PLC0415 - see `ask`
 
-    first = _first(place, before)
     site = sites.site_of(place, before.digest) if before.digest else None
-    ahead = [first, site.executable if site is not None else None, _named(place, before)]
+    ahead = [
+        _called(place, before, commands),
+        _first(place, before),
+        site.executable if site is not None else None,
+        _named(place, before),
+    ]
     for path in dict.fromkeys(ahead):
         if path is not None and pythons_among([path]) and os.access(path, os.X_OK) and os.path.isfile(path):
             yield path
@@ -268,16 +273,20 @@ def present(place: "Place", before: Recorded, commands: Iterable[str]) -> Iterat
 
     An environment that stood elsewhere once, or that was built for a replay, is none.
     """
+    called = _called(place, before, commands)
+    found = called if called in set(candidates(place, before)) else _first(place, before)
+    if found is not None:
+        yield found
+
+
+def _called(place: "Place", before: Recorded, commands: Iterable[str]) -> str | None:
+    """The interpreter that the record names, where commands call it by its place."""
     named = _named(place, before)
-    if named is not None and named in set(candidates(place, before)):
-        prefix = os.path.dirname(os.path.dirname(named))
-        shown = (f"{os.path.relpath(prefix, place.root)}/", f"{prefix}/")
-        if any(each in line for line in commands for each in shown):
-            yield named
-            return
-    first = _first(place, before)
-    if first is not None:
-        yield first
+    if named is None:
+        return None
+    prefix = os.path.dirname(os.path.dirname(named))
+    shown = (f"{os.path.relpath(prefix, place.root)}/", f"{prefix}/")
+    return named if any(each in line for line in commands for each in shown) else None
 
 
 def _first(place: "Place", before: Recorded) -> str | None:

@@ -160,7 +160,8 @@ def _running(
         return _without_python(place, record, before, folder), ()
     taken: tuple[Standing, Compared] | None = None
     asked = policy == "running"
-    for path in present(place, before, record.command) if asked else candidates(place, before):
+    tried = present if asked else candidates
+    for path in tried(place, before, record.command):
         try:
             standing = look(place, path, place.environ)
         except FourfoldError:
