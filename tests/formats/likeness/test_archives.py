@@ -262,3 +262,27 @@ def test_a_member_of_less_than_nothing_is_refused() -> None:
     data[148:156] = b"%06o\0 " % sum(data[:512])
     with pytest.raises(UnreadableContentError):
         reading.read_bytes(bytes(data), "a.tar")
+
+
+def extended(body: bytes) -> bytes:
+    """An archive whose one member has this extended header."""
+    info = tarfile.TarInfo("a")
+    info.type, info.size = tarfile.XHDTYPE, len(body)
+    head = info.tobuf(tarfile.USTAR_FORMAT)
+    return head + body + bytes(-len(body) % 512) + tarfile.TarInfo("f").tobuf() + bytes(1024)
+
+
+@pytest.mark.parametrize("body", [b"1" * 60_000, b"5 aa\n" * 12_000 + b"=", b"1" * 200_000])
+def test_an_extended_header_that_takes_the_square_of_its_size_is_refused(body: bytes) -> None:
+    with pytest.raises(UnreadableContentError, match="a header of"):
+        reading.read_bytes(extended(body), "a.tar")
+
+
+def test_a_long_name_with_spaces_in_an_extended_header_is_read() -> None:
+    file = io.BytesIO()
+    name = "one two/" * 200 + "m.txt"
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+    assert list(reading.read_bytes(file.getvalue(), "a.tar").leaves) == [name]

@@ -238,3 +238,10 @@ def test_whole_numbers_beyond_doubles_are_no_numbers_where_some_are_missing() ->
     whole = read(parquet(one.slice(0, 1))).leaves["column:n"].numbers
     assert whole is not None
     assert list(whole()) == [large]
+
+
+def test_a_great_batch_means_the_same_as_small_ones() -> None:
+    great = pa.concat_tables([WIDE] * 22_000).combine_chunks()
+    one, other = read(arrow(great), "t.arrow"), read(arrow(great, rows=1009), "t.arrow")
+    assert one.leaves["column:whole"].shape == (66_000,)
+    assert compare(one, other) == ()

@@ -197,3 +197,9 @@ def test_a_toml_whose_reading_would_take_the_square_of_its_size_is_refused() -> 
     with pytest.raises(ContentTooLargeError):
         reading.read_bytes(b'"a" . ' * 50_000 + b"a = 1\n", "a.toml")
     assert reading.read_bytes(b"a.b.c = '%s'\n" % (b"word" * 300_000), "a.toml").kind == "toml"
+
+
+def test_settings_with_very_wide_gaps_are_compared_as_text_and_that_is_said() -> None:
+    content = reading.read_bytes(b"[a]\nx" + b" " * 200_000 + b"y\n", "a.ini")
+    assert list(content.leaves) == [""]
+    assert "not read as INI" in content.aside

@@ -250,3 +250,15 @@ def test_rows_of_much_each_are_held_by_their_bytes_not_by_their_count(tmp_path: 
     whole = reading.read(path).leaves
     assert whole["x/a"].numbers is not None
     assert [leaves[name].digest for name in ("x/a", "x/b")] == [whole[name].digest for name in ("x/a", "x/b")]
+
+
+def test_elements_that_are_arrays_have_more_axes(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        kind = h5py.h5t.array_create(h5py.h5t.NATIVE_INT32, (2,))
+        h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple((3,)))
+        file["x"][...] = np.arange(6, dtype="i4").reshape(3, 2)
+
+    leaf = reading.read(written(tmp_path / "a.h5", fill)).leaves["x"]
+    assert leaf[:3] == ("tensor", "int32", (3, 2))
+    assert leaf.numbers is not None
+    assert list(leaf.numbers()) == list(range(6))

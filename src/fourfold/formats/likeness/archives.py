@@ -25,8 +25,8 @@ from fourfold.formats.likeness.source import CHUNK, Named, Source, bytes_leaf, j
 
 #: Memory that unpacking xz may take; the most that `xz -9` needs is a quarter of it.
 XZ_MEMORY = 256 << 20
-#: Larger headers of tar are refused.
-_TAR_HEADER = 16 << 20
+#: Larger headers of tar are refused, in bytes, and those with more digits in a row or more words.
+_TAR_HEADER, _DIGITS, _WORDS = 1 << 16, re.compile(rb"[0-9]{100}"), 1000
 _ASIDE = {"times": True, "owners": True, "order of members": True, "compression": True, "empty folders": True}
 #: What follows from the other members: the sums of a wheel's files, and the dates of an office document.
 _DERIVED = re.compile(r"[^/]+\.dist-info/RECORD|docProps/(?:core|app)\.xml")
@@ -87,7 +87,8 @@ def read_zip(source: Source) -> Content:
 def read_tar(source: Source) -> Content:
     """Tape archives of every dialect that Python reads."""
     parts: dict[str, Content] = {}
-    with understood(source), tarfile.open(fileobj=_Wary(source), mode="r:") as archive:
+    file = _Wary(source)
+    with understood(source), tarfile.open(fileobj=file, mode="r:") as archive:
         for info in archive:
             source.budget.part(source.name)
             if info.size < 0:  # older versions of Python come to the same header again, without end
@@ -102,23 +103,35 @@ def read_tar(source: Source) -> Content:
             if stream is None:
                 parts[info.name] = _value("device", info.type)
                 continue
+            file.is_header = False
             with stream:
                 content = source.member(info.name, cast("BinaryIO", stream))
+            file.is_header = True
             parts[info.name] = _executable(content, info.mode)
     return Content("tar", joined(parts.items()), "tar/1", _ASIDE)
 
 
 class _Wary(io.RawIOBase):
-    """The file of an archive, whose headers may not make us read a great piece at once."""
+    """The file of an archive, whose headers may not make us read a great piece, or look at it often.
+
+    Attributes:
+        is_header: Whether what is read next is a header; else it is a member.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._file = source.file
+        self.is_header = True
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _TAR_HEADER:
+        if not 0 <= size <= (_TAR_HEADER if self.is_header else CHUNK):
             raise self._source.damaged(f"a header of {size} bytes")
-        return self._file.read(size)
+        data = self._file.read(size)
+        # Older versions of Python take the square of such a header.
+        is_long = self.is_header and size > tarfile.BLOCKSIZE
+        if is_long and (_DIGITS.search(data) or data.count(b" ") > _WORDS):
+            raise self._source.damaged("a header of very many digits or words")
+        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

@@ -27,6 +27,8 @@ _MAX_NESTS = 8_000_000
 #: A larger document of TOML is refused, and one with a key of so many steps, which takes the square of them.
 _MAX_TOML = 16 << 20
 _LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){200}""")
+#: What is larger, or has such gaps within a line, is not read as INI: `configparser` takes their square.
+_MAX_INI, _WIDE = 4 << 20, re.compile(r"[^\S\n]{64}")
 #: A longer list is told by columns, not item by item.
 LONG = 1000
 #: A longer text is not shown.
@@ -90,8 +92,12 @@ def read_ini(source: Source) -> Content:
         allow_no_value=True, default_section="\0", empty_lines_in_values=False
     )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
+    text = text_of(source)
+    if source.size > _MAX_INI or _WIDE.search(text):
+        why = {"not read as INI": f"larger than {_MAX_INI} bytes, or with very wide gaps in a line"}
+        return Content("ini", {"": text_leaf(source)}, "ini/1", why)
     try:
-        parser.read_string(text_of(source))
+        parser.read_string(text)
     except (configparser.Error, AttributeError) as error:  # it trips over values without a key
         why = {"not read as INI": str(error).partition("\n")[0]}
         return Content("ini", {"": text_leaf(source)}, "ini/1", why)

@@ -103,6 +103,7 @@ class _Reading:
 
     def _values(self, path: str, shape: tuple[int, ...], dtype: Any, pieces: Iterator[Any]) -> None:
         """The leaves of values that come in pieces along the first axis."""
+        shape, dtype = (*shape, *dtype.shape), dtype.base  # where each element is an array, it has axes more
         self._words(path, dtype)
         known = None if dtype.hasobject else _dtype(dtype)
         if known is None:

@@ -2,8 +2,8 @@
 
 A copy a file, so that what one file broke does not reach the next; where a fork is not to be trusted the
 process itself reads. Its memory, its time and the size of what it writes are bounded by the system where that
-can be done. Requests and answers are lines of JSON, numbers go to a file; an empty line says that it is alive,
-``!CODE`` that an answer is whole. Nothing here is loaded by the process that asks.
+can be done. Requests and answers are lines of JSON, numbers go to a file; an empty line says that it is
+alive, ``!CODE`` that an answer is whole. Nothing here is loaded by the process that asks.
 """
 
 import contextlib
