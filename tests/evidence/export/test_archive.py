@@ -337,6 +337,19 @@ def test_a_folder_that_a_project_cannot_lie_in_is_refused(
         unpack(str(file), str(tmp_path / "there"), project.tool.env)
 
 
+def test_a_list_that_two_readers_could_read_differently_is_refused(project: Sandbox, tmp_path: Path) -> None:
+    members = members_of(archive_of(project, tmp_path / "run.zip"))
+    run = json.loads(members[MANIFEST])["run"]
+    members[MANIFEST] = members[MANIFEST].replace(b'"run":', b'"run":"%s","run":' % (b"0" * 64), 1)
+    assert json.loads(members[MANIFEST])["run"] == run
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert "not written as such lists are" in refused(
+        tmp_path / "twice.zip", tmp_path / "there", project.tool.env
+    )
+
+
 def test_a_list_larger_than_its_members_is_not_read_whole(project: Sandbox, tmp_path: Path) -> None:
     members = members_of(archive_of(project, tmp_path / "run.zip"))
     about = json.loads(members[MANIFEST])

@@ -38,7 +38,7 @@ from fourfold.evidence.export.archive import (
 )
 from fourfold.evidence.export.dossier import utf8
 from fourfold.formats.attest.strict import MOST as MOST_STATEMENT
-from fourfold.formats.native.canonical import MOST, parse
+from fourfold.formats.native.canonical import MOST, canonical, parse
 from fourfold.formats.native.record import MOST_RECORD, RunId, is_id, parse_record
 from fourfold.runs import envelopes
 from fourfold.runs.changes import is_path
@@ -259,6 +259,8 @@ def _about(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
         about = parse(data, MANIFEST)
     except FourfoldError as error:
         raise ArchiveCorruptError(f"{MANIFEST} in the archive is damaged: {error.message}") from error
+    if canonical(about) != data:  # a key stands twice, say: another reader would see another list
+        raise ArchiveCorruptError(f"{MANIFEST} in the archive is not written as such lists are")
     if about.get("schema") != SCHEMA:
         raise BadArchiveError(
             f"'{path}' has schema {str(about.get('schema'))[:40]!r}, not {SCHEMA!r}",

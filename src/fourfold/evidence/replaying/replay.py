@@ -123,7 +123,6 @@ class Replayed(NamedTuple):
         left_out: Code that no record keeps.
         missing: What was read then, was not declared, and was not to be had.
         reached: Files of the user's workspace that the replay read although it ran apart from it.
-        wrote: Those that it wrote or deleted.
         box: Where it ran.
         verdict: How its commands ended.
     """
@@ -137,7 +136,6 @@ class Replayed(NamedTuple):
     left_out: tuple[str, ...]
     missing: tuple[Missing, ...]
     reached: tuple[str, ...]
-    wrote: tuple[str, ...]
     box: Box
     verdict: Verdict
 
@@ -424,8 +422,7 @@ def _finished(told: Prepared, place: "Place", capture: Capture, verdict: Verdict
         told.surroundings,
         box.left_out,
         told.missing,
-        _of_user(place, finished.record, box, "undeclared_reads"),
-        _of_user(place, finished.record, box, "undeclared_writes"),
+        _reached(place, finished.record, box),
         box,
         verdict,
     )
@@ -441,13 +438,13 @@ def _same(
     return is_same(before, content) if content is not None and identity(before) else None
 
 
-def _of_user(place: "Place", record: RunRecord, box: Box, fact: str) -> tuple[str, ...]:
-    """Files of the workspace among what a replay used: programs look for some in the folders above."""
+def _reached(place: "Place", record: RunRecord, box: Box) -> tuple[str, ...]:
+    """Files of the workspace among what a replay read: programs look for some in the folders above."""
     top = (place.git.root if place.git is not None else place.root).rstrip("/") + "/"
-    found = mapping(value_of(record.trace, fact)).get("files")
+    found = mapping(value_of(record.trace, "undeclared_reads")).get("files")
     paths = []
     for row in found if isinstance(found, list) else ():
         path = box.outside(str(mapping(row).get("path")))
-        if os.path.isabs(path) and path.startswith(top) and not path.startswith(f"{place.own}/"):
+        if os.path.isabs(path) and path.startswith(top):
             paths.append(path.removeprefix(top))
     return tuple(sorted(paths))
