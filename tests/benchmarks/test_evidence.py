@@ -45,6 +45,7 @@ def test_versions_that_are_searched_are_recorded_and_nothing_is_run_for_them(tmp
     command = [work.command, "bisect", "--metric", "score", "--good", "v0", "--bad", "v3"]
     done = subprocess.run(command, cwd=work.ws, env=work.env, capture_output=True, text=True, check=True)
     assert "4 of 4 versions recorded, nothing was run" in done.stdout
+    assert "moved       data\n" in done.stdout
     assert "version 2" in done.stdout.partition("first bad")[2].partition("\n")[0]
 
 

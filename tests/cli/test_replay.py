@@ -348,6 +348,20 @@ def test_what_a_replay_finds_in_the_workspace_above_it_is_named(tmp_path: Path, 
     assert "it read .settings of the workspace" in ran.stderr
 
 
+def test_what_a_replay_wrote_into_the_workspace_is_named(tmp_path: Path, ff: Tool) -> None:
+    code = (
+        "import os\nopen('out.txt', 'w').write('x')\nopen(os.environ['NOTES'] + '/notes', 'w').write('x')\n"
+    )
+    pipeline = "stages:\n" + stage("go", "go.py", deps="go.py", outs="out.txt")
+    repo = start(tmp_path / "repo", ff, **{"go.py": code, "dvc.yaml": pipeline})
+    repo.tool.env["NOTES"] = str(repo.path)
+    repo.run("repro", "-q")
+    repo.commit("one")
+    ran = repo.run("replay", "go", "--json")
+    assert ran.json()["wrote"] == ["notes"]
+    assert "it wrote notes of the workspace" in ran.stderr
+
+
 def test_a_run_that_failed_is_replayed_and_equal_when_it_fails_again(tmp_path: Path, ff: Tool) -> None:
     repo = start(
         tmp_path / "repo",

@@ -161,7 +161,8 @@ def key_of(lineage: Lineage, part: Part) -> Key:
     found: dict[str, list[Any]] = {name: [] for name in FACTORS}
     for step in sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command)):
         record, reads = step.record, reads_of(step.record, part)
-        sources = dict(reads.code) or {"": value_of(record.code, "tree")}
+        known = value_of(record.code, "sources") is not None
+        sources = dict(reads.code) if known else {"": value_of(record.code, "tree")}
         found["code"].append([record.stage, list(record.command), sources])
         found["parameters"].append([record.stage, reads.parameters])
         data |= {path: identity(row) for path, row in reads.data.items() if path in raw}

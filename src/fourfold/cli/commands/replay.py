@@ -123,6 +123,11 @@ def _warn(session: Session, replayed: Replayed) -> None:
             f"it read {_some(replayed.reached)} of the workspace, found in the folders above it",
             "replay it elsewhere: --into DIR",
         )
+    if replayed.wrote:
+        session.warn(
+            f"it wrote {_some(replayed.wrote)} of the workspace: its command knows the place",
+            "see what changed: git status, ff status",
+        )
 
 
 def _tell(session: Session, lines: Iterable[str]) -> None:
@@ -228,6 +233,7 @@ def _data(replayed: Replayed) -> dict[str, Any]:
         "left_out": list(replayed.left_out),
         "missing": [one._asdict() for one in replayed.missing],
         "reached": list(replayed.reached),
+        "wrote": list(replayed.wrote),
         "borrowed": list(replayed.box.borrowed),
         "folder": replayed.box.root if replayed.box.kept else None,
     }

@@ -123,6 +123,7 @@ class Replayed(NamedTuple):
         left_out: Code that no record keeps.
         missing: What was read then, was not declared, and was not to be had.
         reached: Files of the user's workspace that the replay read although it ran apart from it.
+        wrote: Those that it wrote or deleted.
         box: Where it ran.
         verdict: How its commands ended.
     """
@@ -136,6 +137,7 @@ class Replayed(NamedTuple):
     left_out: tuple[str, ...]
     missing: tuple[Missing, ...]
     reached: tuple[str, ...]
+    wrote: tuple[str, ...]
     box: Box
     verdict: Verdict
 
@@ -422,7 +424,8 @@ def _finished(told: Prepared, place: "Place", capture: Capture, verdict: Verdict
         told.surroundings,
         box.left_out,
         told.missing,
-        _reached(place, finished.record, box),
+        _of_user(place, finished.record, box, "undeclared_reads"),
+        _of_user(place, finished.record, box, "undeclared_writes"),
         box,
         verdict,
     )
@@ -438,13 +441,13 @@ def _same(
     return is_same(before, content) if content is not None and identity(before) else None
 
 
-def _reached(place: "Place", record: RunRecord, box: Box) -> tuple[str, ...]:
-    """Files of the workspace among what a replay read: programs look for some in the folders above."""
+def _of_user(place: "Place", record: RunRecord, box: Box, fact: str) -> tuple[str, ...]:
+    """Files of the workspace among what a replay used: programs look for some in the folders above."""
     top = (place.git.root if place.git is not None else place.root).rstrip("/") + "/"
-    found = mapping(value_of(record.trace, "undeclared_reads")).get("files")
+    found = mapping(value_of(record.trace, fact)).get("files")
     paths = []
     for row in found if isinstance(found, list) else ():
         path = box.outside(str(mapping(row).get("path")))
-        if os.path.isabs(path) and path.startswith(top):
+        if os.path.isabs(path) and path.startswith(top) and not path.startswith(f"{place.own}/"):
             paths.append(path.removeprefix(top))
     return tuple(sorted(paths))
