@@ -19,6 +19,9 @@ from fourfold.project.scope import NoHistoryError
 _MOST = 12
 _TITLES = {"broken": "not what it says", "open": "not proven", "note": "worth knowing"}
 
+#: What is counted, where there is one of it.
+_ONE = {"records": "record", "parts": "part", "statements": "statement", "entries": "entry", "files": "file"}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
@@ -98,7 +101,9 @@ def _lines(found: Audited, style: Style) -> Iterator[str]:
             yield style.bold(f"{_TITLES[weight]} ({len(listed)})")
         for one in listed:
             yield from _finding(one, style)
-    counts = ", ".join(f"{count:,} {what}" for what, count in found.checked.items())
+    counts = ", ".join(
+        f"{count:,} {_ONE.get(what, what) if count == 1 else what}" for what, count in found.checked.items()
+    )
     broken = len(found.of("broken"))
     if broken:
         yield style.red(f"{broken} broken") + f"; looked at {counts}"

@@ -82,9 +82,10 @@ def _unknown(found: list[Finding]) -> list[Finding]:
     runs = [one for one in about if one.kind == "run-missing"]
     if not about:
         return found
-    said = f"there is no record here, and {len(runs)} entries of fourfold.lock name one"
+    entries = "1 entry" if len(runs or about) == 1 else f"{len(runs or about)} entries"
+    said = f"there is no record here, though fourfold.lock names runs: {entries}"
     if not runs:
-        said = f"there is no record here: nothing is known of {len(about)} entries of dvc.lock"
+        said = f"there is no record here: nothing is known of {entries} of dvc.lock"
     lines = tuple(one.subject for one in runs or about)
     whole = Finding(
         "broken" if runs else "open", "records-missing", "records", said, "bring them: ff pull", lines
