@@ -4,7 +4,6 @@ A stage's input was made by the run that has the same path and the same content 
 behind a result are known from records alone, without a pipeline file, a revision or a workspace.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ from fourfold.base.ids import Oid, parse_oid
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, by_path, mapping, opened, reference, rows_of, value_of
 from fourfold.runs.codetree import is_written
+from fourfold.runs.results import is_finite
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records
@@ -261,13 +261,3 @@ def metrics_of(record: RunRecord, part: Part) -> dict[str, float]:
         for name, number in mapping(names).items()
         if is_finite(number)
     }
-
-
-def is_finite(value: object) -> bool:
-    """Whether a value is a number that can be counted with: records may come from elsewhere."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
-        return False

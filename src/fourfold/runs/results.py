@@ -8,7 +8,7 @@ files at the end of the run; a file that changed meanwhile, is too large or cann
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fourfold.base.errors import FourfoldError
 from fourfold.formats.dvc import params
@@ -93,17 +93,19 @@ def _parsed(path: str, data: bytes) -> Any:
 
 def _numbers(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, float | int]]:
     """The finite numbers of a document, by dotted name."""
-    if isinstance(value, bool) or depth > _DEEPEST:
+    if depth > _DEEPEST:
         return
-    if isinstance(value, int | float):
-        if _is_finite(value):
-            yield name, value
+    if is_finite(value):
+        yield name, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _numbers(inner, f"{name}.{key}" if name else str(key), depth + 1)
 
 
-def _is_finite(value: float) -> bool:
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that can be counted with; truths are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
     try:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no float holds

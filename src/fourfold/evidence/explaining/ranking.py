@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fourfold.evidence.lineage import is_finite
 from fourfold.runs.changes import Change
+from fourfold.runs.results import is_finite
 
 #: What a change counts when its size says nothing: changed rows, parameters, code, packages, seeds, host;
 #: rows that only stand in another order, or are written otherwise and mean the same, count little.
