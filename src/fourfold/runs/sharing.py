@@ -96,7 +96,9 @@ def push_records(
         names: Which; those that are not here are passed over.
         events: Hears the phase, and what could not be sent.
     """
-    named = dict.fromkeys([*names, *_replays(records, names)])
+    named = dict.fromkeys(names)
+    if len(named) < len(records.ids()):  # where all that is here goes, nothing has to be looked for
+        named |= dict.fromkeys(_replays(records, names))
     here = [name for name in named if records.has("records", name)]
     if not here or not _takes(remote, events):
         return Shared()
