@@ -87,7 +87,7 @@ VALUES: dict[str, Any] = {
     "set": {1, 2, "a"},
     "frozen set": frozenset("abc"),
     "tuple": (1, ("a", None), True),
-    "dictionary": {"a": 1, 2: 3, (1, "a"): 4.5},
+    "dictionary": {"a": 1, 2: 3, (1, "a"): 4.5, b"a": None},
     "ordered": collections.OrderedDict(a=1, b=[1]),
     "counter": collections.Counter("aab"),
     "default": collections.defaultdict(list, a=[1]),

@@ -171,6 +171,7 @@ class _Tree:
             raise ContentTooLargeError("keys within keys within keys")
         digest = self._survey(key).digest
         self._keys -= 1
+        key = understood(key)  # bytes, as old protocols wrote them
         parts = key if isinstance(key, tuple) else (key,)
         if all(_is_short(one) for one in parts):
             return repr(key)[:_MAX_NAME], b"k" + digest
