@@ -100,6 +100,7 @@ class Commits:
         self._sums: dict[str, str] = {}
         self._whole: set[tuple[str, str]] = set()
         self._known: dict[RunId, RunRecord | None] = {}
+        self._read: dict[RunId, Mapping[str, str | None]] = {}
         self._entries = {
             one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"
         }
@@ -284,7 +285,7 @@ class Commits:
             return f"the command of '{owner.addressing}' changed and was not run"
         run = seen.runs.get(owner.addressing)
         record = self._record(run) if run else None
-        read = self._sources(record) if record is not None else {}
+        read = self._sources(run, record) if run and record is not None else {}
         for dep in owner.deps:
             path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root).replace(
                 os.sep, "/"
@@ -301,15 +302,17 @@ class Commits:
                     return f"'{path}' changed and '{owner.addressing}' was not run"
         return ""
 
-    def _sources(self, record: RunRecord) -> Mapping[str, str | None]:
+    def _sources(self, run: RunId, record: RunRecord) -> Mapping[str, str | None]:
         """The files of Git that a run read, but for those of parameters, which are compared by value."""
-        part = self._records.part
-        files = reads_of(record, part).files
-        return {
-            path: oid
-            for path, oid in sources_of(record, part).items()
-            if path.removeprefix(self._prefix) not in files
-        }
+        if run not in self._read:
+            part = self._records.part
+            files = reads_of(record, part).files
+            self._read[run] = {
+                path: oid
+                for path, oid in sources_of(record, part).items()
+                if path.removeprefix(self._prefix) not in files
+            }
+        return self._read[run]
 
     def _had(self, record: RunRecord | None, path: str) -> bool:
         """Whether the commit that a run was made on has a file: what lay there untracked, no commit has."""
