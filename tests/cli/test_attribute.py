@@ -134,3 +134,16 @@ def test_noise_that_was_not_measured_is_not_taken_for_none(project: Sandbox) -> 
     found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
     assert found["noise"]["of"] == "seeds"
     assert len(set(found["noise"]["values"])) == 2, "a repeat with the same seed tells nothing of other seeds"
+
+
+def test_code_that_nobody_saw_read_is_not_taken_for_unchanged(project: Sandbox) -> None:
+    project.tool.env["FOURFOLD_TRACE"] = "off"
+    pipeline = PIPELINE.replace("python score.py", "sh score.sh").replace(
+        "[score.py,", "[score.py, score.sh,"
+    )
+    score = SCORE.replace("sum(rows)", "float(sys.argv[1]) * sum(rows)").replace("json,", "json, sys,")
+    change(project, {"dvc.yaml": pipeline, "score.py": score, "score.sh": "exec python score.py 1.0\n"})
+    change(project, {"score.sh": "exec python score.py 0.5\n", "raw.csv": WORSE})
+    found = project.run(*ATTRIBUTE, "--json").json()
+    effects = {effect["factor"]: effect["effect"] for effect in found["effects"]}
+    assert effects == {"code": pytest.approx(-0.375, abs=0.001), "data": pytest.approx(-0.225, abs=0.001)}

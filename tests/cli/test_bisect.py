@@ -163,6 +163,27 @@ def test_changes_that_no_commit_has_are_said_not_to_be_searched(project: Sandbox
     assert words not in project.run(*options, "--bad", "HEAD").stderr
 
 
+@pytest.mark.slow
+def test_files_of_a_folder_are_not_blamed_for_a_file_beside_it(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    score = SUM.replace("len(rows)}", "len(rows) + float(open('offset').read())}")
+    pipeline = FOLDED.replace("months]", "months, offset]")
+    months = {f"months/{at:02}.txt": f"{10 + at}\n" for at in range(4)}
+    repo.gen({"score.py": score, "dvc.yaml": pipeline, "offset": "0\n", **months})
+    repo.run("add", "-q", "months", "offset")
+    repo.run("repro", "-q")
+    repo.commit("good")
+    repo.gen({f"months/{at:02}.txt": f"{10.001 + at}\n" for at in range(4)})
+    repo.gen({"offset": "-100\n"})
+    repo.run("add", "-q", "months", "offset")
+    repo.run("repro", "-q")
+    repo.commit("bad")
+    inside = repo.run("bisect", "--metric", "mean", "--good", "HEAD~1", "--inside", "--json").json()["inside"]
+    assert (inside["blamed"], inside["files"], inside["folder"]) == (["data"], [], "")
+
+
 MANY = 64
 #: What DVC would have written, had it run each version.
 LOCK = """schema: '2.0'

@@ -1,5 +1,6 @@
 """``ff verify`` on the command line: real runs of stages that repeat themselves to different degrees."""
 
+import json
 import shutil
 import sys
 import zipfile
@@ -327,6 +328,21 @@ def test_that_of_a_folder_the_file_and_the_value_in_it_are_named(alone: Sandbox)
     (parts,) = document["outputs"]
     assert (parts["first"]["name"], parts["first"]["what"]) == ("deep/b.json!y", "values")
     assert parts["differing"] == 1
+
+
+def test_that_what_replays_read_of_the_workspace_is_named(alone: Sandbox) -> None:
+    looking = "import pathlib\nup = [p / 'settings.ini' for p in pathlib.Path.cwd().parents]\n"
+    looking += "told = [p.read_text() for p in up if p.exists()]\n"
+    looking += "pathlib.Path('out.txt').write_text(str(len(told)))\n"
+    stage = {"cmd": f"{sys.executable} look.py", "deps": ["look.py"], "outs": ["out.txt"]}
+    alone.gen({"settings.ini": "x", ".gitignore": "settings.ini\n", "look.py": looking})
+    alone.gen({"dvc.yaml": json.dumps({"stages": {"look": stage}})})
+    alone.run("repro", "-q")
+    alone.commit("looks above")
+    code, document = verified(alone, "look")
+    assert (code, document["reached"]) == (1, ["settings.ini"])
+    ran = alone.run("verify", "look", check=False)
+    assert "read of the workspace, although it ran apart: settings.ini" in ran.stdout
 
 
 def test_that_a_replay_that_fails_where_the_run_succeeded_is_different(

@@ -13,7 +13,7 @@ from fourfold.evidence.lineage import Lineage, Makers, identity, metrics_of
 from fourfold.evidence.parting import FACTORS, chosen_seed, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId
-from fourfold.runs.changes import Part, value_of
+from fourfold.runs.changes import Part, saw_all, value_of
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def key_of(lineage: Lineage, part: Part) -> Key:
     found: dict[str, list[Any]] = {name: [] for name in FACTORS}
     for step in sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command)):
         record, reads = step.record, reads_of(step.record, part)
-        known = value_of(record.code, "sources") is not None
+        # That it read no code is known only where every reading was seen.
+        known = value_of(record.code, "sources") is not None and (reads.code or saw_all(record))
         sources = dict(reads.code) if known else {"": value_of(record.code, "tree")}
         found["code"].append([record.stage, list(record.command), sources])
         found["parameters"].append([record.stage, reads.parameters])

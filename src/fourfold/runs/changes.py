@@ -149,6 +149,11 @@ def coverage_of(record: RunRecord) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def saw_all(record: RunRecord) -> bool:
+    """Whether a run was watched so that no reading of a file was missed."""
+    return coverage_of(record) in {"seccomp", "strace"}
+
+
 def content_of(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None = None) -> Any:
     """What names the content of a row, in the words that another row has too."""
     if row is None:

@@ -21,6 +21,7 @@ from fourfold.runs.changes import (
     opened,
     params_of,
     rows_of,
+    saw_all,
     value_of,
 )
 from fourfold.runs.codesources import is_code
@@ -28,8 +29,6 @@ from fourfold.runs.codesources import is_code
 #: The files of the code tree of a run, by path, with their ids.
 CodeFiles = Callable[[RunRecord], Mapping[str, str]]
 
-#: Ways of watching that see every reading.
-_WHOLE = frozenset({"seccomp", "strace"})
 #: What describes a pipeline; what it says of a run stands in the record itself.
 _DESCRIPTIONS = ("dvc.yaml", ".dvcignore", ".gitattributes", "config")
 #: Facts about the moment of the code, told only aside.
@@ -115,7 +114,7 @@ def _sources(record: RunRecord, part: Part) -> Mapping[str, Any] | None:
 
 def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
     """The inputs, or files in them, that a run read, declared or not; None where not all reading was seen."""
-    if coverage_of(record) not in _WHOLE:
+    if not saw_all(record):
         return None
     listing = mapping(value_of(record.trace, "paths")).get("listing")
     read = mapping(mapping(opened(listing, part)).get("classes"))

@@ -17,12 +17,14 @@ from fourfold.evidence.bisecting.bisect import (
     scatter,
 )
 from fourfold.evidence.bisecting.history import states_of
+from fourfold.evidence.lineage import Makers
 from fourfold.evidence.states import (
     History,
     Key,
     MetricAmbiguousError,
     MetricNotFoundError,
     State,
+    key_of,
     one_metric,
 )
 from fourfold.formats.native.fact import observed
@@ -230,3 +232,14 @@ def test_a_metric_that_is_no_number_is_on_neither_side() -> None:
     assert (found.good, found.bad, found.skipped) == (0, 2, (1,))
     with pytest.raises(EndUnknownError):
         bisect(history(0.9, float("nan")))
+
+
+def test_a_run_that_was_seen_to_read_no_code_follows_from_none(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+
+    def key(tree: str, method: str) -> Key:
+        run = keep(records, sources={}, code={"tree": observed(tree * 40)}, method=method)
+        return key_of(Makers(records).lineage(run), records.part)
+
+    assert key("1", "seccomp") == key("2", "seccomp")
+    assert key("1", "off").moved(key("2", "off")) == ("code",)

@@ -33,7 +33,7 @@ from fourfold.evidence.replaying.replay import QUIET, Replayed, Streams, replay
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs import coderestore
-from fourfold.runs.changes import mapping, rows_of, value_of
+from fourfold.runs.changes import mapping, rows_of, saw_all, value_of
 from fourfold.runs.code_files import code_files
 from fourfold.runs.contents import Contents
 from fourfold.runs.scratch import claim, drop, remove
@@ -421,6 +421,8 @@ class Laboratory:
                 oid == spec.files.get(path) and (oid is not None or other.run == spec.step.run)
                 for path, oid in reads.code.items()
             )
+            # Where not every reading was seen, it may have read any file of its code.
+            and (saw_all(record) or _tree_of(record) == _tree_of(spec.step.record))
             and reads.data.keys() == spec.inputs.keys()
             and all(
                 _same(row, wanted[path]) if path in wanted else self._is_there(spec, path, row)
@@ -539,6 +541,10 @@ class Laboratory:
 
     def _step_of(self, run: RunId) -> Step:
         return next(step for lineage in self._sides.values() for step in lineage.steps if step.run == run)
+
+
+def _tree_of(record: RunRecord) -> Any:
+    return value_of(record.code, "tree")
 
 
 def _same(one: Row, other: Row) -> bool:

@@ -12,14 +12,12 @@ from fourfold.evidence.explaining.pairing import MOST, Pair, Place, pairs_of
 from fourfold.evidence.lineage import Lineage, Step, identity
 from fourfold.evidence.parting import prefix_of, seed_parameter
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord
-from fourfold.runs.changes import Change, Part, coverage_of, mapping, opened, rows_of, value_of
+from fourfold.runs.changes import Change, Part, mapping, opened, rows_of, saw_all, value_of
 from fourfold.runs.diff import compare
 from fourfold.runs.diff_files import CodeFiles
 
 _POINTER = ".dvc"
 _ORDER = {name: at for at, name in enumerate((*COORDINATES, "trace", "outcome"))}
-#: Ways of watching that see every reading.
-_WHOLE = frozenset({"seccomp", "strace"})
 #: What tells one change from another.
 Key = tuple[str, ...]
 
@@ -118,7 +116,7 @@ class Found:
         # The parameter that gives the seed is told as that; of another stage it is a parameter.
         given = {seed[0], ":".join(seed)} if seed is not None else set()
         self._given |= given
-        if not {coverage_of(one), coverage_of(two)} <= _WHOLE:  # it may have read whatever was there
+        if not (saw_all(one) and saw_all(two)):  # it may have read whatever was there
             for side in (0, 1):
                 self._lead(pair, side, {run for runs in made[side].by.values() for run in runs})
         moved = followed = False
