@@ -16,7 +16,6 @@ from fourfold.runs.environment.asking import ask
 from fourfold.runs.environment.libraries import Asked
 from fourfold.runs.environment.naming import names_of
 from fourfold.runs.environment.remembered import remembered
-from fourfold.runs.lockcheck.compare import SEEDS
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -201,6 +200,8 @@ def compare(before: Recorded, now: Standing, *, partial: bool = False) -> Compar
     """
     if before.digest == now.digest:
         return Compared(())
+    from fourfold.runs.lockcheck.compare import SEEDS  # noqa: PLC0415 - mostly they are equal
+
     told = [
         f"{_WORDS[key]} is {now.portable.get(key)}, recorded is {before.portable.get(key)}"
         for key in _WORDS

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
 from fourfold.base.events import Noticed, Sink, silent
 from fourfold.evidence.replaying.box import REPLAYS
-from fourfold.evidence.replaying.building import LockUnbuildableError, build
-from fourfold.evidence.replaying.containers import compose
 from fourfold.evidence.replaying.standing import (
     Compared,
     Recorded,
@@ -327,6 +325,8 @@ def _scratch(place: "Place", folder: str) -> str:
 
 def _locked(place: "Place", record: RunRecord, before: Recorded, folder: str, events: Sink) -> Surroundings:
     """An environment built from the recorded lock; from the record itself where no lock fixes versions."""
+    from fourfold.evidence.replaying.building import LockUnbuildableError, build  # noqa: PLC0415 - mostly one is here
+
     lock = mapping(value_of(record.environment, "lock"))
     if not before.digest:
         raise LockUnbuildableError("the run recorded no environment of Python to build")
@@ -351,6 +351,8 @@ def _is_twin(place: "Place", path: str, before: Recorded) -> bool:
 
 def _imaged(place: "Place", record: RunRecord, before: Recorded, folder: str, events: Sink) -> Surroundings:
     """The recorded image, by its digest."""
+    from fourfold.evidence.replaying.containers import compose  # noqa: PLC0415 - likewise
+
     image = mapping(value_of(record.environment, "image"))
     cwd = os.path.normpath(os.path.join(folder, str(value_of(record.code, "cwd") or ".")))
     container = compose(place, image, folder, cwd=cwd, events=events)
