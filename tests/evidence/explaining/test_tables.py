@@ -237,6 +237,16 @@ def test_secrets_are_struck_out_of_what_is_shown() -> None:
     assert not any(secret in text for secret in ("k2", "pass2word", "a1B2a1B2"))
 
 
+def test_labels_are_shown_as_other_cells_are() -> None:
+    rows = [{"id": at, "kind": "x" * 300 if at % 2 else "ghp_" + "a1B2" * 9} for at in range(60)]
+    found = change(rows, [{**row, "kind": "y" * 200} for row in rows[:30]] + rows[30:], label="kind")
+    text = json.dumps(document(found)) + "".join(harm.told for harm in harms(found))
+    assert "a1B2a1B2" not in text
+    assert "x" * 41 not in text
+    assert found.label is not None
+    assert sum(found.label.before.values()) == pytest.approx(1.0)
+
+
 def test_a_hundred_thousand_rows_take_less_than_two_seconds_of_work() -> None:
     draw = random.Random(1)
     rows = [

@@ -60,7 +60,9 @@ def compare_summaries(
         return found
     values = sorted(counts[0].keys() | counts[1].keys())
     p = chi_squared([[each[value] for value in values] for each in counts]).p
-    return found._replace(label=LabelChange(label, shares_of(counts[0]), shares_of(counts[1]), p))
+    return found._replace(
+        label=LabelChange(label, shares_of(label, counts[0]), shares_of(label, counts[1]), p)
+    )
 
 
 def _summarized(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

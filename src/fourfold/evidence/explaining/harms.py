@@ -49,7 +49,12 @@ def harms(change: TableChange) -> list[Harm]:
     """The harms that a table has now and had not, the worst first."""
     found = [*_label(change)]
     found += [
-        Harm("leak", leak.name, leak.after, f"column {leak.name} tells the label by itself ({_told(leak)})")
+        Harm(
+            "leak",
+            leak.name,
+            leak.after,
+            f"column {cut(leak.name)} tells the label by itself ({_told(leak)})",
+        )
         for leak in change.leaks
     ]
     before, after = (max(rows or 0, 1) for rows in change.rows)
@@ -57,7 +62,7 @@ def harms(change: TableChange) -> list[Harm]:
     for column in change.columns:
         shares = min(column.nulls[0] / before, 1.0), min(column.nulls[1] / after, 1.0)
         if shares[1] - shares[0] >= _NULLS and (stayed or _is_more(column.nulls, (before, after))):
-            told = f"empty cells in {column.name}: {percent(shares[0])} -> {percent(shares[1])}"
+            told = f"empty cells in {cut(column.name)}: {percent(shares[0])} -> {percent(shares[1])}"
             found.append(Harm("nulls", column.name, shares[1] - shares[0], told))
     copies = change.duplicates[0] / before, change.duplicates[1] / after
     if copies[1] - copies[0] >= _COPIES and _is_more(change.duplicates, (before, after)):
@@ -80,7 +85,7 @@ def _label(change: TableChange) -> list[Harm]:
     shift = label.shift
     moved = abs(shift[2] - shift[1]) if shift is not None else 0.0
     if shift is not None and moved >= _BALANCE and label.p < CERTAIN:
-        told = f"labels tipped over: {label.name}={shift[0]} {percent(shift[1])} -> {percent(shift[2])}"
+        told = f"labels tipped over: {cut(label.name)}={shift[0]} {percent(shift[1])} -> {percent(shift[2])}"
         return [Harm("label", label.name, moved, told)]
     if label.changed / rows >= _LABELS:
         told = f"labels of {_rows(label.changed)} ({percent(label.changed / rows)}) are others now"
@@ -136,7 +141,7 @@ def told(change: TableChange) -> str:
     if label is not None and label.shift is not None and change.sample is not None and label.p < CERTAIN:
         value, was, now = label.shift
         first = f"of the first {change.sample[1]:,} rows" if change.sample[0] else "of the first rows"
-        said.append(f"{first} {cut(label.name)}={cut(value)} are {percent(now)}, {percent(was)} before")
+        said.append(f"{first} {cut(label.name)}={value} are {percent(now)}, {percent(was)} before")
     drifted = [column for column in change.columns if column.drifted and column.drift is not None]
     if drifted:
         names = ", ".join(f"{cut(column.name)} ({_drift(column.drift)})" for column in drifted[:_NAMED])

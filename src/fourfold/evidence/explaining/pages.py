@@ -57,10 +57,16 @@ def _sections(found: Explanation, *, figures: bool) -> list[Section]:
             Section(f"Table {at}", tuple(_table(stage, table, figures=figures)))
             for at, (stage, table) in enumerate(tables[:_TABLES], 1)
         ),
+        Section("More tables", tuple(_more_tables(len(tables) - _TABLES))),
         Section("What came out", tuple(_results(found)), folded=True),
         Section("No cause", tuple(_others(found))),
     ]
     return [section for section in shown if section.blocks]
+
+
+def _more_tables(count: int) -> Iterator[Block]:
+    if count > 0:
+        yield Paragraph(said(f"{count} more {'table' if count == 1 else 'tables'} changed (--json has all)"))
 
 
 def _head(found: Explanation) -> Iterator[Block]:

@@ -354,13 +354,15 @@ def _label(parted: Parted, name: str, found: TableChange) -> LabelChange | None:
     filled = [each for each in samples if each] if samples[0] else samples[1:]
     p = chi_squared([[each[value] for value in values] for each in filled]).p if len(filled) > 1 else 1.0
     changed = next((column.changed for column in found.columns if column.name == name), 0)
-    return LabelChange(name, shares_of(before), shares_of(after), p, changed)
+    return LabelChange(name, shares_of(name, before), shares_of(name, after), p, changed)
 
 
-def shares_of(counts: Counter[str]) -> dict[str, float]:
-    """The share of each value, the most frequent first."""
-    total = counts.total()
-    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def shares_of(name: str, counts: Counter[str]) -> dict[str, float]:
+    """The share of each value of a column as it is shown, the most frequent first."""
+    total, told = counts.total(), Counter[str]()
+    for value, count in counts.items():
+        told[shown(name, value)] += count
+    order = sorted(told.items(), key=lambda item: (-item[1], item[0]))
     return {value: round(count / total, 4) for value, count in order}
 
 
