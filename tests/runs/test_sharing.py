@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Warned
 from fourfold.formats.attest import dsse, intoto, verdict
+from fourfold.formats.native.fact import observed
 from fourfold.formats.native.record import RunId, parts_of
 from fourfold.project.config import RemoteConfig
 from fourfold.project.remotes import Remote
@@ -17,7 +19,7 @@ from fourfold.runs.sharing import chosen, key_of, on_remote, pull_records, push_
 from fourfold.runs.store import Records
 from fourfold.storage.blob.local import LocalStore
 from fourfold.storage.blob.protocol import BlobDeniedError, BlobInfo, NoListingError
-from tests.runs.recordmaking import keep, records_in
+from tests.runs.recordmaking import Parts, keep, make, records_in
 
 
 class Heard(list[Warned]):
@@ -307,14 +309,29 @@ def test_a_remote_from_before_statements_gives_none(
     assert theirs.has("records", run)
 
 
+def replay(records: Records, of: str, **said: Any) -> RunId:
+    """A replay of a run, kept."""
+    parts = Parts()
+    made = make(parts, trace={"replay": observed({"of": of})}, **said)
+    for document in parts.values():
+        records.keep(document)
+    return records.append(lambda previous: made._replace(kind="replay", previous=previous))
+
+
+def state(records: Records, run: RunId, *replays: Any) -> None:
+    """Keep a verdict about a run that names these replays."""
+    document = {"run": run, "level": "bitwise", "holds": True, "asked": "bitwise", "replay": replays[0]}
+    said = verdict.parse({**document, "replays": list(replays)})
+    about = intoto.envelope(verdict.statement(said, (intoto.Resource("r", {"blake3": run}),)))
+    envelopes.keep(records, run, dsse.render(about))
+
+
 def test_the_replays_that_a_verdict_names_go_and_come_with_it(
     ours: Records, theirs: Records, place: LocalStore
 ) -> None:
-    run, first, second, other = (keep(ours, seed=seed) for seed in range(4))
-    document = {"run": run, "level": "bitwise", "holds": True, "asked": "bitwise", "replay": first}
-    said = verdict.parse({**document, "replays": [first, second, "../x", 7, "ab" * 32]})
-    about = intoto.envelope(verdict.statement(said, (intoto.Resource("r", {"blake3": run}),)))
-    envelopes.keep(ours, run, dsse.render(about))
+    run, other = keep(ours), keep(ours, seed=2)
+    first, second = replay(ours, run), replay(ours, run, seed=3)
+    state(ours, run, first, second, "../x", 7, "ab" * 32)
     envelopes.keep(ours, run, b"no envelope")
     sent = push_records(ours, remote(place), [run])
     assert (sent.runs, sent.statements) == (3, 2)
@@ -322,3 +339,17 @@ def test_the_replays_that_a_verdict_names_go_and_come_with_it(
     came = pull_records(theirs, remote(place), [run])
     assert (came.runs, came.statements, came.size) == (3, 2, sent.size)
     assert theirs.ids() == sorted([run, first, second])
+
+
+def test_a_statement_brings_and_sends_no_run_that_is_no_replay_of_the_one_that_it_is_about(
+    ours: Records, theirs: Records, place: LocalStore
+) -> None:
+    run, private = keep(ours), keep(ours, started="2099-01-01T00:00:00.000000Z", command=("evil",))
+    strange = replay(ours, private)
+    state(ours, run, private, strange)
+    assert push_records(ours, remote(place), [run]).runs == 1
+    push_records(ours, remote(place), [run, private, strange])
+    came = pull_records(theirs, remote(place), [run])
+    assert (came.runs, came.statements) == (1, 1)
+    assert theirs.ids() == [run]
+    assert theirs.resolve("train") == run

@@ -16,9 +16,9 @@ from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned, silent
 from fourfold.formats.attest import dsse, intoto, verdict
 from fourfold.formats.native.canonical import MOST, digest
-from fourfold.formats.native.record import MOST_RECORD, RunId, is_id, parse_record, parts_of
+from fourfold.formats.native.record import MOST_RECORD, RunId, RunRecord, is_id, parse_record, parts_of
 from fourfold.runs import envelopes
-from fourfold.runs.changes import rows_of
+from fourfold.runs.changes import mapping, rows_of, value_of
 from fourfold.storage.blob.protocol import BlobNotFoundError, NoListingError
 
 if TYPE_CHECKING:
@@ -96,13 +96,16 @@ def push_records(
         names: Which; those that are not here are passed over.
         events: Hears the phase, and what could not be sent.
     """
-    named = dict.fromkeys(names)
-    if len(named) < len(records.ids()):  # where all that is here goes, nothing has to be looked for
-        named |= dict.fromkeys(_replays(records, names))
-    here = [name for name in named if records.has("records", name)]
+    here = [name for name in dict.fromkeys(names) if records.has("records", name)]
     if not here or not _takes(remote, events):
         return Shared()
     try:
+        if len(here) < len(records.ids()):  # where all that is here goes, nothing has to be looked for
+            replays = (name for name in _replays(records, here) if records.has("records", name))
+            repeated = {*here}
+            here += [
+                name for name in replays if name not in repeated and _repeats(records.get(name)) in repeated
+            ]
         return _push(records, remote, here, events)
     except FourfoldError as error:
         events(_told(remote, "were not sent to", error))
@@ -207,7 +210,7 @@ def pull_records(
         brought = _pull_stated(records, remote, lacking, besides, brought, events)
         replays = _replays(records, [*lacking, *(run for run, _ in besides)])
         if replays := [name for name in replays if not _is_whole(records, name)]:
-            more = _pull(records, remote, replays, events)
+            more = _pull(records, remote, replays, events, of={*asked, *(run for run, _ in besides)})
             brought = brought._replace(
                 runs=brought.runs + more.runs,
                 parts=brought.parts + more.parts,
@@ -227,7 +230,19 @@ def _is_whole(records: "Records", name: str) -> bool:
         return True  # damaged, or of a later version: what is here is not written over
 
 
-def _pull(records: "Records", remote: "Remote", names: Collection[str], events: Sink) -> Shared:
+def _pull(
+    records: "Records",
+    remote: "Remote",
+    names: Collection[str],
+    events: Sink,
+    *,
+    of: Collection[str] | None = None,
+) -> Shared:
+    """Bring records with their parts; with ``of`` only replays of these runs.
+
+    What stands in a statement was named by whoever wrote it: it must not bring a run that is taken for the
+    newest of its stage.
+    """
     events(PhaseStarted("fetching records", len(names), unit="records"))
     came: dict[str, bytes] = {}
     wanted: dict[str, None] = {}
@@ -235,12 +250,13 @@ def _pull(records: "Records", remote: "Remote", names: Collection[str], events: 
         remote, "records", [name for name in names if not records.has("records", name)], events
     ):
         try:
-            parts = parts_of(parse_record(data, f"run {name[:12]} on remote '{remote.name}'"))
+            record = parse_record(data, f"run {name[:12]} on remote '{remote.name}'")
         except FourfoldError as error:
             events(Warned(error.code, f"run {name[:12]} was left out: {error.message}", error.hint))
             continue
-        came[name] = data
-        wanted |= dict.fromkeys(parts)
+        if of is None or _repeats(record) in of:
+            came[name] = data
+            wanted |= dict.fromkeys(parts_of(record))
     for name in names:
         if records.has("records", name):
             wanted |= dict.fromkeys(parts_of(records.get(RunId(name))))
@@ -256,6 +272,12 @@ def _pull(records: "Records", remote: "Remote", names: Collection[str], events: 
         events(Advanced("fetching records", 1))
     events(PhaseEnded("fetching records"))
     return Shared(len(came), count, size)
+
+
+def _repeats(record: RunRecord) -> str:
+    """The run that a replay repeats; "" for a run that is none."""
+    of = mapping(value_of(record.trace, "replay")).get("of")
+    return of if record.kind == "replay" and isinstance(of, str) else ""
 
 
 def _replays(records: "Records", runs: Iterable[str]) -> list[RunId]:
