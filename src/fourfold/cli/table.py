@@ -41,6 +41,7 @@ HEADINGS = {
     "share": "Share",
     "elsewhere": "Use data from elsewhere",
     "pipeline": "Run pipelines",
+    "record": "Ask what made a result",
     "evidence": "Prove and explain results",
     "care": "Keep data safe",
     "settings": "Configure",
@@ -90,7 +91,7 @@ COMMANDS: dict[str, Command] = {
     "completion": Command("completion", "Print the completion script of a shell", "start"),
     "config": Command("config", "Show, set or unset configuration options", "settings", 251),
     "coordinates": Command(
-        "coordinates", "Show code, data, environment and randomness of what stages made", "pipeline"
+        "coordinates", "Show code, data, environment and randomness of what stages made", "record"
     ),
     "dag": Command("dag", "Show how stages depend on each other", "pipeline"),
     "data status": Command("data_status", "Show changes between commit, pointer files and workspace", "look"),
@@ -106,11 +107,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "du": Command("du", "Show how much space tracked data takes", "look"),
     "env check": Command(
-        "env_check", "Compare every installed file with what was installed and what is locked", "pipeline"
+        "env_check", "Compare every installed file with what was installed and what is locked", "record"
     ),
-    "env diff": Command("env_diff", "Show what differs between the environments of two runs", "pipeline"),
-    "env lock": Command("env_lock", "Write a lock of what is installed", "pipeline"),
-    "env show": Command("env_show", "Show the environment of a run, or the one of now", "pipeline"),
+    "env diff": Command("env_diff", "Show what differs between the environments of two runs", "record"),
+    "env lock": Command("env_lock", "Write a lock of what is installed", "record"),
+    "env show": Command("env_show", "Show the environment of a run, or the one of now", "record"),
     "explain": Command("explain", "Say why two results differ, the likeliest cause first", "evidence"),
     "export": Command("export", "Write a run as an archive, or in the words of other tools", "evidence"),
     "fetch": Command("fetch", "Copy tracked data from a remote into the cache", "share", 1),
@@ -130,7 +131,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "git-hook pre-push": Command("git_hook_pre_push", "Run as the pre-push hook", "settings", 1, hidden=True),
     "image resolve": Command(
-        "image_resolve", "Say which image the name of a container image stands for now", "pipeline"
+        "image_resolve", "Say which image the name of a container image stands for now", "record"
     ),
     "import": Command("import_", "Download from a repository, and remember the source", "elsewhere", 1),
     "import-url": Command("import_url", "Download from a URL, and remember the source", "elsewhere", 1),
@@ -162,14 +163,12 @@ COMMANDS: dict[str, Command] = {
     "report": Command("report", "Tell reviewers what a change does to stages, results and data", "pipeline"),
     "repro": Command("repro", "Run the stages of the pipeline that are out of date", "pipeline"),
     "root": Command("root", "Print the path to the root of the project", "start"),
-    "run": Command("run", "Run any command, and record what made its result", "pipeline"),
-    "runs diff": Command("runs_diff", "Show what moved between two runs, by coordinate", "pipeline"),
-    "runs export": Command("runs_export", "Write a run with all that it names as one document", "pipeline"),
-    "runs find": Command(
-        "runs_find", "Find the runs that made a file, or used a library or seed", "pipeline"
-    ),
-    "runs list": Command("runs_list", "List the recorded runs", "pipeline"),
-    "runs show": Command("runs_show", "Show what is known of a run, and how it is known", "pipeline"),
+    "run": Command("run", "Run any command, and record what made its result", "record"),
+    "runs diff": Command("runs_diff", "Show what moved between two runs, by coordinate", "record"),
+    "runs export": Command("runs_export", "Write a run with all that it names as one document", "record"),
+    "runs find": Command("runs_find", "Find the runs that made a file, or used a library or seed", "record"),
+    "runs list": Command("runs_list", "List the recorded runs", "record"),
+    "runs show": Command("runs_show", "Show what is known of a run, and how it is known", "record"),
     "stage add": Command("stage_add", "Write a new stage into 'dvc.yaml'", "pipeline"),
     "stage list": Command("stage_list", "List stages", "pipeline"),
     "status": Command("status", "Show what changed since it was tracked, here or on a remote", "look", 1),
