@@ -262,6 +262,21 @@ def test_that_chance_may_be_why_is_said_where_only_little_speaks_for_the_suspect
     assert (names(strong), strong.unknown) == (["train.py"], ())
 
 
+def test_what_moved_is_blamed_for_nothing_where_the_metric_moved_no_farther_than_by_itself() -> None:
+    parts = Parts()
+    a, b = (
+        [step(parts, "train", each, {}, {"m.json": each}, metrics={"auc": float(each)}, lr=float(each))]
+        for each in ("1", "2")
+    )
+    within, beyond = (told(parts, a, b, noise=lambda _, width=width: Noise(width, 5)) for width in (1.0, 0.9))
+    assert within.is_noise
+    assert within.verdict.endswith(
+        "no farther than it moves by itself (1 among 5 runs of the same): nothing is to blame"
+    )
+    assert not beyond.is_noise
+    assert beyond.verdict.endswith("most likely: params.yaml:lr (1.0 -> 2.0)")
+
+
 # --- whose a harm is --------------------------------------------------------------------------------------
 
 

@@ -162,6 +162,8 @@ def _noise(known: Runs, both: Sequence[RunId], metric: str) -> Noise:
 def _lines(found: Explanation, style: Style, *, every: bool) -> Iterator[str]:
     yield style.bold(found.verdict)
     suspects = found.suspects
+    if found.is_noise and suspects:
+        yield style.dim("moved all the same:")
     for at, cause in enumerate(suspects[:_MOST], 1):
         yield from _cause(at, cause, style)
     if len(suspects) > _MOST:

@@ -163,6 +163,11 @@ class Explanation(NamedTuple):
         return tuple(cause for cause in found if not (self.suspects and cause.is_noise))
 
     @property
+    def is_noise(self) -> bool:
+        """Whether the first metric moved, and no farther than it does by itself."""
+        return bool(self.metrics) and bool(self.metrics[0].by) and self.metrics[0].is_noise
+
+    @property
     def verdict(self) -> str:
         """The explanation in one sentence: what moved how far, and what is most likely why."""
         return _verdict(self)
@@ -191,7 +196,7 @@ class Explanation(NamedTuple):
 def _verdict(found: Explanation) -> str:
     moved = next(iter(found.metrics), None)
     result = told_of(moved, asked=found.asked) if moved is not None else ""
-    if moved is not None and moved.is_noise and moved.by:
+    if moved is not None and found.is_noise:
         harm = next((f"; but {suspect(cause)}" for cause in found.suspects if cause.harm), "")
         said = f"no farther than it moves by itself ({_repeats(moved)}): nothing is to blame"
         return f"{result}, {said}{harm}"

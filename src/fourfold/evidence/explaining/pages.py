@@ -49,10 +49,11 @@ def html(found: Explanation) -> str:
 def _sections(found: Explanation, *, figures: bool) -> list[Section]:
     tables = [(", ".join(cause.stages), table) for cause in found.causes for table in cause.tables]
     tables += found.made
+    suspects = "Moved all the same" if found.is_noise else "Suspects"
     shown = [
         Section("", tuple(_head(found))),
         Section("Metrics", tuple(_metrics(found))),
-        Section("Suspects", tuple(_suspects(found, figures=figures))),
+        Section(suspects, tuple(_suspects(found, figures=figures))),
         *(
             Section(f"Table {at}", tuple(_table(stage, table, figures=figures)))
             for at, (stage, table) in enumerate(tables[:_TABLES], 1)
