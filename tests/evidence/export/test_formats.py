@@ -239,3 +239,17 @@ def test_a_record_with_facts_of_any_shape_is_exported_or_refused_in_words(
         slsa.provenance(found)
     with suppress(FourfoldError):
         pack(place, records, run, str(tmp_path / "run.zip"))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_run_that_mlflow_did_not_take_whole_is_failed_there(
+    dossier: Dossier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    act = dossier.act._replace(params={"a.yaml": {"k": 1}, "params.yaml": {"a.yaml.k": 2}})  # one name there
+    uri = f"file:{tmp_path / 'mlruns'}"
+    with pytest.raises(mlflow.MlflowFailedError):
+        mlflow.log(dossier._replace(acts=(*dossier.acts[:-1], act)), uri, "lab")
+    client = MlflowClient(tracking_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("lab").experiment_id])
+    assert run.info.status == "FAILED"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import UnavailableError, UnsupportedError
-from fourfold.base.ids import Oid, is_tree
+from fourfold.base.ids import Oid, is_tree, is_unsafe_path
 from fourfold.evidence.export.dossier import Dossier, leaves
 
 if TYPE_CHECKING:
@@ -77,6 +77,21 @@ def log(dossier: Dossier, uri: str, experiment: str, store: "ObjectStore | None"
 
 
 def _log(client: Any, experiment: str, dossier: Dossier, store: "ObjectStore | None") -> Logged:
+    record = dossier.record
+    started, ended = _moment(record.times.started), _moment(record.times.ended)
+    tags = {name: value[:_LONGEST_TAG] for name, value in _tags(dossier).items()}
+    run = client.create_run(experiment, start_time=started, tags=tags, run_name=dossier.act.name)
+    name, state = run.info.run_id, "FAILED"  # what is not whole must not look as if it ran on
+    try:
+        sent = _fill(client, name, dossier, store, ended)
+        state = _STATUS.get(record.outcome.state, "FAILED")
+    finally:
+        client.set_terminated(name, state, ended)
+    return Logged(name, experiment, sent)
+
+
+def _fill(client: Any, name: str, dossier: Dossier, store: "ObjectStore | None", ended: int) -> int:
+    """Everything of a run but its end; how many files went."""
     from mlflow.entities import (  # noqa: PLC0415 - an extra
         Dataset,
         DatasetInput,
@@ -86,11 +101,6 @@ def _log(client: Any, experiment: str, dossier: Dossier, store: "ObjectStore | N
         RunTag,
     )
 
-    record = dossier.record
-    started, ended = _moment(record.times.started), _moment(record.times.ended)
-    tags = {name: value[:_LONGEST_TAG] for name, value in _tags(dossier).items()}
-    run = client.create_run(experiment, start_time=started, tags=tags, run_name=dossier.act.name)
-    name = run.info.run_id
     params = [Param(_key(key), str(value)[:_LONGEST_PARAM]) for key, value in leaves(dossier.act.params)]
     metrics = [Metric(_key(key), value, ended, 0) for key, value in sorted(dossier.act.metrics.items())]
     for at in range(0, max(len(params), len(metrics)), _BATCH):
@@ -110,11 +120,12 @@ def _log(client: Any, experiment: str, dossier: Dossier, store: "ObjectStore | N
         client.log_inputs(name, inputs)
     sent = 0
     for item in dossier.act.outputs if store is not None else ():
-        if item.md5 and not is_tree(Oid(item.md5)) and store is not None and store.has(Oid(item.md5)):
+        if not item.md5 or is_tree(Oid(item.md5)) or is_unsafe_path(item.path):
+            continue
+        if store is not None and store.has(Oid(item.md5)):
             _send(client, name, item.path, store.path(Oid(item.md5)))
             sent += 1
-    client.set_terminated(name, _STATUS.get(record.outcome.state, "FAILED"), ended)
-    return Logged(name, experiment, sent)
+    return sent
 
 
 def _send(client: Any, run: str, path: str, source: str) -> None:
