@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import signal
 import subprocess
@@ -171,3 +172,53 @@ def test_the_current_folder_gives_no_modules(tmp_path: Path) -> None:
     )
     assert done.stdout == "hdf5\n"
     assert not (tmp_path / "run").exists()
+
+
+ROW = ["a", "tensor", "float64", [1], "digest", ["float64", 0, None]]
+END = {"kind": "hdf5", "canonicalizer": "hdf5/2", "aside": {}, "budget": Budget().state()}
+LIES = {
+    "no JSON": ["{"],
+    "no end": [ROW],
+    "no leaf": [["a"], END],
+    "no name of a kind": [["a", "secret", *ROW[2:]], END],
+    "no lengths": [["a", "tensor", "float64", [-1], "digest", None], END],
+    "no numbers": [ROW, END],
+    "no type": [[*ROW[:5], ["object", 0, None]], END],
+    "no gaps": [[*ROW[:3], [0], "digest", ["float64", 0, -5]], END],
+    "no budget": [END | {"budget": {}}],
+    "a budget that grows": [END | {"budget": Budget().state() | {"parts": 1 << 40}}],
+    "a list for an end": [[END]],
+    "depth": ["[" * 100_000],
+    "one long line": ["x" * (2 << 20)],
+    "a code that is none": [ROW, END, "!"],
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_answer_that_is_none_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    """What a file of a stranger may make of the process that reads it."""
+    answer = tmp_path / "answer"
+    lines = [line if isinstance(line, str) else json.dumps(line) for line in LIES[lie]]
+    answer.write_text("\n".join([*lines, "!0", ""]))
+    script = f"import sys; sys.stdin.readline(); print(open({str(answer)!r}).read(), end='', flush=True)"
+    monkeypatch.setattr(confined, "_START", script)
+    confined.end()
+    with pytest.raises((UnreadableContentError, ContentTooLargeError), match=r"^a\.h5: "):
+        read()
+    monkeypatch.undo()
+    confined.end()
+    assert read().kind == "hdf5"
+
+
+def test_an_error_that_is_told_has_nothing_that_a_terminal_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps({"error": "any", "message": "a.h5: \x1b[2J\n" + "x" * 9000, "hint": "\x07"})
+    script = f"import sys; sys.stdin.readline(); print({told!r}); print('!0', flush=True)"
+    monkeypatch.setattr(confined, "_START", script)
+    confined.end()
+    with pytest.raises(UnreadableContentError) as caught:
+        read()
+    confined.end()
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 500

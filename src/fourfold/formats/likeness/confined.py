@@ -12,6 +12,7 @@ import errno
 import json
 import mmap
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -115,7 +116,7 @@ def _parsed(source: Source, line: bytes) -> Any:
 
 
 def _mapped(path: str) -> Buffer:
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         return b""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -138,7 +139,7 @@ def _content(source: Source, told: Mapping[str, Any], rows: list[list[Any]], num
         aside = {str(name): bool(value) for name, value in told["aside"].items()}
         content = Content(str(told["kind"]), leaves, str(told["canonicalizer"]), aside)
         source.budget.resume(told["budget"])
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, UnreadableContentError):
         raise source.damaged(_NONSENSE) from None
     return content
 
@@ -212,23 +213,23 @@ class _Worker:
         """
         with self._lock:
             process = self._ready()
-            is_whole = False
+            code: int | None = None
             try:
                 with _Watch(process) as watch:
-                    for line in _answered(process, json.dumps(request).encode() + b"\n"):
+                    for line in _answered(process, request):
                         watch.heard()
-                        if line.startswith(b"!"):  # how it went
-                            is_whole = True
+                        if line.startswith(b"!"):
+                            code = _code(line)
                             break
                         if line != b"\n":
                             yield line
-                code = int(line[1:]) if is_whole else process.wait()
-                if code or not is_whole:
-                    why = watch.why or _fall(code)
+                    fell = process.wait() if code is None else code
+                if code != 0:
+                    why = watch.why or _fall(fell)
                     raise UnreadableContentError(f"{request['name']}: {library.package} {why}")
             finally:
                 self._used = SYSTEM.monotonic()
-                if not is_whole:
+                if code is None:
                     self.end()
 
     def _ready(self) -> "subprocess.Popen[bytes]":
@@ -265,18 +266,24 @@ class _Worker:
             pass
 
 
-def _answered(process: "subprocess.Popen[bytes]", request: bytes) -> Iterator[bytes]:
+def _answered(process: "subprocess.Popen[bytes]", request: Mapping[str, Any]) -> Iterator[bytes]:
     """The lines that a process answers with, until it ends."""
     to, out = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     with contextlib.suppress(OSError):  # where it fell, there is no answer, which says enough
-        to.write(request)
+        to.write(json.dumps(request).encode() + b"\n")
         to.flush()
     total = 0
     while line := out.readline(_MAX_LINE + 1):
         total += len(line)
         if len(line) > _MAX_LINE or total > _MAX_ANSWER:
-            raise ContentTooLargeError("names and shapes that are too long to compare")
+            raise ContentTooLargeError(f"{request['name']}: its names and shapes are too long to compare")
         yield line
+
+
+def _code(line: bytes) -> int | None:
+    """How it went, as the last line of an answer says; None where it says nothing."""
+    found = re.fullmatch(rb"!(-?[0-9]{1,5})\n", line)
+    return int(found[1]) if found else None
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

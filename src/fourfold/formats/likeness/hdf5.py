@@ -208,9 +208,9 @@ def _pieces(dataset: Any) -> Iterator[Any]:
         return
     row = max(1, dataset.size // dataset.shape[0] * max(1, dataset.dtype.itemsize))
     step = max(1, _AT_ONCE // row)
-    chunk = dataset.chunks[0] if dataset.chunks else 1
-    if chunk * row <= _CHUNKS_AT_ONCE:
-        step = -(-step // chunk) * chunk
+    if dataset.chunks:  # each piece of a chunk has the whole of it unpacked
+        whole = -(-step // dataset.chunks[0]) * dataset.chunks[0]
+        step = max(step, min(whole, _CHUNKS_AT_ONCE // row))
     for start in range(0, dataset.shape[0], step):
         yield dataset[start : start + step]
 
