@@ -472,8 +472,11 @@ def test_what_lies_outside_of_the_repository_is_never_overwritten(tmp_path: Path
         world.replay(run)
     assert target.read_text() == "newer"
     target.unlink()
-    with world.replay(run) as replayed:
-        assert [pair.same for pair in replayed.outputs] == [True]
+    for folder in (None, str(tmp_path / "kept")):
+        with world.replay(run, folder=folder) as replayed:
+            assert [pair.same for pair in replayed.outputs] == [True]
+            assert target.read_text() == "x"
+        assert not target.exists()
 
 
 @pytest.mark.parametrize("named", ["out.txt", "results", ""])

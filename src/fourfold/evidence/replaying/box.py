@@ -100,6 +100,7 @@ class Box:
         filtered: Why some files may look other than in a checkout; "" mostly.
         kept: Whether the worktree stays when the box is closed.
         borrowed: Inputs that only the workspace still had, as the record names them.
+        strays: Outputs outside of it, absolute, that were not there before: they go with it.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Box:
         self.filtered = restored.filtered
         self.kept = False
         self.borrowed: tuple[str, ...] = ()
+        self.strays: tuple[str, ...] = ()
         self.scratch = scratch
         self._user_root = user_root
         self._was_there = was_there
@@ -134,21 +136,29 @@ class Box:
         self.close()
 
     def close(self) -> None:
-        """Remove it, unless it is to be kept."""
+        """Remove it, unless it is to be kept; what its run wrote elsewhere goes in any case."""
         if not self.kept:
             self.discard()
-        elif not self.root.startswith(self.scratch + os.sep):
+            return
+        self._drop_strays()
+        if not self.root.startswith(self.scratch + os.sep):
             drop(self.scratch)
         else:
             release(self.scratch)
 
     def discard(self) -> None:
         """Remove it, whatever was said of keeping; a folder that was there before stays, empty."""
+        self._drop_strays()
         if self._was_there:
             empty(self.root)
         else:
             remove(self.root)
         drop(self.scratch)
+
+    def _drop_strays(self) -> None:
+        for path in self.strays:
+            remove(path)
+        self.strays = ()
 
     def keep(self) -> None:
         """Let the worktree stay.

@@ -205,8 +205,11 @@ def _fits(struck: str, whole: str) -> bool:
     return whole.endswith(rest[-1]) and len(whole) - len(rest[-1]) > at
 
 
-def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> None:
+def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> tuple[str, ...]:
     """Refuse what would write over files that are none of the box.
+
+    Returns:
+        Where the run will write outside of the box: nothing is there.
 
     Raises:
         OverwritingError: the run wrote outside of its repository, and something is there; or its command
@@ -214,6 +217,7 @@ def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> None:
         RecordPathError: a path could lead out of the box.
     """
     words = {word.rstrip("/") for line in commands for word in _BREAKS.split(line) if word.startswith("/")}
+    strays = []
     for row in rows_of(plan.code, "outputs"):
         shown = row["path"]
         path = box.where(shown)
@@ -223,6 +227,8 @@ def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> None:
                     f"the run wrote {shown[:200]}, outside of its repository: a replay would overwrite it",
                     hint="move it away, or have the command write below the repository",
                 )
+            if "://" not in shown:
+                strays.append(path)
             continue
         own, top = box.of_user(path), box.of_user(box.root)
         while len(own) >= len(top):
@@ -232,6 +238,7 @@ def refuse_overwriting(plan: Plan, box: "Box", commands: Iterable[str]) -> None:
                     hint="have the command name it relative to the project, and run it so once",
                 )
             own = os.path.dirname(own)
+    return tuple(strays)
 
 
 # -- inputs --------------------------------------------------------------------------------------------------

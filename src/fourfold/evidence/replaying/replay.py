@@ -293,7 +293,7 @@ def replay_in(
     part, there = records.part, frozenset(made)
     original = records.get(run)
     commands = commands_of(plan, box)
-    refuse_overwriting(plan, box, commands)
+    strays = refuse_overwriting(plan, box, commands)
     _refuse_other_variables(place, plan.environment, policy)
     originals.knows(plan.code, plan.data)
     wanted = inputs_of(plan, part)
@@ -315,6 +315,7 @@ def replay_in(
         )
     told = Prepared(run, original, plan, box, surroundings, missing, task.declared.seed, commands)
     streams.prepared(told)
+    box.strays = strays
     capture = begin(box.place, records, task, events=events)
     if capture is None:
         raise NotReplayedError("the replay cannot be recorded", hint="see the warning above")
