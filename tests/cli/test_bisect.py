@@ -146,13 +146,26 @@ def test_a_version_without_the_metric_or_with_one_that_is_no_number_is_neither_g
     score = project.text("score.py")
     change(project, {"score.py": score.replace('"auc"', '"other"')}, "another name")
     change(project, {"score.py": score.replace("sum(rows)", "float('nan')")}, "diverged")
+    change(project, {"score.py": score.replace("sum(rows) / len(rows)", "10**400")}, "exploded")
     change(project, {"score.py": score.replace("sum(rows)", "0.1 * sum(rows)")}, "a tenth")
-    found = project.run("bisect", "--metric", "auc", "--good", "HEAD~3", "--json").json()
+    found = project.run("bisect", "--metric", "auc", "--good", "HEAD~4", "--json").json()
     assert (found["first_bad"]["title"], found["executed"]) == ("a tenth", 0)
     assert {each["title"]: each["why"] for each in found["undecided"]} == {
         "another name": "its run has no metrics.json:auc",
         "diverged": "metrics.json:auc is nan there, which is no number to compare",
+        "exploded": "metrics.json:auc is 10000000000000000000 there, which is no number to compare",
     }
+
+
+def test_a_damaged_record_of_another_run_stops_no_search(project: Sandbox) -> None:
+    project.run("repro", "-q", "-f")
+    project.git("checkout", "-q", "--", ".")
+    last = project.run("runs", "list", "--json").json()["runs"][0]["id"]
+    record = project.path / ".dvc/fourfold/runs/records" / last[:2] / last[2:]
+    record.chmod(0o644)
+    record.write_bytes(b"{}")
+    found = project.run("bisect", "--metric", "auc", "--good", "HEAD~5", "--json").json()
+    assert (found["first_bad"]["title"], found["executed"]) == ("the delivery of May", 0)
 
 
 def test_changes_that_no_commit_has_are_said_not_to_be_searched(project: Sandbox) -> None:

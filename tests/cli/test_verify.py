@@ -333,6 +333,7 @@ def test_that_of_a_folder_the_file_and_the_value_in_it_are_named(alone: Sandbox)
 def test_that_what_replays_read_of_the_workspace_is_named(alone: Sandbox) -> None:
     looking = "import pathlib\nup = [p / 'settings.ini' for p in pathlib.Path.cwd().parents]\n"
     looking += "told = [p.read_text() for p in up if p.exists()]\n"
+    looking += "[(p.parent / 'touched').write_text('') for p in up if p.exists()]\n"
     looking += "pathlib.Path('out.txt').write_text(str(len(told)))\n"
     stage = {"cmd": f"{sys.executable} look.py", "deps": ["look.py"], "outs": ["out.txt"]}
     alone.gen({"settings.ini": "x", ".gitignore": "settings.ini\n", "look.py": looking})
@@ -340,9 +341,10 @@ def test_that_what_replays_read_of_the_workspace_is_named(alone: Sandbox) -> Non
     alone.run("repro", "-q")
     alone.commit("looks above")
     code, document = verified(alone, "look")
-    assert (code, document["reached"]) == (1, ["settings.ini"])
+    assert (code, document["reached"], document["wrote"]) == (1, ["settings.ini"], ["touched"])
     ran = alone.run("verify", "look", check=False)
     assert "read of the workspace, although it ran apart: settings.ini" in ran.stdout
+    assert "wrote into the workspace, although it ran apart: touched" in ran.stdout
 
 
 def test_that_a_replay_that_fails_where_the_run_succeeded_is_different(

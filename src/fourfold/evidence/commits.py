@@ -6,7 +6,6 @@ commit when all that made it is as the commit has it: commands, parameters, sour
 Else the commit changed something and nobody ran it. Nothing is run here.
 """
 
-import math
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -35,6 +34,7 @@ from fourfold.project.outs import Owner
 from fourfold.project.revisions import Parsed, load_from_git
 from fourfold.runs.changes import value_of
 from fourfold.runs.codetree import Outputs, is_written
+from fourfold.runs.results import is_finite
 from fourfold.scm.browse import Browser
 from fourfold.scm.refs import is_full_id
 
@@ -176,8 +176,8 @@ class Commits:
         if value is None:
             value = self._in_files(seen, [metric.partition(":")[0]]).get(metric)
         why = ""
-        if value is not None and not math.isfinite(value):
-            value, why = None, f"{metric} is {value} there, which is no number to compare"
+        if value is not None and not is_finite(value):
+            value, why = None, f"{metric} is {value!s:.20} there, which is no number to compare"
         elif value is None:
             why = f"its {'run' if record else 'lock file'} has no {metric}"
         key = key_of(lineage, self._records.part) if lineage else self._locked_key(seen, upstream)

@@ -239,11 +239,11 @@ def _circumstances(found: Verdict, style: Style) -> Iterator[str]:
     if differs:
         more = f" and {len(differs) - _NAMED} more" if len(differs) > _NAMED else ""
         yield style.yellow(f"  environment differs: {', '.join(map(str, differs[:_NAMED]))}{more}")
-    if found.reached:
-        more = f" and {len(found.reached) - _NAMED} more" if len(found.reached) > _NAMED else ""
-        yield style.yellow(
-            f"  read of the workspace, although it ran apart: {', '.join(found.reached[:_NAMED])}{more}"
-        )
+    for word, names in (("read of", found.reached), ("wrote into", found.wrote)):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            told = f"  {word} the workspace, although it ran apart: {', '.join(names[:_NAMED])}{more}"
+            yield style.yellow(told)
     for one in (*found.missing, *(f"{path}: code that the record left out" for path in found.left_out)):
         yield style.yellow(f"  not had: {one}")
 

@@ -6,6 +6,7 @@ is the first bad one is `bisect`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, FourfoldError
@@ -134,9 +135,10 @@ def _aside(
     for summary in records.summaries():
         if summary.stage != stage or summary.kind != "stage" or summary.state != "succeeded":
             continue
-        commit = value_of(makers.record(summary.id).code, "commit")
-        if summary.id not in named and commit in line:
-            found.setdefault(str(commit), []).append(run_state(records, makers, summary.id, metric))
+        with suppress(FourfoldError):  # one that is damaged was measured, and nobody knows what
+            commit = value_of(makers.record(summary.id).code, "commit")
+            if summary.id not in named and commit in line:
+                found.setdefault(str(commit), []).append(run_state(records, makers, summary.id, metric))
     return {commit: tuple(states) for commit, states in found.items()}
 
 
@@ -165,12 +167,10 @@ def _between_runs(
     for summary in records.summaries():
         inside = inside or summary.id == ends[0]
         same = (summary.stage, summary.kind) == (bad.stage, bad.kind) and summary.state == "succeeded"
-        if (
-            inside
-            and (same or summary.id in ends)
-            and (bad.stage or makers.record(summary.id).command == bad.command)
-        ):
-            states.append(run_state(records, makers, summary.id, name))
+        if inside and (same or summary.id in ends):
+            with suppress(FourfoldError):  # as above; the ends were read already
+                if bad.stage or makers.record(summary.id).command == bad.command:
+                    states.append(run_state(records, makers, summary.id, name))
         if summary.id == ends[1]:
             break
     if not states or states[-1].run != ends[1] or len(states) < len(ends):

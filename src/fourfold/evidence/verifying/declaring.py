@@ -17,6 +17,7 @@ from fourfold.base.ids import is_unsafe_path
 from fourfold.evidence.verifying.verdict import LEVELS, Asked
 from fourfold.runs.changes import by_path, mapping, opened, value_of
 from fourfold.runs.coderestore import unpacked
+from fourfold.runs.results import is_finite
 from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
@@ -110,9 +111,11 @@ def parse_terms(item: Mapping[str, Any], stage: str) -> Declared:
     """
 
     def wrong(key: str, wanted: str) -> BadTermsError:
-        return BadTermsError(
-            f"stage '{stage}' as it ran: verify: {key} must be {wanted}, not {item[key]!r:.60}"
-        )
+        try:
+            said = f"{item[key]!r:.60}"
+        except ValueError:  # a whole number that Python writes down for nobody
+            said = "a number of thousands of digits"
+        return BadTermsError(f"stage '{stage}' as it ran: verify: {key} must be {wanted}, not {said}")
 
     for key in item:
         if key not in Declared._fields:
@@ -124,9 +127,7 @@ def parse_terms(item: Mapping[str, Any], stage: str) -> Declared:
     if not isinstance(metric, str):
         raise wrong("metric", "a name")
     margin = item.get("margin")
-    if "margin" in item and (
-        isinstance(margin, bool) or not isinstance(margin, int | float) or not margin > 0
-    ):
+    if "margin" in item and not (is_finite(margin) and margin > 0):
         raise wrong("margin", "a number above zero")
     for key in ("seeds", "repeats"):
         count = item.get(key)

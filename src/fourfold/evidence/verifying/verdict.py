@@ -227,6 +227,7 @@ class Verdict(NamedTuple):
         noise: How a tolerance was had; None where none was needed.
         metric: The test of equivalence; None where there was none.
         reached: Files of the workspace that replays read, although they ran apart from it.
+        wrote: Those that they wrote or deleted.
         more: What others add, by name: what a shake found.
     """
 
@@ -243,6 +244,7 @@ class Verdict(NamedTuple):
     noise: Noise | None = None
     metric: MetricVerdict | None = None
     reached: tuple[str, ...] = ()
+    wrote: tuple[str, ...] = ()
     more: Mapping[str, Any] = {}
 
     @property
@@ -273,6 +275,7 @@ class Verdict(NamedTuple):
             "missing": list(self.missing),
             "leftOut": list(self.left_out),
             "reached": list(self.reached),
+            "wrote": list(self.wrote),
             **self.more,
         }
         if self.noise is not None:

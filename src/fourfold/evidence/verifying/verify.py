@@ -164,6 +164,7 @@ class _Bench:
         self._replays: list[Replayed] = []
         self._made: list[RunId] = []
         self._reached: dict[str, None] = {}
+        self._wrote: dict[str, None] = {}
         self._not_had = ""
         self._tried: list[Asked] = ["bitwise", "canonical"]
 
@@ -233,6 +234,7 @@ class _Bench:
         )
         self._made.append(replayed.run)
         self._reached |= dict.fromkeys(replayed.reached)
+        self._wrote |= dict.fromkeys(replayed.wrote)
         return replayed
 
     # -- a metric, by seeds --------------------------------------------------------------------------
@@ -321,6 +323,7 @@ class _Bench:
             noise,
             metric,
             tuple(self._reached),
+            tuple(self._wrote),
         )
 
 
