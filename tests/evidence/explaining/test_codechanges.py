@@ -29,7 +29,7 @@ def main():
 def test_lines_and_the_functions_they_are_in_are_told() -> None:
     found = compare_code(BEFORE, BEFORE.replace(b"x + 1", b"x + 2").replace(b"fit(1)", b"fit(3)"), "m.py")
     assert (found.lines, found.functions, found.cosmetic) == (2, ("fit", "main"), False)
-    assert found.told == "2 lines changed, in fit, main"
+    assert found.told == "2 lines changed, in 'fit', 'main'"
     assert found.share == pytest.approx(2 / 16)
 
 

@@ -106,6 +106,31 @@ def test_rows_that_got_into_train_and_test_are_put_to_the_file_that_changed(
     assert Examiner(Holdings(place, records), place, records.part).overlaps(a, a) == {}
 
 
+def test_rows_that_are_equal_only_because_a_column_is_gone_are_not_in_train_and_test(repo: Sandbox) -> None:
+    plain = [{name: cell for name, cell in row.items() if name != "id"} for row in ROWS]
+    changed = {"data": {"train.csv": table(plain[:300]), "test.csv": table(plain[300:])}}
+    place, records, a, b = again(repo, changed)
+    assert Examiner(Holdings(place, records), place, records.part).overlaps(a, b) == {}
+
+
+def test_that_train_and_test_were_not_read_is_said(repo: Sandbox) -> None:
+    place, records, a, b = again(repo, {"data": {"train.csv": table(ROWS[:330])}})
+    examiner = Examiner(Holdings(place, records), place, records.part, budget=1000)
+    assert examiner.overlaps(a, b) == {}
+    assert examiner.unknown == [
+        "whether data/test.csv has rows of data/train.csv is not known: they were not read"
+    ]
+
+
+def test_of_many_tables_that_changed_it_is_said_how_many_were_looked_into(repo: Sandbox) -> None:
+    months = {f"{at:02}.csv": table(ROWS[at * 20 : at * 20 + 20]) for at in range(12)}
+    again(repo, {"months": months})
+    later = {name: text.replace("p0", "q0") for name, text in months.items()}
+    found = look(repo, "months", {"months": later})
+    assert found.told.startswith("of 12 files 12 changed")
+    assert found.note == "of 12 tables that changed 8 were looked into"
+
+
 def test_what_was_found_is_kept_and_what_is_damaged_of_it_is_found_again(repo: Sandbox) -> None:
     place, records, a, b = again(repo, {"data": {"train.csv": table(ROWS[:250])}})
 

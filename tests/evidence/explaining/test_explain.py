@@ -139,7 +139,7 @@ def test_code_that_was_read_is_told_by_lines_functions_and_commits_and_the_rest_
     assert suspects(found) == [("code", "model.py")]
     cause = found.causes[0]
     assert cause.stages == ("train", "evaluate")
-    assert cause.told == "1 line changed, in learn"
+    assert cause.told == "1 line changed, in 'learn'"
     assert cause.commits == ()  # it ran before it was committed
     assert [cause.change.name for cause in found.unread] == ["notes.md", "unused.py"]
     harmless = {cause.change.name: cause.why for cause in found.causes if not cause.is_suspect}
