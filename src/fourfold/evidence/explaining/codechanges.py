@@ -62,7 +62,8 @@ class CodeChange(NamedTuple):
         said = f"{self.lines} line{'' if self.lines == 1 else 's'} changed"
         if self.functions:
             more = f" and {len(self.functions) - _NAMED} more" if len(self.functions) > _NAMED else ""
-            said += f", in {', '.join(self.functions[:_NAMED])}{more}"
+            names = ", ".join(f"'{name}'" for name in self.functions[:_NAMED])
+            said += f", in {names}{more}"
         return said
 
 
