@@ -178,3 +178,9 @@ def test_sizes_are_told_in_powers_of_a_thousand() -> None:
         "?",
     ]
     assert [amount(size, sign=True) for size in (5, -5, 0)] == ["+5 B", "-5 B", "0 B"]
+
+
+def test_what_nobody_may_overlook_is_bold_also_before_a_blank() -> None:
+    told = markdown([Section("", (Paragraph((strong("Verdict: "), code("worse"))),))])
+    assert "**Verdict:** `worse`" in told
+    assert sum(token.type == "strong_open" for token in understood(told)) == 1

@@ -182,9 +182,11 @@ def _inline(line: Line, *, in_table: bool = False) -> str:
 def _text(piece: Text, *, in_table: bool) -> str:
     if piece.kind == CODE:
         return _span(piece.text, in_table=in_table)
-    if piece.kind == PLAIN:
+    if piece.kind == PLAIN or not piece.text.strip(" "):
         return piece.text
-    return f"**{piece.text}**"
+    core = piece.text.strip(" ")  # with a blank inside of them, asterisks are asterisks
+    before, _, after = piece.text.partition(core)
+    return f"{before}**{core}**{after}"
 
 
 def _span(text: str, *, in_table: bool) -> str:
