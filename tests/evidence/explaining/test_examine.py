@@ -9,6 +9,7 @@ import pytest
 from fourfold.evidence.explaining.examine import Examiner, Looked
 from fourfold.evidence.lineage import Lineage, Makers
 from fourfold.evidence.replaying.holdings import Holdings
+from fourfold.formats.native.fact import absent
 from fourfold.runs.place import Place
 from fourfold.runs.store import Records, records_of
 from fourfold.wiring import find_place
@@ -151,6 +152,24 @@ def test_what_is_larger_than_may_be_read_is_told_from_afar(repo: Sandbox) -> Non
     found = look(repo, "data/train.csv", {"data": {"train.csv": table(ROWS[:240])}}, budget=1000)
     assert found.told == "lost 60 rows (20 %)"
     assert found.tables[0].source == "summary"
+    assert found.note.startswith(
+        "rows were not compared (larger than 0 MB): this is what the summaries in the "
+    )
+
+
+def test_that_nothing_is_known_of_a_table_is_said(repo: Sandbox) -> None:
+    place, records, a, b = again(repo, {"data": {"train.csv": table(ROWS[:240])}})
+    bare = [
+        side.last._replace(
+            record=side.last.record._replace(data={**side.last.record.data, "summaries": absent("none")})
+        )
+        for side in (a, b)
+    ]
+    found = Examiner(Holdings(place, records), None, records.part, budget=1000).look(
+        bare[0], bare[1], "data/train.csv"
+    )
+    assert (found.told, found.tables) == ("", ())
+    assert found.note == "rows were not compared (larger than 0 MB): nor do the records say more"
 
 
 def test_a_damaged_object_of_the_cache_is_not_looked_at(repo: Sandbox) -> None:

@@ -238,19 +238,24 @@ class Examiner:
             worst.share if worst is not None else None,
             _harms(path, found),
             tuple(found),
-            self._why_afar(a, b, path) if found else "",
+            self._why_afar(a, b, path, summarized=bool(found)),
         )
 
-    def _why_afar(self, a: RunRecord, b: RunRecord, path: str) -> str:
-        """Why rows were not compared."""
-        rows = [row for record in (a, b) for row in rows_of(record, "inputs") if row["path"] == path]
-        rows += [row for record in (a, b) for row in rows_of(record, "outputs") if row["path"] == path]
-        sizes = [
-            row["size"] for row in rows if isinstance(row.get("size"), int) and row.get("nfiles") is None
+    def _why_afar(self, a: RunRecord, b: RunRecord, path: str, *, summarized: bool) -> str:
+        """Why rows were not compared; "" where there is no sign of any on both sides."""
+        sides = [
+            [row for name in ("inputs", "outputs") for row in rows_of(record, name) if row["path"] == path]
+            for record in (a, b)
         ]
-        large = any(size > self._budget for size in sizes)
+        if not summarized and not (all(sides) and format_of(path)):
+            return ""
+        sizes = [row["size"] for row in (*sides[0], *sides[1]) if row.get("nfiles") is None and "size" in row]
+        large = any(isinstance(size, int) and size > self._budget for size in sizes)
         why = f"larger than {self._budget >> 20} MB" if large else "not all of them are at hand"
-        return f"rows were not compared ({why}): this is what the summaries in the records say"
+        instead = (
+            "this is what the summaries in the records say" if summarized else "nor do the records say more"
+        )
+        return f"rows were not compared ({why}): {instead}"
 
     # -- train and test ------------------------------------------------------------------------------
 
