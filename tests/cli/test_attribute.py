@@ -147,3 +147,12 @@ def test_code_that_nobody_saw_read_is_not_taken_for_unchanged(project: Sandbox) 
     found = project.run(*ATTRIBUTE, "--json").json()
     effects = {effect["factor"]: effect["effect"] for effect in found["effects"]}
     assert effects == {"code": pytest.approx(-0.375, abs=0.001), "data": pytest.approx(-0.225, abs=0.001)}
+
+
+def test_where_no_other_seed_can_be_written_repeats_have_the_same(project: Sandbox) -> None:
+    pipeline = PIPELINE.replace("{seed: seed}", '{seed: "settings.toml:seed"}')
+    change(project, {"settings.toml": "seed = 5\n", "dvc.yaml": pipeline}, force=True)
+    change(project, {"raw.csv": WORSE})
+    found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
+    assert (found["noise"]["of"], found["noise"]["spread"]) == ("runs", 0)
+    assert any("settings.toml" in problem for problem in found["problems"])

@@ -8,7 +8,7 @@ Hildebrandt 2002). It ends with files that make it bad together, and of which no
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
@@ -188,6 +188,7 @@ class _Mixed:
             for name in {*before, *after}
             if name not in before or name not in after or not _alike(before[name], after[name])
         )
+        self._before, self._after = frozenset(before), frozenset(after)
 
     @contextmanager
     def row(self, chosen: Sequence[str]) -> Iterator[Row]:
@@ -209,15 +210,17 @@ class _Mixed:
 
     def _fill(self, folder: str, chosen: Sequence[str]) -> None:
         shutil.copytree(self._old, folder, symlinks=True, dirs_exist_ok=True)
-        for name in chosen:
+        for name in self._before.intersection(chosen):
+            os.unlink(os.path.join(folder, name))
+            above = os.path.dirname(name)
+            with suppress(OSError):  # until one has something in it
+                while above:
+                    os.rmdir(os.path.join(folder, above))
+                    above = os.path.dirname(above)
+        for name in self._after.intersection(chosen):
             target = os.path.join(folder, name)
-            if os.path.lexists(target):
-                os.unlink(target)
-        for name in chosen:
-            target, source = os.path.join(folder, name), os.path.join(self._new, name)
-            if os.path.lexists(source):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(source, target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(os.path.join(self._new, name), target)
 
 
 def _open(laboratory: Laboratory, path: str) -> _Mixed | None:
