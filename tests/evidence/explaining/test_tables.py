@@ -95,6 +95,23 @@ def test_the_same_values_written_otherwise_are_no_change() -> None:
 
 
 @pytest.mark.parametrize(
+    "other",
+    [
+        b"id;x\nr1;a\nr2;b\n",
+        b"id,x\r\nr1,a\r\nr2,b\r\n",
+        b"\xef\xbb\xbfid,x\nr1,a\nr2,b",
+        b'"id","x"\n"r1","a"\n"r2","b"\n',
+        b"id\tx\nr1\ta\nr2\tb\n",
+    ],
+)
+def test_other_marks_between_cells_and_other_ends_of_lines_are_no_change(other: bytes) -> None:
+    found = compared(b"id,x\nr1,a\nr2,b\n", other, "t.csv", label="x")
+    assert found is not None
+    assert (found.rewritten, found.added, found.removed, found.share, found.columns) == (2, 0, 0, 0.0, ())
+    assert told(found) == "the same values written otherwise"
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("007", "7"),

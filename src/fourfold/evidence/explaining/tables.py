@@ -177,7 +177,7 @@ class TableChange(NamedTuple):
 def compare_rows(
     a: Rows, b: Rows, name: str, *, key: str | None = None, label: str | None = None
 ) -> TableChange:
-    """Compare two states of a table.
+    """Compare two states of a table, of which the files are not the same.
 
     Args:
         a: Rows of the one.
@@ -187,15 +187,16 @@ def compare_rows(
         label: The column of labels.
     """
     parted = Parted(a, b)
-    counts = (len(a.texts), len(b.texts))
+    counts, order = (len(a.texts), len(b.texts)), order_only(a, b, parted)
+    same = parted.is_same and not order and set(a.names) == set(b.names)
     found = TableChange(
         name,
         counts,
         parted.sizes[1],
         parted.sizes[0],
         0,
-        order_only=order_only(a, b, parted),
-        rewritten=parted.rewritten,
+        order_only=order,
+        rewritten=counts[1] if same else parted.rewritten,  # the files differ: in marks, or ends of lines
         renamed=renamed(a, b),
         new_columns=tuple(each for each in b.names if each not in a.names),
         gone_columns=tuple(each for each in a.names if each not in b.names),
