@@ -455,3 +455,33 @@ def test_what_a_class_of_arrays_adds_to_the_array_counts() -> None:
     metres.unit, feet.unit = "m", "ft"
     assert compare(read(pickle.dumps(metres)), read(pickle.dumps(metres, 2))) == ()
     assert compare(read(pickle.dumps(metres)), read(pickle.dumps(feet)))
+
+
+def described(name: bytes, *fields: bytes, size: int = 8) -> bytes:
+    """Opcodes of a type with fields, all of them at the start of an element."""
+    made = b"cnumpy\ndtype\n(V%b\nI0\nI1\ntR(I3\nV|\nN" % name
+    names = b"(" + b"".join(b"V%d\n" % i for i in range(len(fields))) + b"t"
+    table = b"(" + b"".join(b"V%d\n(%bI0\nt" % (i, field) for i, field in enumerate(fields)) + b"d"
+    return made + names + table + b"I%d\nI1\nI16\ntb" % size
+
+
+def test_a_type_of_types_of_types_is_refused_soon() -> None:
+    started = time.monotonic()
+    dtype = b"cnumpy\ndtype\n(Vf8\nI0\nI1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntb"
+    inner = described(b"V8", *[dtype] * 40) + b"p7\n0"
+    for _ in range(12):
+        inner += described(b"V8", *[b"g7\n"] * 40) + b"p7\n0"
+    with pytest.raises(UnreadableContentError, match="too many fields"):
+        read(inner + b"g7\n.")
+    assert time.monotonic() - started < 5
+
+
+def test_fields_that_lie_upon_one_another_are_looked_at_within_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Budget, "seen", 1 << 20)
+    dtype = described(b"V8", *[b"cnumpy\ndtype\n(Vf8\nI0\nI1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntb"] * 100)
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR(I1\n(I%d\nt" % 10_000
+    data = b"\x80\x04" + array + dtype + b"I00\nB" + (80_000).to_bytes(4, "little") + bytes(80_000) + b"tb."
+    with pytest.raises(ContentTooLargeError, match="same bytes"):
+        read(data)

@@ -3,6 +3,7 @@
 What elements mean as numbers is known to `tensors`. Facts: the documentation of NumPy (``numpy.dtype``).
 """
 
+import math
 from typing import NamedTuple
 
 from fourfold.formats.likeness.source import UnreadableContentError
@@ -42,6 +43,18 @@ class DType(NamedTuple):
     unit: int = 1
     big: bool = False
     fields: tuple[Field, ...] = ()
+
+
+def fields_in(dtype: DType) -> int:
+    """How many fields a type has, with those within fields."""
+    return len(dtype.fields) + sum(fields_in(field.dtype) for field in dtype.fields)
+
+
+def width(dtype: DType) -> int:
+    """The bytes of all fields of an element, which may lie upon one another; of a plain type its size."""
+    if not dtype.fields:
+        return dtype.size
+    return sum(math.prod(field.shape) * width(field.dtype) for field in dtype.fields)
 
 
 def _plain(name: str, size: int, code: str, unit: int | None = None) -> DType:

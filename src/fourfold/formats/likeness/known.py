@@ -10,7 +10,7 @@ import _compat_pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from fourfold.formats.likeness.dtypes import DTYPES, DType, Field, numpy_dtype
+from fourfold.formats.likeness.dtypes import DTYPES, DType, Field, fields_in, numpy_dtype
 from fourfold.formats.likeness.opcodes import Global, Made, Many, Pairs
 from fourfold.formats.likeness.source import UnreadableContentError
 from fourfold.formats.likeness.tensors import Buffer, Tensor, checked, contiguous
@@ -241,10 +241,10 @@ def _structured(state: Sequence[Any], depth: int) -> DType | None:
         dtype = dtype_of(described, depth + 1)
         if dtype is None:
             return None
-        total += 1 + len(dtype.fields)
+        total += 1 + fields_in(dtype)
+        if total > _MAX_FIELDS:
+            raise ValueError("too many fields")
         fields.append(Field(name, dtype, offset, shape))
-    if total > _MAX_FIELDS:
-        raise ValueError("too many fields")
     return DType(f"struct{len(fields)}", state[5], fields=tuple(fields))
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from fourfold.formats.likeness import zips
-from fourfold.formats.likeness.dtypes import DType, Field, numpy_dtype
+from fourfold.formats.likeness.dtypes import DType, Field, fields_in, numpy_dtype
 from fourfold.formats.likeness.model import Content, Leaf
 from fourfold.formats.likeness.opcodes import Cursor, Machine
 from fourfold.formats.likeness.source import Budget, Named, Source, UnreadableContentError, bytes_leaf
@@ -68,7 +68,6 @@ def arrays_leaves(data: Buffer, budget: Budget) -> dict[str, Leaf]:
     number = 1
     while at < len(data):
         number += 1
-        budget.part("arrays")
         rest = memoryview(data)[at:]
         if bytes(rest[:6]) != MAGIC:
             found.put("after the end", bytes_leaf([rest]))
@@ -90,6 +89,7 @@ def _array(data: Buffer, budget: Budget) -> tuple[dict[str, Leaf], int]:
     order = "F" if fortran else "C"
     if dtype.name != "object":
         array = contiguous(dtype, shape, data, start, order=order)
+        budget.part("arrays", 1 + fields_in(dtype))
         return dict(leaves_of(array)), start + array.size * dtype.size
     cursor = Cursor(data, start)  # NumPy pickles the array itself
     return leaves(Machine(cursor).run(), budget), cursor.at

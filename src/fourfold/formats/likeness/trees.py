@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from blake3 import blake3
 
-from fourfold.formats.likeness.dtypes import DTYPES, DType
+from fourfold.formats.likeness.dtypes import DTYPES, DType, width
 from fourfold.formats.likeness.frames import Parts, understood
 from fourfold.formats.likeness.known import Classed, Objects, Storage, qualified
 from fourfold.formats.likeness.model import Leaf, LeafKind
@@ -143,7 +143,7 @@ class _Tree:
         """Count what is to be taken into a digest: small files may refer to the same bytes very often."""
         size = 0
         if isinstance(value, Tensor):
-            size = value.size * value.dtype.size
+            size = value.size * width(value.dtype)
         elif isinstance(value, str | bytes | bytearray):
             size = len(value)
         elif isinstance(value, int):
