@@ -12,7 +12,7 @@ from contextlib import suppress
 from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import from_os_error
 from fourfold.base.fs.atomic import temp_token
-from fourfold.base.fs.platform import open_folder, try_lock
+from fourfold.base.fs.platform import lock, open_folder, try_lock
 from fourfold.project.locks import is_alive
 
 #: In a folder that stays when its process is gone.
@@ -107,8 +107,11 @@ def _is_left(path: str, name: str) -> bool:
     if fd is None:
         return not _is_of_living(name)
     try:
-        if not try_lock(fd):
+        if not lock(fd):
             return False
+    except OSError:  # no locks here: of its process is known what its name says
+        return not _is_of_living(name)
+    else:
         return not _is_of_living(name) or SYSTEM.now_ns() - os.fstat(fd).st_mtime_ns > _SETTLED
     finally:
         os.close(fd)
