@@ -195,6 +195,8 @@ def test_files_of_a_folder_are_not_blamed_for_a_file_beside_it(tmp_path: Path, f
     repo.commit("bad")
     inside = repo.run("bisect", "--metric", "mean", "--good", "HEAD~1", "--inside", "--json").json()["inside"]
     assert (inside["blamed"], inside["files"], inside["folder"]) == (["data"], [], "")
+    text = repo.run("bisect", "--metric", "mean", "--good", "HEAD~1", "--inside").stdout
+    assert "no folder of several files that makes it bad by itself" in text
 
 
 MANY = 64

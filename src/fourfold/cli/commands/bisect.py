@@ -241,6 +241,11 @@ def _inside(inside: "Narrowed", style: Style) -> Iterator[str]:
         told = "could not be run" if value is None else number(value)
         blamed = style.red("  bad") if name in inside.blamed else ""
         yield f"alone       {name}: {told}{blamed}"
+    if inside.alone and not inside.blamed:
+        unknown = any(value is None for value in inside.alone.values())
+        yield "none of them alone is known to make it bad" if unknown else "none of them alone makes it bad"
+    elif not inside.files and not inside.problems:
+        yield "there is no folder of several files that makes it bad by itself, to go on in"
     if inside.files:
         names = ", ".join(inside.files[:_FILES])
         more = f" and {len(inside.files) - _FILES} more" if len(inside.files) > _FILES else ""

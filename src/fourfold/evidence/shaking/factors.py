@@ -169,7 +169,7 @@ def _hash_seed(ground: Ground) -> Variation | Untried:
     old = value_of(ground.record.randomness, "hash_seed")
     old = old if isinstance(old, int) else 0
     new = str((old + 1) % 2**32)
-    return Variation(f"{_HASH} is {new}, not {old}", {_HASH: new})
+    return Variation(f"{_HASH} is {new}, not {old}, which is for processes of Python only", {_HASH: new})
 
 
 def _time_zone(ground: Ground) -> Variation | Untried:

@@ -123,7 +123,8 @@ def shake(
         for _ in range(repeats):
             bench.repeat()
         tried = [bench.vary(name) for name in names]
-        if any(not isinstance(one, Factor) and bench.judged(one).outcome != "same" for one in tried):
+        blamed = (bench.judged(one).outcome for one in tried if not isinstance(one, Factor))
+        if any(outcome in {"changes", "fails"} for outcome in blamed):
             bench.repeat()
         return bench.shaken(tried)
     finally:
