@@ -2,9 +2,10 @@ import pickle
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from fourfold.formats.likeness import reading
+from fourfold.formats.likeness import frames, reading
 from fourfold.formats.likeness.model import Content, Difference, compare
 
 
@@ -137,3 +138,14 @@ def test_a_frame_of_very_many_columns_in_words_stays_described(stop: int) -> Non
     data = b"\x80\x04cpandas.core.internals.managers\nBlockManager\n" + blocks + b"]\x86R."
     leaves = reading.read_bytes(data, "a.pkl").leaves
     assert leaves[":type"].dtype == "pandas.core.internals.managers.BlockManager"
+
+
+def test_pieces_of_the_same_texts_are_put_together_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = pd.Series(["one", "two", None] * 4, dtype="string[pyarrow]")
+    pieces = pa.chunked_array([pa.array(["one", "two", None], pa.large_string())] * 4)
+    same = pd.Series(pd.arrays.ArrowStringArray(pieces))
+    one, other = (reading.read_bytes(pickle.dumps(each), "a.pkl") for each in (series, same))
+    assert compare(one, other) == ()
+    monkeypatch.setattr(frames, "_MAX_TEXTS", 100)
+    cut = reading.read_bytes(pickle.dumps(same), "a.pkl")
+    assert compare(cut, one)  # described by its pieces

@@ -14,8 +14,10 @@ from fourfold.formats.likeness.known import Classed, Objects, bytes_of_text, qua
 from fourfold.formats.likeness.opcodes import Made, Many, Pairs
 from fourfold.formats.likeness.tensors import Tensor, contiguous, packed
 
-#: Columns of one frame.
-_MAX_COLUMNS = 1_000_000
+#: Columns of one frame, and objects in its blocks; bytes of texts that Arrow holds, with what Python adds.
+_MAX_COLUMNS, _MAX_OBJECTS, _MAX_TEXTS = 1_000_000, 4_000_000, 1 << 30
+#: What Python adds to a text, about, in bytes.
+_TEXT = 50
 
 
 class Parts(NamedTuple):
@@ -53,10 +55,13 @@ def _manager(made: Made) -> Any:
     if len(axes.items) == 1:  # of a series
         return Parts([("values", held[0][0]), ("index", axes.items[0])])
     columns: dict[int, Any] = {}
-    count = 0
+    count = objects = 0
     for described, places in held:
         values, rows = understood(described), _places(places)
         count += len(rows)
+        objects += len(values.items) if isinstance(values, Objects) else 0
+        if max(count - _MAX_COLUMNS, objects - _MAX_OBJECTS) > 0:
+            raise ValueError("too many columns, or objects in them")
         for row, at in enumerate(rows):
             columns[at] = _row(values, row)
     names = _labels(axes.items[0], len(columns))
@@ -151,15 +156,17 @@ def _arrow_texts(made: Made) -> Any:
     if qualified(held.callee) == "pyarrow.lib.chunked_array":
         pieces = held.args[0].items
     texts: list[str | None] = []
+    room = _MAX_TEXTS  # pieces may be of the same bytes
     for piece in pieces:
-        texts += _texts(piece.args[0])
+        texts += (more := _texts(piece.args[0], room))
+        room -= sum(len(text or "") + _TEXT for text in more)
     return Classed(
         qualified(made.callee), Parts([("dtype", state["_dtype"]), ("texts", Many("list", texts))])
     )
 
 
-def _texts(described: tuple[Any, ...]) -> list[str | None]:
-    """The texts of one array of Arrow: type, length, nulls, start, buffers."""
+def _texts(described: tuple[Any, ...], room: int) -> list[str | None]:
+    """The texts of one array of Arrow: type, length, nulls, start, buffers; within so many bytes."""
     kind, length, _, start, buffers = described[:5]
     width = {"large_string": 8, "string": 4}[kind.args[0]]
     valid, ends, data = (None if one is None else bytes_of_text(one.args[0]) for one in buffers.items)
@@ -169,8 +176,10 @@ def _texts(described: tuple[Any, ...]) -> list[str | None]:
         int.from_bytes(ends[i * width : (i + 1) * width], "little") for i in range(start, start + length + 1)
     ]
     body = bytes(data or b"")
-    if any(a > b for a, b in pairwise(at)) or (at and at[-1] > len(body)):
+    if any(a > b for a, b in pairwise(at)) or at[-1] > len(body):
         raise ValueError("texts beyond their bytes")
+    if at[-1] - at[0] + length * _TEXT > room:
+        raise ValueError("too many texts")
     return [
         body[at[i] : at[i + 1]].decode()
         if valid is None or valid[(start + i) >> 3] >> ((start + i) & 7) & 1
