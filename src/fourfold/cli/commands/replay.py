@@ -155,6 +155,8 @@ def _prepared(told: Prepared) -> Iterator[str]:
     found = told.surroundings
     yield f"  environment  {_TAKEN[found.how]}{_judged(found)}"
     yield from (f"               {note}" for note in found.notes[:_NAMED])
+    if len(found.notes) > _NAMED:
+        yield f"               and {len(found.notes) - _NAMED} more: --json"
     yield f"  randomness   {'no seed' if told.seed is None else f'seed {told.seed}'}"
     for path in told.box.left_out:
         yield f"  not had: {path} (code that the record left out)"

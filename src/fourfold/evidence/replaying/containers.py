@@ -171,7 +171,7 @@ def _holder(
         if said is None:
             return name, program
         refused.append(f"{name} has no image {reference}: {said}")
-    raise ImageUnavailableError(refused[0], details=refused)
+    raise ImageUnavailableError(refused[0], details=refused[1:])
 
 
 def _said(program: str, words: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
