@@ -5,7 +5,7 @@ has: no hook, no configuration of the place it came from, no remote.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import CorruptError, from_os_error
@@ -14,6 +14,10 @@ from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
     from fourfold.scm.git import Git
+
+
+#: What keeps the commits of a pack.
+_REFS = "refs/fourfold/archived/"
 
 
 class BadPackError(CorruptError):
@@ -35,7 +39,7 @@ def pack_commits(git: "Git", environ: Mapping[str, str], commits: Sequence[str])
     """
     env = child_environment(environ)
     where = ("--git-dir", git.git_dir)
-    listed = run_git(where, ["rev-list", "--objects", "--no-walk", *commits, "--"], env)
+    listed = run_git(where, ["rev-list", "--objects", "--no-walk", "--stdin"], env, _lines(commits))
     if listed.code:
         raise failed(listed, "listing the files of a commit", git.root)
     names = b"".join(line.split(b" ", 1)[0] + b"\n" for line in listed.out.splitlines())
@@ -90,10 +94,19 @@ def plant(folder: str, environ: Mapping[str, str], pack: bytes, commits: Sequenc
     where = ("--git-dir", git_dir)
     if run_git(where, ["index-pack", "--stdin", "--strict"], env, pack).code:
         raise BadPackError("the pack of commits is damaged")
-    for commit in dict.fromkeys([*commits, head]):
-        listed = run_git(where, ["rev-list", "--objects", "--no-walk", "--quiet", commit, "--"], env)
-        if listed.code:
-            raise BadPackError(f"the pack does not have all of commit {commit[:12]}")
-    done = run_git(where, ["update-ref", "--no-deref", "HEAD", head], env)
+    wanted = dict.fromkeys([*commits, head])
+    whole = ["rev-list", "--objects", "--no-walk", "--quiet", "--stdin"]
+    if run_git(where, whole, env, _lines(wanted)).code:
+        odd = next((each for each in wanted if run_git(where, whole, env, _lines([each])).code), head)
+        raise BadPackError(f"the pack does not have all of commit {odd[:12]}")
+    # By a name each, or Git would clear away in time what HEAD does not lead to.
+    named = "".join(f"create {_REFS}{commit} {commit}\n" for commit in wanted)
+    done = run_git(
+        where, ["update-ref", "--no-deref", "--stdin"], env, f"{named}update HEAD {head}\n".encode()
+    )
     if done.code:
         raise failed(done, "setting HEAD", folder)
+
+
+def _lines(names: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode()
