@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fourfold.cli import describe
-from fourfold.evidence.verifying import declaring
+from fourfold.evidence.verifying.declaring import Declared
 from fourfold.pipeline import resources
 from fourfold.project import config_schema
 from fourfold.runs import declared
@@ -69,9 +69,10 @@ def test_every_exit_code_is_documented() -> None:
 def test_every_key_of_a_stage_is_documented() -> None:
     page = (FOLDER / "config.md").read_text(encoding="utf-8").partition("## What a stage says")[2]
     table = page.partition("\n## ")[0]
-    keys = {*resources.TYPES, *declared.TYPES, *declared.NUMERICS, *declaring.Declared._fields}
+    keys = {*resources.TYPES, *declared.TYPES, *declared.NUMERICS, *resources.VERIFY}
     assert sorted(key for key in keys if f"`{key}`" not in table) == []
     assert {key: resources.TYPES[key] for key in declared.TYPES} == declared.TYPES
+    assert set(resources.VERIFY) == set(Declared._fields)
 
 
 def test_every_configuration_key_is_documented() -> None:

@@ -54,6 +54,14 @@ def test_what_is_asked_for_is_understood(value: dict[str, Any], needs: Needs) ->
         {"retries": -1},
         {"retries": 10**9},
         {"retries": "two"},
+        {"verify": []},
+        {"verify": {"levl": "bitwise"}},
+        {"verify": {"level": "perfect"}},
+        {"verify": {"margin": 0}},
+        {"verify": {"margin": float("inf")}},
+        {"verify": {"margin": 10**400}},
+        {"verify": {"seeds": 1 << 50_000}},
+        {"verify": {"repeats": True}},
     ],
 )
 def test_what_means_nothing_is_refused(value: Any) -> None:

@@ -30,7 +30,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "timeout": (int, float, str),
     "retries": (int,),
     "goal": (dict,),  # which way metrics are better: read by `goals`
-    "verify": (dict,),  # how it is to be verified: read by `fourfold.evidence.verifying.declaring`
+    "verify": (dict,),  # how it is to be verified: `check_terms`
     # How a run is captured: read by `fourfold.runs.declared`.
     "seed": (int, str),
     "determinism": (str, bool),
@@ -41,6 +41,16 @@ TYPES: dict[str, tuple[type, ...]] = {
     "hermetic": (bool,),
     "image": (str,),
 }
+#: What stands below ``verify``.
+VERIFY: dict[str, tuple[type, ...]] = {
+    "level": (str,),
+    "metric": (str,),
+    "margin": (int, float),
+    "seeds": (int,),
+    "repeats": (int,),
+}
+#: More seeds and repeats than anybody has time for.
+_MOST_RUNS = 1000
 _CAPTURE = frozenset({"seed", "determinism", "numerics", "env", "trace", "strict", "hermetic", "image"})
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -142,6 +152,8 @@ def parse(value: object) -> Needs:
     """
     item = check(value, TYPES, ())
     timeout = item.get("timeout")
+    if "verify" in item:
+        check_terms(item["verify"])
     return Needs(
         _mutexes(item.get("mutex", ())),
         _count("gpus", item.get("gpus", 0), 4096),
@@ -149,6 +161,27 @@ def parse(value: object) -> Needs:
         None if timeout is None else _span(timeout),
         _count("retries", item.get("retries", 0), _MOST_RETRIES),
     )
+
+
+def check_terms(value: object) -> dict[str, Any]:
+    """What stands below ``verify`` of a stage, as plain values of YAML, checked.
+
+    Raises:
+        Fault: it means nothing.
+    """
+    from fourfold.formats.native.lockfile import LEVELS  # noqa: PLC0415 - few stages say anything
+    from fourfold.runs.results import is_finite  # noqa: PLC0415 - likewise
+
+    item = check(value, VERIFY, ("verify",))
+    level, margin = item.get("level", LEVELS[0]), item.get("margin", 1)
+    if level not in LEVELS:
+        raise Fault(("verify", "level"), f"level must be one of {', '.join(LEVELS)}, not {level!r:.60}")
+    if not (is_finite(margin) and margin > 0):
+        raise Fault(("verify", "margin"), "margin must be a number above zero")
+    for key in ("seeds", "repeats"):
+        if not 1 <= item.get(key, 1) <= _MOST_RUNS:
+            raise Fault(("verify", key), f"{key} must be a number from 1 to {_MOST_RUNS}")
+    return item
 
 
 def _mutexes(value: str | Sequence[Any]) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import FourfoldError, InvalidFileError
 from fourfold.base.ids import is_unsafe_path
 from fourfold.evidence.verifying.verdict import LEVELS, Asked
+from fourfold.formats.dvc.fields import Fault
+from fourfold.pipeline.resources import check_terms
 from fourfold.runs.changes import by_path, mapping, opened, value_of
 from fourfold.runs.coderestore import unpacked
-from fourfold.runs.results import is_finite
 from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fourfold.runs.store import Records
 
 _PIPELINE = "dvc.yaml"
-_MOST = 1000
 
 
 class BadTermsError(InvalidFileError):
@@ -109,28 +109,11 @@ def parse_terms(item: Mapping[str, Any], stage: str) -> Declared:
     Raises:
         BadTermsError: it means nothing.
     """
-
-    def wrong(key: str, wanted: str) -> BadTermsError:
-        try:
-            said = f"{item[key]!r:.60}"
-        except ValueError:  # a whole number that Python writes down for nobody
-            said = "a number of thousands of digits"
-        return BadTermsError(f"stage '{stage}' as it ran: verify: {key} must be {wanted}, not {said}")
-
-    for key in item:
-        if key not in Declared._fields:
-            raise BadTermsError(f"stage '{stage}' as it ran: verify has no key {key!r:.60}")
-    level = next((each for each in LEVELS if each == item.get("level")), None)
-    if "level" in item and level is None:
-        raise wrong("level", f"one of {', '.join(LEVELS)}")
-    metric = item.get("metric", "")
-    if not isinstance(metric, str):
-        raise wrong("metric", "a name")
-    margin = item.get("margin")
-    if "margin" in item and not (is_finite(margin) and margin > 0):
-        raise wrong("margin", "a number above zero")
-    for key in ("seeds", "repeats"):
-        count = item.get(key)
-        if key in item and (type(count) is not int or not 1 <= count <= _MOST):
-            raise wrong(key, f"a number from 1 to {_MOST}")
-    return Declared(level, metric, margin, item.get("seeds"), item.get("repeats"))
+    try:
+        found = check_terms(dict(item))
+    except Fault as fault:
+        raise BadTermsError(f"stage '{stage}' as it ran: verify: {fault.problem}") from None
+    level = next((each for each in LEVELS if each == found.get("level")), None)
+    return Declared(
+        level, found.get("metric", ""), found.get("margin"), found.get("seeds"), found.get("repeats")
+    )
