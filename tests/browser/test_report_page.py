@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from fourfold.evidence.explaining import pages
 from fourfold.pipeline.report.html import page
 from fourfold.pipeline.report.layout import Diagram, Figure, Section
 from fourfold.pipeline.report.words import BETTER, Listing, Paragraph, Rows, Text, code, said
+from tests.evidence.explaining.test_pages import explanation
 
 EVIL = (
     "<img src='http://127.0.0.1:9/a.png' onerror=\"document.title='owned'\">"
@@ -76,4 +78,22 @@ def test_words_of_a_table_are_not_cut_where_they_have_room(browser: Browser, tmp
     assert word < 30  # one line
     assert 30 < long < 200
     assert told > 30
+    shown.close()
+
+
+def test_an_explanation_asks_for_nothing_and_shows_its_drawings(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "why.html"
+    path.write_text(pages.html(explanation()))
+    shown = browser.new_page(viewport={"width": 360, "height": 640})
+    asked: list[str] = []
+    shown.on("request", lambda request: asked.append(request.url))
+    shown.on("dialog", lambda dialog: asked.append(dialog.message))
+    shown.goto(path.as_uri())
+    shown.wait_for_load_state("networkidle")
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert shown.evaluate("document.scripts.length") == 0
+    widths = shown.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert len(widths) > 2
+    assert all(width > 100 for width in widths)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 360
     shown.close()
