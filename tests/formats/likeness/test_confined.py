@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,39 @@ def test_a_damaged_file_over_which_hdf5_comes_to_no_end_is_an_error_of_that_file
         read(zlib.decompress(base64.b64decode(ENDLESS)))
     monkeypatch.undo()
     assert read().kind == "hdf5"
+
+
+def alive(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def within(process: int) -> list[int]:
+    """The processes that a process started."""
+    with open(f"/proc/{process}/task/{process}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def test_nothing_goes_on_when_whoever_asked_is_killed() -> None:
+    script = (
+        "import base64, zlib\n"
+        "from tests.formats.likeness.test_confined import ENDLESS, children, read\n"
+        "read(); print(*children(), flush=True)\n"
+        "read(zlib.decompress(base64.b64decode(ENDLESS)))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE) as asks:
+        assert asks.stdout is not None
+        worker = int(asks.stdout.readline())
+        while not (copies := within(worker)):
+            time.sleep(0.05)
+        asks.kill()
+    end = time.monotonic() + 20
+    while any(map(alive, (worker, *copies))) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(alive, (worker, *copies)))
 
 
 def test_a_damaged_file_over_which_hdf5_crashes_is_an_error_of_that_file(worker: int) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import sys
 from importlib import import_module
 from typing import Any, BinaryIO, NoReturn
@@ -75,6 +76,11 @@ def _apart(request: dict[str, Any], answers: BinaryIO) -> int:
     copy = os.fork()
     if not copy:
         _read_and_end(request, answers)
+    with contextlib.suppress(AttributeError, OSError):  # on Linux, where nothing forbids it
+        ended = os.pidfd_open(copy)
+        if ended not in select.select([ended, 0], [], [])[0]:  # whoever asks is gone, and the copy may loop
+            os.kill(copy, signal.SIGKILL)
+        os.close(ended)
     return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
 
 
