@@ -84,13 +84,13 @@ DTYPES = {
         _plain("complex128", 16, "d", 8),
     )
 }
-#: The one letter of NumPy's descriptions, with what it is called.
 #: Of the machine that wrote them, so they have no numbers here.
 _LONG_DOUBLES = {
     f"{name}{width * parts * 8}": DType(f"{name}{width * parts * 8}", width * parts, "", width)
     for name, parts in (("float", 1), ("complex", 2))
     for width in (10, 12, 16)
 }
+#: The one letter of NumPy's descriptions, with what it is called.
 _TIMES, _BYTES = {"M": "datetime64", "m": "timedelta64"}, {"S": "bytes", "a": "bytes", "V": "void"}
 _LETTERS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 
