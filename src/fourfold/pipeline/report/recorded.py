@@ -22,6 +22,7 @@ from fourfold.runs.changes import rows_of
 if TYPE_CHECKING:
     from fourfold.pipeline.moments import Moment
     from fourfold.project.project import Project
+    from fourfold.runs.store import Records
 
 #: Findings of these kinds have a path that is the same on every machine.
 _NAMED = ("tracked", "code", "untracked")
@@ -89,20 +90,28 @@ def verified_of(project: "Project", stages: Locked) -> tuple[Verified, ...]:
         project: Whose.
         stages: See `locked`.
     """
-    return tuple(
-        Verified(owner.addressing, entry.verdict.level, entry.verdict.statement)
+    chosen = [
+        (owner, entry.run, entry.verdict)
         for owner, entry in stages
-        if entry.verdict is not None and entry.verdict.level in LEVELS and _made(project, owner, entry.run)
-    )
-
-
-def _made(project: "Project", owner: Owner, run: str) -> bool:
-    """Whether a run wrote what ``dvc.lock`` has of a stage, as far as we know: DVC may have run since."""
+        if entry.verdict is not None and entry.verdict.level in LEVELS
+    ]
+    if not chosen:
+        return ()
     from fourfold.runs.place import place_of  # noqa: PLC0415 - few stages are verified
     from fourfold.runs.store import records_of  # noqa: PLC0415 - likewise
 
+    records = records_of(place_of(project))
+    return tuple(
+        Verified(owner.addressing, verdict.level, verdict.statement)
+        for owner, run, verdict in chosen
+        if _made(records, owner, RunId(run))
+    )
+
+
+def _made(records: "Records", owner: Owner, run: RunId) -> bool:
+    """Whether a run wrote what ``dvc.lock`` has of a stage, as far as we know: DVC may have run since."""
     try:
-        record = records_of(place_of(project)).get(RunId(run))
+        record = records.get(run)
     except FourfoldError:
         return True
     written = {row.get("md5") for row in rows_of(record, "outputs")}
