@@ -13,12 +13,16 @@ from fourfold.evidence.lineage import Lineage, Makers, identity, metrics_of
 from fourfold.evidence.parting import FACTORS, chosen_seed, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId
-from fourfold.runs.changes import Part, saw_all, value_of
+from fourfold.runs.changes import Part, absent_of, opened, saw_all, value_of
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
     from fourfold.base.ids import CommitId
     from fourfold.runs.store import Records
+
+
+#: What a digest begins with of which a part is not known.
+_UNKNOWN = "?"
 
 
 class MetricNotFoundError(NotFoundError):
@@ -35,6 +39,8 @@ class MetricAmbiguousError(ConflictError):
 
 class Key(NamedTuple):
     """What a result follows from, by coordinate: digests; "" where it is not known.
+
+    A digest that begins with ``?`` is of something of which a part is not known: it is that of one run alone.
 
     Attributes:
         code: Commands, and the source files that were read.
@@ -53,7 +59,11 @@ class Key(NamedTuple):
     def moved(self, other: "Key") -> tuple[str, ...]:
         """The coordinates that are not the same, as far as both are known."""
         pairs = zip(self._fields, self, other, strict=True)
-        return tuple(name for name, mine, theirs in pairs if mine and theirs and mine != theirs)
+        return tuple(
+            name
+            for name, mine, theirs in pairs
+            if mine and theirs and mine != theirs and _UNKNOWN not in {mine[0], theirs[0]}
+        )
 
 
 class State(NamedTuple):
@@ -159,19 +169,36 @@ def key_of(lineage: Lineage, part: Part) -> Key:
     raw = lineage.raw_inputs()
     data: dict[str, str] = {}
     found: dict[str, list[Any]] = {name: [] for name in FACTORS}
+    unknown: set[str] = set()
     for step in sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command)):
         record, reads = step.record, reads_of(step.record, part)
         # That it read no code is known only where every reading was seen.
         known = value_of(record.code, "sources") is not None and (reads.code or saw_all(record))
         sources = dict(reads.code) if known else {"": value_of(record.code, "tree")}
+        alone = f"{_UNKNOWN}{step.run}"
+        if sources == {"": None}:
+            sources = {"": alone}
+            unknown.add("code")
+        parameters: Mapping[str, Any] = reads.parameters
+        said = value_of(record.data, "params")
+        if said is not None and opened(said, part) is None:
+            parameters = {"": alone}
+            unknown.add("parameters")
         found["code"].append([record.stage, list(record.command), sources])
-        found["parameters"].append([record.stage, reads.parameters])
-        data |= {path: identity(row) for path, row in reads.data.items() if path in raw}
+        found["parameters"].append([record.stage, parameters])
+        for path in [path for path in reads.data if path in raw]:
+            data[path] = identity(reads.data[path]) or ("" if path in absent_of(record) else alone)
+            unknown |= {"data"} if data[path] == alone else set()
         data |= {path: identity(row) for each in step.filled.values() for path, row in each.left.items()}
         data |= {path: identity(row) for path, row in reads.undeclared.items()}
         found["environment"].append([record.stage, value_of(record.environment, "digest")])
         found["randomness"].append([record.stage, chosen_seed(record), *profile_of(record)])
-    return Key(**{name: _digest(data if name == "data" else value) for name, value in found.items()})
+    return Key(
+        **{
+            name: (_UNKNOWN if name in unknown else "") + _digest(data if name == "data" else value)
+            for name, value in found.items()
+        }
+    )
 
 
 def _digest(value: Any) -> str:

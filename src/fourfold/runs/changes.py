@@ -127,6 +127,12 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+def absent_of(record: RunRecord) -> frozenset[str]:
+    """The inputs and outputs of a run that were not there."""
+    found = value_of(record.data, "missing")
+    return frozenset(path for path in (found if isinstance(found, list) else ()) if isinstance(path, str))
+
+
 def paths_in(value: Any, part: Part) -> list[str]:
     """The paths that a fact lists, itself or in the rows of a part."""
     found = opened(value, part)

@@ -30,7 +30,7 @@ from fourfold.evidence.replaying.recipe import (
 )
 from fourfold.formats.native.record import Outcome, RunId, RunRecord
 from fourfold.pipeline.crew import Verdict, Work, run_here
-from fourfold.runs.changes import mapping, rows_of, value_of
+from fourfold.runs.changes import absent_of, mapping, rows_of, value_of
 from fourfold.runs.declared import TRACE
 from fourfold.runs.session import Capture, begin
 
@@ -407,8 +407,7 @@ def _finished(told: Prepared, place: "Place", capture: Capture, verdict: Verdict
     if finished.id is None or finished.record is None:
         raise NotReplayedError("the replay is not recorded", hint="see the warning above")
     after = {row["path"]: row for row in rows_of(finished.record, "outputs")}
-    absent = value_of(told.original.data, "missing")
-    gone = frozenset(absent if isinstance(absent, list) else ())
+    gone = absent_of(told.original)
     pairs = []
     for row in rows_of(told.original, "outputs"):
         shown = row["path"]
