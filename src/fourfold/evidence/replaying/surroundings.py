@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 #: What may be taken: the first that fits, the running one as it is, one built from the lock, the image.
 Policy = Literal["auto", "running", "lock", "image"]
-POLICIES: tuple[Policy, ...] = ("auto", "running", "lock", "image")
 How = Literal["running", "lock", "record", "image"]
 #: So many differences are named; the rest is a number.
 _SHOWN = 10
