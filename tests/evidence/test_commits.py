@@ -82,6 +82,10 @@ def test_a_folder_of_which_git_never_had_all_is_not_said_to_have_changed(
     assert (found.metric, found.why) == (9, "")
 
 
+def test_a_file_that_is_new_in_such_a_folder_changed_it(repo: Sandbox) -> None:
+    assert state(repo, **{"tables/c_csv": "4\n"}).why == "'tables' changed and 'go' was not run"
+
+
 def test_a_file_that_is_gone_from_such_a_folder_changed_it(repo: Sandbox) -> None:
     assert state(repo, **{"tables/b_csv": None}).metric is None
 

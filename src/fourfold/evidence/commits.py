@@ -33,6 +33,7 @@ from fourfold.project.changes import lookup, plain
 from fourfold.project.outs import Owner
 from fourfold.project.revisions import Parsed, load_from_git
 from fourfold.runs.changes import value_of
+from fourfold.runs.code_files import code_files
 from fourfold.runs.codetree import Outputs, is_written
 from fourfold.runs.results import is_finite
 from fourfold.scm.browse import Browser
@@ -100,6 +101,7 @@ class Commits:
         self._sums: dict[str, str] = {}
         self._whole: set[tuple[str, str]] = set()
         self._known: dict[RunId, RunRecord | None] = {}
+        self._code: dict[str, Mapping[str, str] | None] = {}
         self._read: dict[RunId, Mapping[str, str | None]] = {}
         self._entries = {
             one.entry: one.id for one in records.summaries() if one.entry and one.state == "succeeded"
@@ -330,12 +332,31 @@ class Commits:
         if made is not None or not is_tree(oid):
             now = made or self._sum(seen, path)
             return now is not None and now != oid
-        if any(each.startswith(f"{self._prefix}{path}/") for each in read):
-            return False  # what was read of it is compared file by file
+        above = f"{self._prefix}{path}/"
+        if any(each.startswith(above) for each in read):
+            # What was read of it is compared file by file; what was not there then, it would read too.
+            return record is not None and any(
+                name.startswith(above) and name not in read and self._is_new(seen, name, record)
+                for name in seen.files
+            )
         now = self._sum_of_folder(seen.commit, path)
         if now == oid:
             self._whole.add((path, oid))
         return now is not None and now != oid and self._was_whole(path, oid, record)
+
+    def _is_new(self, seen: "Seen", path: str, record: RunRecord) -> bool:
+        """Whether a file of a commit was no part of the code of a run; not where nobody knows."""
+        if is_written(path) or path.removeprefix(self._prefix) in seen.outputs:
+            return False
+        key = f"{_commit_of(record)} {value_of(record.code, 'tree')}"
+        if key not in self._code:
+            try:
+                known = code_files(record, self._git, self._project.environ, self._records.part)
+            except FourfoldError:
+                known = None
+            _hold(self._code, key, known)
+        found = self._code[key]
+        return found is not None and path not in found
 
     def _was_whole(self, path: str, oid: "Oid", record: RunRecord | None) -> bool:
         """Whether Git once had all files of a folder: it may have had others, of which no commit tells."""
@@ -489,11 +510,11 @@ def _commit_of(record: RunRecord | None) -> CommitId | None:
     return CommitId(commit) if isinstance(commit, str) and is_full_id(commit) else None
 
 
-def _hold(held: dict[str, _Value], commit: str, value: _Value) -> None:
-    """Hold what is known of a commit, in place of what was known first."""
+def _hold(held: dict[str, _Value], name: str, value: _Value) -> None:
+    """Hold what is known of a commit or its code, in place of what was known first."""
     if len(held) >= _HELD:
         del held[next(iter(held))]
-    held[commit] = value
+    held[name] = value
 
 
 def _beside(owner: Owner, lock: str) -> bool:
