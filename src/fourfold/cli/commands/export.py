@@ -156,7 +156,8 @@ def _archive(
         text=[
             (
                 f"wrote run {run[:SHORT]} to {shown} ({shown_size(packed.size)}): "
-                f"{count} {'run' if count == 1 else 'runs'}, {packed.objects:,} files of data"
+                f"{count} {'run' if count == 1 else 'runs'}, "
+                f"{packed.objects:,} {'file' if packed.objects == 1 else 'files'} of data"
             ),
             f"whoever has it: ff replay {shown}",
         ],

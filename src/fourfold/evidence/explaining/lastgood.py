@@ -69,7 +69,7 @@ class Wanted(NamedTuple):
             for word, limit in (("more than", self.above), ("less than", self.below))
             if limit is not None
         ]
-        better = {"max": "more than", "min": "less than"}.get(self.goal, "another than")
+        better = {"max": "more than", "min": "less than"}.get(self.goal, "other than")
         return " and ".join(limits) or f"{better} {number(than)}"
 
 
@@ -137,8 +137,9 @@ class Runs:
             other = metrics_of(self._makers.record(summary.id), self._part).get(metric)
             if other is not None and wanted.is_good(other, value, noise):
                 return summary.id
+        whose = f"stage '{record.stage}'" if record.stage else "that command"
         raise RunNotFoundError(
-            f"no earlier run of {record.stage or 'that command'} has a {metric} of {wanted.told(value)}",
+            f"no earlier run of {whose} has a {metric} that is {wanted.told(value)}",
             hint="say what is good: --good-above or --good-below, or name two runs",
         )
 
