@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
 
+#: Who verified, and when, is said by the statement alone.
+_STATED = ("verifier", "timeVerified")
 #: What commands say goes to stderr: stdout has the verdict.
 _STDERR = 2
 #: So many outputs, leaves of one, and differences of the environment are named.
@@ -112,7 +114,8 @@ def _verified(args: argparse.Namespace, session: Session, about: Subject) -> Out
     if not about.fleeting:
         statement = record_verdict(place, records, name, document, events=session.sink)
         noted = note_in_lock(place, records, name, statement)
-    data = {**document, "statement": statement, "folder": teller.folder}
+    said = {key: value for key, value in document.items() if key not in _STATED}
+    data = {**said, "statement": statement, "folder": teller.folder}
     title = f"{runs.title(records.get(name))} {name[:SHORT]}"
     lines = [*_lines(found, title, session.style), *_shake_lines(shaken)]
     lines += [session.style.yellow(f"  not in the archive: {one}") for one in about.left_out]
