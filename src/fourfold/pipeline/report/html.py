@@ -24,7 +24,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .5rem } h2 { font-size: 1.2rem; margin: 2rem
   border-bottom: 1px solid var(--line); padding-bottom: .25rem }
 code, pre { font: .875em/1.45 ui-monospace, monospace; background: var(--panel); border-radius: .25rem }
 code { padding: .1em .3em; overflow-wrap: anywhere } pre { padding: .75rem; overflow-x: auto }
-td code { display: inline-block; max-width: min(30rem, 60vw); overflow-wrap: break-word }
+td > code:only-child { display: inline-block; max-width: min(30rem, 60vw); overflow-wrap: break-word }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: .5rem 0 }
 th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top }
 th { background: var(--panel); font-weight: 600 }
