@@ -59,9 +59,9 @@ envs:
 
 # The fault tests trace and kill; without strace they fail and say so. The shells run their completions; the
 # browser opens the pages that we write; the registry holds images that skopeo pushes; the compiler makes a
-# program without libraries; podman and runc start a container of an image that a test makes.
+# program without libraries. The slow tests start a container too, which not every machine lets one do.
 programs:
-	@.ci/need strace zsh fish chromium docker-registry skopeo gcc podman runc
+	@.ci/need strace zsh fish chromium docker-registry skopeo gcc
 
 # --- checks -----------------------------------------------------------------------------------------------
 
@@ -76,6 +76,7 @@ test: envs programs
 	$(BIN)/pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
 
 slow: envs programs
+	@.ci/need podman runc
 	$(BIN)/pytest -n $(JOBS) -m slow --timeout 3600 $(PYTEST_ARGS)
 
 planted: envs

@@ -281,6 +281,7 @@ def engine() -> Iterator[dict[str, str]]:
         yield podman(Path(folder) / "p")
 
 
+@pytest.mark.slow  # not every machine on which tests run may start containers
 def test_a_run_is_replayed_in_its_image_by_podman(tmp_path: Path, engine: dict[str, str]) -> None:
     environ = engine
     image = image_of(tmp_path, environ)
