@@ -102,6 +102,34 @@ def test_a_module_that_was_imported_and_is_deleted_was_not_run(repo: Sandbox) ->
     assert state(repo, helper_py=None).why == "'helper.py' changed and 'go' was not run"
 
 
+def test_without_records_only_one_entry_of_a_lock_file_is_one_version(repo: Sandbox, tmp_path: Path) -> None:
+    own = Sandbox(tmp_path / "repo", Tool([find_ff()], tmp_path / "home"))
+    shutil.copytree(repo.path, own.path, symlinks=True, dirs_exist_ok=True)
+    own.git("checkout", "-q", "main")
+    shutil.rmtree(own.path / ".dvc" / "fourfold", ignore_errors=True)
+    (own.path / "fourfold.lock").unlink(missing_ok=True)
+    own.commit("no records")
+    one, same = state(own, unrelated_txt="y"), state(own, unrelated_txt="z")
+    lock = own.text("dvc.lock")
+    result = lock.rpartition("md5: ")[2][:32]
+    other = state(own, dvc_lock=lock.replace(result, "5a" * 16))
+    assert one.run is None
+    assert one.key is not None
+    assert other.key is not None
+    assert one.key == same.key
+    assert one.key.environment != other.key.environment
+    assert one.key.moved(other.key) == ()
+
+
+def test_versions_that_nobody_ran_are_not_known_to_be_of_one_environment(repo: Sandbox) -> None:
+    one = state(repo, **{"tables/a_csv": "1,2,3\n"})
+    other = state(repo, **{"tables/a_csv": "1,2,3\n", "tables/a_csv.dvc": ""})
+    assert one.key is not None
+    assert other.key is not None
+    assert one.key.environment != other.key.environment
+    assert not one.key.knows("environment")
+
+
 def test_a_pipeline_of_a_thousand_stages_is_looked_at(tmp_path: Path, ff: Tool) -> None:
     repo = Sandbox(tmp_path / "repo", ff)
     repo.git("init", "-q")

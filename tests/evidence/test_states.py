@@ -47,3 +47,45 @@ def test_an_input_that_was_not_there_is_known() -> None:
     changes = {"data": {"inputs": observed([INPUT]), "missing": observed(["big.bin"])}}
     parts = Parts()
     assert key("a", parts, **changes) == key("b", parts, **changes)
+
+
+UNKNOWN: list[tuple[dict[str, dict[str, Any]], str]] = [
+    ({"environment": {"digest": absent("no process of Python told")}}, "environment"),
+    ({"environment": {"digest": absent("-"), "executables": absent("-")}}, "environment"),
+    ({"code": {"sources": observed({"count": 1, "files": {"files": {"train.py": None}}})}}, "code"),
+    ({"data": {"inputs": absent("it failed")}}, "data"),
+    ({"data": {"params": absent("it failed")}}, "parameters"),
+    ({"trace": {"undeclared_reads": observed({"count": 1, "files": [{"path": "x.csv"}]})}}, "data"),
+    ({"randomness": {"determinism": absent("it failed")}}, "randomness"),
+]
+
+
+@pytest.mark.parametrize(("changes", "coordinate"), UNKNOWN)
+def test_two_of_which_nobody_knows_a_coordinate_are_never_equal_in_it(
+    changes: dict[str, dict[str, Any]], coordinate: str
+) -> None:
+    parts = Parts()
+    one, other = (key(name, parts, **changes) for name in "ab")
+    assert [name for name in one._fields if getattr(one, name) != getattr(other, name)] == [coordinate]
+    assert one == key("a", parts, **changes)
+    assert not one.knows(coordinate)
+    assert one.moved(other) == one.moved(key("c", parts)) == ()
+
+
+def test_where_no_python_ran_the_programs_that_were_seen_name_the_environment() -> None:
+    def shell(build: str) -> dict[str, Any]:
+        used = {"executables": observed({"/bin/sort": {"build_id": build}})}
+        return {"environment": {"digest": absent("no Python"), **used}}
+
+    parts = Parts()
+    one, other = key("a", parts, **shell("1")), key("b", parts, **shell("1"))
+    assert one == other != key("c", parts, **shell("2"))
+    assert one.moved(key("c", parts, **shell("2"))) == ()
+    unseen = {"trace": {"coverage": observed({"method": "off", "blind": []})}}
+    assert key("a", parts, **shell("1"), **unseen) != key("b", parts, **shell("1"), **unseen)
+
+
+def test_a_file_of_the_machine_that_was_read_is_no_data() -> None:
+    parts = Parts()
+    reads = {"trace": {"undeclared_reads": observed({"count": 1, "files": [{"path": "/etc/hosts"}]})}}
+    assert key("a", parts, **reads) == key("b", parts, **reads)

@@ -17,7 +17,7 @@ from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
 from fourfold.evidence.parting import reads_of, sources_of
-from fourfold.evidence.states import Key, State, key_of
+from fourfold.evidence.states import Key, State, key_of, unknown
 from fourfold.formats.dvc import params as params_format
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.native.canonical import canonical, digest
@@ -443,7 +443,10 @@ class Commits:
         return Lineage(tuple(steps)) if steps else None
 
     def _locked_key(self, seen: "Seen", upstream: list[Owner]) -> Key:
-        """The key of a result that no record tells of: by what the lock file says."""
+        """The key of a result that no record tells of: by what the lock file says.
+
+        What that is silent of is not known; but one entry of a lock file is of one run.
+        """
         code = [[owner.addressing, list(_lines(owner.cmd))] for owner in upstream]
         params = [[owner.addressing, owner.params or {}] for owner in upstream]
         sums: dict[str, str] = {}
@@ -453,7 +456,9 @@ class Commits:
                 path = os.path.relpath(os.path.join(owner.wdir, dep.path), self._project.root)
                 if seen.maker(path) is None:
                     (data if path in seen.outputs else sums)[path] = str(dep.oid)
-        return Key(_digest([code, sums]), _digest(data), _digest(params), "", "")
+        made = [[owner.addressing, [[out.path, str(out.oid)] for out in owner.outs]] for owner in upstream]
+        entry = unknown([code, sums, data, params, made])
+        return Key(_digest([code, sums]), _digest(data), _digest(params), entry, entry)
 
     def _tree_key(self, seen: "Seen") -> Key:
         """The key of a version that nobody ran: by everything that the commit has."""
@@ -464,7 +469,8 @@ class Commits:
             if not is_written(path) and path not in outputs and not path.endswith(".dvc")
         }
         data = {path: oid for path, oid in seen.outputs.items() if path not in seen.makers}
-        return Key(_digest(code), _digest(data), "", "", "")
+        mine = unknown([seen.commit])
+        return Key(_digest(code), _digest(data), mine, mine, mine)
 
 
 class Seen:

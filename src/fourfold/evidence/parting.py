@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.native.record import RunRecord
-from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, value_of
+from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, saw_all, value_of
 from fourfold.runs.codesources import is_code
 
 #: What a result is parted by, in this order.
@@ -110,6 +110,18 @@ def profile_of(record: RunRecord) -> tuple[Any, ...]:
     """The level of determinism and the profile of numerics: randomness but for the seed."""
     numerics = mapping(mapping(value_of(record.randomness, "numerics")).get("asked"))
     return value_of(record.randomness, "determinism"), dict(numerics)
+
+
+def environment_of(record: RunRecord) -> Any:
+    """What names the environment that a run had; None where that is not known.
+
+    Where no Python ran, it is the programs and libraries that it was seen to use, if all of them were seen.
+    """
+    found = value_of(record.environment, "digest")
+    if found is not None:
+        return [found]
+    used = [value_of(record.environment, name) for name in ("executables", "libraries")]
+    return used if saw_all(record) and None not in used else None
 
 
 def switches_of(record: RunRecord) -> dict[str, str]:

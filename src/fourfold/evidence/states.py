@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.suggest import did_you_mean
-from fourfold.evidence.lineage import Lineage, Makers, identity, metrics_of
-from fourfold.evidence.parting import FACTORS, chosen_seed, profile_of, reads_of
+from fourfold.evidence.lineage import Lineage, Makers, Step, identity, metrics_of
+from fourfold.evidence.parting import FACTORS, chosen_seed, environment_of, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
-from fourfold.formats.native.record import RunId
+from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, absent_of, opened, saw_all, value_of
 from fourfold.runs.words import SHORT
 
@@ -38,9 +38,11 @@ class MetricAmbiguousError(ConflictError):
 
 
 class Key(NamedTuple):
-    """What a result follows from, by coordinate: digests; "" where it is not known.
+    """What a result follows from, by coordinate: digests.
 
-    A digest that begins with ``?`` is of something of which a part is not known: it is that of one run alone.
+    A digest that begins with ``?`` is of something of which a part is not known: it is that of one run alone,
+    of one entry of a lock file or of one commit, so that two of which it is not known are never equal. That
+    such a coordinate moved is never said.
 
     Attributes:
         code: Commands, and the source files that were read.
@@ -56,13 +58,15 @@ class Key(NamedTuple):
     environment: str
     randomness: str
 
+    def knows(self, coordinate: str) -> bool:
+        """Whether all of a coordinate is known."""
+        return not str(getattr(self, coordinate)).startswith(_UNKNOWN)
+
     def moved(self, other: "Key") -> tuple[str, ...]:
         """The coordinates that are not the same, as far as both are known."""
         pairs = zip(self._fields, self, other, strict=True)
         return tuple(
-            name
-            for name, mine, theirs in pairs
-            if mine and theirs and mine != theirs and _UNKNOWN not in {mine[0], theirs[0]}
+            name for name, mine, theirs in pairs if mine != theirs and self.knows(name) and other.knows(name)
         )
 
 
@@ -164,41 +168,78 @@ def one_metric(known: Mapping[str, Iterable[str]], metric: str, stage: str | Non
     )
 
 
+def unknown(whose: Any) -> str:
+    """What a key has where something is not known: it is equal for one and the same alone.
+
+    Args:
+        whose: A value that JSON holds, which names that of which it is not known.
+    """
+    return _UNKNOWN + _digest(whose)
+
+
 def key_of(lineage: Lineage, part: Part) -> Key:
     """What the result of a lineage follows from."""
     raw = lineage.raw_inputs()
-    data: dict[str, str] = {}
+    data: dict[str, Any] = {}
     found: dict[str, list[Any]] = {name: [] for name in FACTORS}
-    unknown: set[str] = set()
+    gaps: set[str] = set()
     for step in sorted(lineage.steps, key=lambda step: (step.record.stage, step.record.command)):
-        record, reads = step.record, reads_of(step.record, part)
-        # That it read no code is known only where every reading was seen.
-        known = value_of(record.code, "sources") is not None and (reads.code or saw_all(record))
-        sources = dict(reads.code) if known else {"": value_of(record.code, "tree")}
-        alone = f"{_UNKNOWN}{step.run}"
-        if sources == {"": None}:
-            sources = {"": alone}
-            unknown.add("code")
-        parameters: Mapping[str, Any] = reads.parameters
-        said = value_of(record.data, "params")
-        if said is not None and opened(said, part) is None:
-            parameters = {"": alone}
-            unknown.add("parameters")
-        found["code"].append([record.stage, list(record.command), sources])
-        found["parameters"].append([record.stage, parameters])
-        for path in [path for path in reads.data if path in raw]:
-            data[path] = identity(reads.data[path]) or ("" if path in absent_of(record) else alone)
-            unknown |= {"data"} if data[path] == alone else set()
-        data |= {path: identity(row) for each in step.filled.values() for path, row in each.left.items()}
-        data |= {path: identity(row) for path, row in reads.undeclared.items()}
-        found["environment"].append([record.stage, value_of(record.environment, "digest")])
-        found["randomness"].append([record.stage, chosen_seed(record), *profile_of(record)])
-    return Key(
-        **{
-            name: (_UNKNOWN if name in unknown else "") + _digest(data if name == "data" else value)
-            for name, value in found.items()
+        record, alone = step.record, f"{_UNKNOWN}{step.run}"
+        environment = environment_of(record)
+        level = value_of(record.randomness, "determinism")
+        read: dict[str, Mapping[str, Any]] = {
+            "code": _code_of(record, part, alone),
+            "data": _data_of(step, raw, part, alone),
+            "parameters": _parameters_of(record, part, alone),
         }
-    )
+        gaps |= {name for name, values in read.items() if alone in values.values()}
+        # Programs that were seen name what was used, but other code uses others: that says not that it moved.
+        gaps |= {"environment"} if value_of(record.environment, "digest") is None else set()
+        gaps |= {"randomness"} if level is None else set()
+        data |= read["data"]
+        found["code"].append([record.stage, list(record.command), read["code"]])
+        found["parameters"].append([record.stage, read["parameters"]])
+        found["environment"].append([record.stage, alone if environment is None else environment])
+        chosen = [chosen_seed(record), *profile_of(record), *([alone] if level is None else ())]
+        found["randomness"].append([record.stage, *chosen])
+    told = {**found, "data": data}
+    return Key(**{name: unknown(value) if name in gaps else _digest(value) for name, value in told.items()})
+
+
+def _code_of(record: RunRecord, part: Part, alone: str) -> Mapping[str, Any]:
+    """The files of code that a run read; of one that nobody could name, what is of this run alone."""
+    sources = reads_of(record, part).code
+    # That it read no code is known only where every reading was seen.
+    if value_of(record.code, "sources") is not None and (sources or saw_all(record)):
+        return {path: oid or alone for path, oid in sources.items()}
+    return {"": value_of(record.code, "tree") or alone}
+
+
+def _data_of(step: Step, raw: Mapping[str, Any], part: Part, alone: str) -> Mapping[str, Any]:
+    """The data that a run read and no run made, by path."""
+    record, reads = step.record, reads_of(step.record, part)
+    missing = absent_of(record)
+    found = {
+        path: identity(row) or ("" if path in missing else alone)
+        for path, row in reads.data.items()
+        if path in raw
+    }
+    if value_of(record.data, "inputs") is None:
+        found[""] = alone
+    found |= {path: identity(row) for each in step.filled.values() for path, row in each.left.items()}
+    # Files of the machine have no digest: they are its environment.
+    found |= {
+        path: identity(row) or ("" if path.startswith(("/", "~/", "../")) else alone)
+        for path, row in reads.undeclared.items()
+    }
+    return found
+
+
+def _parameters_of(record: RunRecord, part: Part, alone: str) -> Mapping[str, Any]:
+    said = value_of(record.data, "params")
+    if said is None or opened(said, part) is None:
+        return {"": alone}
+    return reads_of(record, part).parameters
 
 
 def _digest(value: Any) -> str:

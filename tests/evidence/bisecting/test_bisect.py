@@ -26,8 +26,9 @@ from fourfold.evidence.states import (
     State,
     key_of,
     one_metric,
+    run_state,
 )
-from fourfold.formats.native.fact import observed
+from fourfold.formats.native.fact import Fact, absent, observed
 from fourfold.formats.native.record import RunId
 from fourfold.runs.place import Place
 from tests.runs.recordmaking import keep, records_in
@@ -232,6 +233,28 @@ def test_a_metric_that_is_no_number_is_on_neither_side() -> None:
     assert (found.good, found.bad, found.skipped) == (0, 2, (1,))
     with pytest.raises(EndUnknownError):
         bisect(history(0.9, float("nan")))
+
+
+def test_runs_whose_environment_nobody_knows_are_no_repeats_of_one_version(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+
+    def states(**otherwise: dict[str, Fact]) -> History:
+        runs = []
+        for at, value in enumerate((0.9, 0.6)):
+            more = {"metrics": observed({"m.json": {"auc": value}})}
+            started = f"2026-01-02T03:04:{at:02}.000000Z"
+            runs.append(keep(records, more=more, started=started, **otherwise))
+        makers = Makers(records)
+        return History(
+            "train", "m.json:auc", tuple(run_state(records, makers, run, "m.json:auc") for run in runs)
+        )
+
+    known, unknown = states(), states(environment={"digest": absent("no process of Python told")})
+    assert scatter(known)[0]
+    assert scatter(unknown) == (None, 0.0)
+    assert bisect(known).is_noise
+    assert not bisect(unknown).is_noise
+    assert bisect(unknown).moved == ()
 
 
 def test_a_run_that_was_seen_to_read_no_code_follows_from_none(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ def test_what_was_looked_for_in_vain_is_said_as_it_was_asked(tmp_path: Path) -> 
     records = records_in(tmp_path)
     runs = [measured(records, value, at, lr=value) for at, value in enumerate((0.5, 0.75))]
     known = Runs(records, Makers(records), records.part)
-    with pytest.raises(RunNotFoundError, match=r"m\.json:auc of more than 0\.9$"):
+    with pytest.raises(RunNotFoundError, match=r"m\.json:auc that is more than 0\.9$"):
         known.last_good(runs[1], METRIC, Wanted(above=0.9))
     with pytest.raises(RunNotFoundError, match=r"more than 0\.1 and less than 0\.2$"):
         known.last_good(runs[1], METRIC, Wanted(above=0.1, below=0.2))
-    with pytest.raises(RunNotFoundError, match=r"of more than 0\.75$"):
+    with pytest.raises(RunNotFoundError, match=r"that is more than 0\.75$"):
         known.last_good(runs[1], METRIC, Wanted("max"))
     assert known.last_good(runs[1], METRIC, Wanted("min")) == runs[0]

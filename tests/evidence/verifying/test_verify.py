@@ -261,7 +261,16 @@ def test_that_a_margin_is_declared_and_above_zero() -> None:
             check_margin(margin)
 
 
-def keep(records: Records, seed: int, auc: float, *, lr: str = "1", stage: str = "train") -> RunId:
+def keep(
+    records: Records,
+    seed: int,
+    auc: float,
+    *,
+    lr: str = "1",
+    stage: str = "train",
+    environment: str | None = "5" * 64,
+    level: str | None = "seeded",
+) -> RunId:
     """Record a run with a seed and a metric."""
     rows = [{"path": "data.csv", "role": "dep", "md5": "3" * 32}]
 
@@ -278,13 +287,23 @@ def keep(records: Records, seed: int, auc: float, *, lr: str = "1", stage: str =
                 "params": observed({"params.yaml": {"lr": lr}}),
                 "metrics": observed({"m.json": {"auc": auc, "f1": auc}}),
             },
-            randomness={"seed": observed(seed)},
+            randomness={"seed": observed(seed), **({"determinism": observed(level)} if level else {})},
             code={"tree": observed("4" * 40)},
-            environment={},
+            environment={"digest": observed(environment)} if environment else {},
             trace={},
             tool="0",
         )
     )
+
+
+@pytest.mark.parametrize("unknown", ["environment", "level"])
+def test_that_runs_of_which_something_is_not_known_are_held_against_none(
+    tmp_path: Path, unknown: str
+) -> None:
+    records = records_in(tmp_path)
+    runs = [keep(records, seed, 0.8 + seed / 1000, **{unknown: None}) for seed in range(3)]
+    found = equivalence.comparable_runs(records, runs[0], records.get(runs[0]), "m.json:auc")
+    assert set(found) == {runs[0]}
 
 
 def test_that_runs_that_differ_in_their_seed_alone_are_what_a_metric_is_held_against(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fourfold.evidence.parting import (
     Reads,
     Row,
     chosen_seed,
+    environment_of,
     prefix_of,
     profile_of,
     reads_of,
@@ -159,7 +160,10 @@ class _Spec(NamedTuple):
                     "code": dict(self.files),
                     "data": {path: identity(row) for path, row in {**self.undeclared, **self.inputs}.items()},
                     "parameters": {file: dict(values) for file, values in self.parameters.items()},
-                    "environment": [value_of(environment.environment, "digest"), switches_of(environment)],
+                    "environment": [
+                        environment_of(environment) or self.runs["environment"],
+                        switches_of(environment),
+                    ],
                     "randomness": [self.seed, *profile_of(randomness)],
                 }
             )
@@ -406,12 +410,17 @@ class Laboratory:
     def _is_same(self, spec: _Spec, other: Step) -> bool:
         """Whether running a step would be that run again: all that it read is what the step would read."""
         record, environment = other.record, spec.sides["environment"]
+        stood = environment_of(record)
         reads = self._read(other)
         wanted = {**spec.undeclared, **spec.inputs}
         seeds = {seed_parameter(each) for each in (record, spec.step.record)}
         return (
             record.command == spec.step.record.command
-            and value_of(record.environment, "digest") == value_of(environment.environment, "digest")
+            # Two environments of which nobody knows are one only in one run.
+            and (
+                other.run == spec.runs["environment"]
+                or (stood is not None and stood == environment_of(environment))
+            )
             and switches_of(record) == switches_of(environment)
             and profile_of(record) == profile_of(spec.sides["randomness"])
             and value_of(record.randomness, "seed") == spec.seed

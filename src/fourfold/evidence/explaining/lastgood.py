@@ -90,7 +90,7 @@ class Runs:
             for summary in records.summaries()
             if summary.state == "succeeded" and summary.kind != "replay"
         ]
-        self._keys: dict[RunId, _Same | None] = {}
+        self._keys: dict[RunId, _Same] = {}
 
     def metric(self, lineages: Sequence[Lineage], text: str) -> str:
         """The full name of a metric that some run of the lineages measured.
@@ -156,8 +156,6 @@ class Runs:
         """How far a metric moves among runs that are the same as one."""
         record = self._makers.record(run)
         mine = self._key(run)
-        if mine is None:
-            return Noise()
         values = []
         alike = [one for one in self._all if (one.kind, one.stage) == (record.kind, record.stage)]
         for summary in alike[-_LOOKED_AT:]:
@@ -166,13 +164,12 @@ class Runs:
                 values.append(value)
         return Noise(max(values) - min(values), len(values)) if len(values) > 1 else Noise()
 
-    def _key(self, run: RunId) -> "_Same | None":
-        """What a run follows from, seeds that nobody chose left out; None where something is not known."""
+    def _key(self, run: RunId) -> "_Same":
+        """What a run follows from, seeds that nobody chose left out."""
         if run not in self._keys:
             lineage = self._makers.lineage(run)
             around = [_around(step.record) for step in lineage.steps]
-            known = all(value_of(step.record.environment, "digest") for step in lineage.steps)
-            self._keys[run] = (key_of(lineage, self._part), sorted(around)) if known else None
+            self._keys[run] = key_of(lineage, self._part), sorted(around)
         return self._keys[run]
 
 

@@ -114,7 +114,8 @@ def _key(run: "RunId", record: "RunRecord", records: "Records") -> tuple[str, ..
     """What decides a result besides its seed."""
     asked = mapping(mapping(value_of(record.randomness, "numerics")).get("asked"))
     drawn = (str(value_of(record.randomness, "determinism")), *map(repr, sorted(asked.items())))
-    return (*key_of(Lineage((Step(run, record, {}),)), records.part)._replace(randomness=""), *drawn)
+    key = key_of(Lineage((Step(run, record, {}),)), records.part)
+    return (*(key._replace(randomness="") if key.knows("randomness") else key), *drawn)
 
 
 def judge(
