@@ -85,6 +85,12 @@ def test_where_no_python_ran_the_programs_that_were_seen_name_the_environment() 
     assert key("a", parts, **shell("1"), **unseen) != key("b", parts, **shell("1"), **unseen)
 
 
+def test_a_library_that_was_preloaded_is_of_the_environment() -> None:
+    parts = Parts()
+    preloaded = {"environment": {"loader": observed({"LD_PRELOAD": ["x.so"]})}}
+    assert key("a", parts).moved(key("b", parts, **preloaded)) == ("environment",)
+
+
 def test_a_file_of_the_machine_that_was_read_is_no_data() -> None:
     parts = Parts()
     reads = {"trace": {"undeclared_reads": observed({"count": 1, "files": [{"path": "/etc/hosts"}]})}}

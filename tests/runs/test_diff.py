@@ -70,6 +70,45 @@ def test_libraries_that_one_run_loaded_besides_are_told_aside_but_one_in_place_o
     assert {name for _, name, _, _ in told(found)} == {"libopenblas.so", "libmkl.so"}
 
 
+def test_a_library_that_a_variable_had_only_one_run_load_is_named_with_the_variable() -> None:
+    both = library("{prefix}/lib/libpython3.11.so", "11")
+
+    def loader(**named: list[str]) -> dict[str, Any]:
+        return {"loader": observed(named)}
+
+    for named, path in (
+        ({"LD_PRELOAD": ["libs/libfast.so"]}, "libs/libfast.so"),
+        ({"LD_PRELOAD": ["libfast.so"]}, "/usr/lib/libfast.so"),
+        ({"LD_LIBRARY_PATH": ["/opt/lib", "~/lib/"]}, "~/lib/libfast.so"),
+    ):
+        one = {"libraries": both, "environment": loader()}
+        other = {"libraries": both | library(path, "5"), "environment": loader(**named)}
+        for found in (changes(one, other), changes(other, one)):
+            (told_of,) = [each for each in found if each.name == "libfast.so"]
+            assert (told_of.kind, told_of.note) == ("moved", f"by {next(iter(named))}")
+        # The same variable in both had nobody load what the other did not.
+        found = changes({**other, "libraries": both}, other)
+        (told_of,) = [each for each in found if each.name == "libfast.so"]
+        assert told_of.kind == "aside"
+
+
+def test_what_stands_on_the_path_of_python_had_one_run_load_its_libraries() -> None:
+    both = library("{prefix}/lib/libpython3.11.so", "11")
+    other = {
+        "libraries": both | library("lib/fast.so", "5"),
+        "environment": {"flags": observed({"pythonpath": ["lib"]})},
+    }
+    found = changes({"libraries": both, "environment": {"flags": observed({})}}, other)
+    assert [each.note for each in found if each.name == "fast.so"] == ["by PYTHONPATH"]
+
+
+def test_a_variable_of_the_loader_that_moved_is_named_and_one_that_was_not_recorded_is_not() -> None:
+    preloaded = {"environment": {"loader": observed({"LD_PRELOAD": ["x.so"]})}}
+    found = changes({"environment": {"loader": observed({})}}, preloaded)
+    assert told(found) == [("environment", "loader.LD_PRELOAD", None, ["x.so"])]
+    assert told(changes({}, preloaded)) == []
+
+
 def test_another_seed_is_named_and_what_is_derived_from_it_is_not() -> None:
     def with_file(seed: int) -> dict[str, Any]:
         row = {"path": "params.yaml", "role": "params", "blake3": blake(str(seed))}

@@ -13,7 +13,7 @@ from fourfold.evidence.lineage import Lineage, Makers, Step, identity, metrics_o
 from fourfold.evidence.parting import FACTORS, chosen_seed, environment_of, profile_of, reads_of
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part, absent_of, opened, saw_all, value_of
+from fourfold.runs.changes import Part, absent_of, mapping, opened, saw_all, value_of
 from fourfold.runs.words import SHORT
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ def key_of(lineage: Lineage, part: Part) -> Key:
         data |= read["data"]
         found["code"].append([record.stage, list(record.command), read["code"]])
         found["parameters"].append([record.stage, read["parameters"]])
-        found["environment"].append([record.stage, alone if environment is None else environment])
+        loaded = dict(mapping(value_of(record.environment, "loader")))
+        found["environment"].append([record.stage, alone if environment is None else environment, loaded])
         chosen = [chosen_seed(record), *profile_of(record), *([alone] if level is None else ())]
         found["randomness"].append([record.stage, *chosen])
     told = {**found, "data": data}

@@ -57,6 +57,8 @@ def compare_environments(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Cha
             change = change._replace(kind="unread", note="not imported")
         elif each.fact in _ASIDE:
             change = change._replace(kind="aside")
+        elif each.fact == "libraries" and (variable := _forced(each, first, second)):
+            change = change._replace(note=f"by {variable}")
         elif each.fact in lonely and (each.before is None or each.after is None):
             # What a run starts and loads follows from its code, and from caches: nothing took its place.
             change = change._replace(kind="aside", note="used by one of them only")
@@ -86,6 +88,34 @@ def _is_one_sided(fact: str, found: Iterable[compare.Change]) -> bool:
         if each.fact == fact and (each.before is None or each.after is None)
     }
     return len(sides) == 1
+
+
+def _forced(each: compare.Change, first: Section, second: Section) -> str:
+    """The variable that had one run load a library, and is otherwise in the other; "" for none."""
+    if (each.before is None) == (each.after is None):
+        return ""
+    mine, other = (first, second) if each.after is None else (second, first)
+    named = _of_loader(mine), _of_loader(other)
+    for variable, entries in named[0].items():
+        for entry in entries:
+            whole = entry == each.name or ("/" not in entry and entry == each.name.rpartition("/")[2])
+            below = variable.endswith("PATH") and each.name.startswith(entry.rstrip("/") + "/")
+            if (whole or below) and entry not in named[1].get(variable, ()):
+                return variable
+    return ""
+
+
+def _of_loader(section: Section) -> dict[str, list[str]]:
+    """What variables name to those that load libraries: files and folders."""
+    told = {
+        **mapping(value_of(section, "loader")),
+        "PYTHONPATH": mapping(value_of(section, "flags")).get("pythonpath"),
+    }
+    return {
+        name: [entry for entry in entries if isinstance(entry, str) and entry]
+        for name, entries in told.items()
+        if isinstance(entries, list)
+    }
 
 
 def _listing(part: Part, name: str) -> Mapping[str, Any]:

@@ -61,6 +61,20 @@ def test_section_of_a_stage_without_python_says_why_and_names_its_programs(stage
     assert found["host"].value["kernel"] == os.uname().release
 
 
+def test_section_names_what_variables_have_programs_load(stage: Stage) -> None:
+    own = str(stage.root / "libs" / "own.so")
+    environ = {
+        "PATH": "/bin",
+        "LD_PRELOAD": f"{own} libm.so.6",
+        "LD_LIBRARY_PATH": f"/opt/lib:{stage.root}/libs:",
+    }
+    assert stage.section(environ)["loader"].value == {
+        "LD_LIBRARY_PATH": ["/opt/lib", "libs"],
+        "LD_PRELOAD": ["libs/own.so", "libm.so.6"],
+    }
+    assert stage.section({"PATH": "/bin"})["loader"].value == {}
+
+
 def test_section_names_an_editable_install_a_stray_pth_and_what_was_imported_from_outside(
     stage: Stage, make_python: Callable[..., str], tmp_path: Path
 ) -> None:

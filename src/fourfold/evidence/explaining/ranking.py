@@ -52,6 +52,7 @@ _ENVIRONMENT = {
     "interpreter": "interpreter",
     "libraries": "library",
     "executables": "library",
+    "loader": "library",
     **dict.fromkeys(_HOST, "host"),
     **dict.fromkeys(_NUMERICS, "numerics"),
 }

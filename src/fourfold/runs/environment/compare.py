@@ -49,6 +49,7 @@ _ORDER = (
     "accelerators",
     "flags",
     "libraries",
+    "loader",
     "conda",
     "lock",
     "executables",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fourfold.runs.place import Place
 
 #: What a run knows and a Python that merely starts does not.
-OF_RUNS = frozenset({"blas", "executables", "frameworks", "libraries", "others", "simd", "threads"})
+OF_RUNS = frozenset({"blas", "executables", "frameworks", "libraries", "loader", "others", "simd", "threads"})
 #: Likewise, within facts: folders by what was imported from them, limits and masks that a shell may set.
 _OF_RUNS_IN = {
     "accelerators": frozenset({"used"}),

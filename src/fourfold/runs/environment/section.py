@@ -46,7 +46,7 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
         parts: Keeps a long document and gives the reference to it.
 
     Returns:
-        ``digest interpreter distributions libraries host limits locale threads blas simd frameworks
+        ``digest interpreter distributions libraries loader host limits locale threads blas simd frameworks
         accelerators executables path``, and ``others`` when more than one Python ran, ``conda`` in an
         environment of conda.
     """
@@ -79,6 +79,7 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
     facts["host"] = observed({**host.machine(), **host.share()}, "of Fourfold's own look")
     facts["limits"] = _limits(main)
     facts["locale"] = _locale(main, task)
+    facts["loader"] = observed(_loader(task, names))
     facts["path"] = observed(_path(task, names))
     files.save(place)
     return dict(sorted(facts.items()))
@@ -287,8 +288,35 @@ def _locale(main: Python | None, task: "Task") -> Fact:
 
 
 def _path(task: "Task", names: Names) -> list[str]:
+    return _entries(task.environ.get("PATH", ""), names)
+
+
+#: What has programs load libraries that they do not ask for, or others than they would.
+_LOADER = (
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_FRAMEWORK_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+)
+
+
+def _loader(task: "Task", names: Names) -> dict[str, list[str]]:
+    """Files and folders that variables name to what loads libraries."""
+    found = {}
+    for name in _LOADER:
+        value = task.environ.get(name, "")
+        # Spaces part what is to be preloaded, too.
+        listed = value.replace(" ", os.pathsep) if name == "LD_PRELOAD" else value
+        if entries := _entries(listed, names):
+            found[name] = entries
+    return found
+
+
+def _entries(listed: str, names: Names) -> list[str]:
+    """Paths of a list, as facts name them."""
     return [
-        names.shown(entry) if os.path.isabs(entry) else entry
-        for entry in task.environ.get("PATH", "").split(os.pathsep)
-        if entry
+        names.shown(entry) if os.path.isabs(entry) else entry for entry in listed.split(os.pathsep) if entry
     ]
