@@ -42,6 +42,7 @@ def test_each_thing_that_moved_has_its_share_and_the_second_time_nothing_is_run(
     assert effects["parameters"]["causes"] == ["params.yaml:rate"]
     assert sum(effect["share"] for effect in effects.values()) == pytest.approx(1)
     assert found["verdict"] == "caused"
+    assert found["wholes"] == []
     assert found["free"] > 0
     assert project.git("status", "--porcelain") == workspace
     again = project.run(*ATTRIBUTE)

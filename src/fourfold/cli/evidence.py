@@ -1,8 +1,10 @@
 """What commands on evidence ask alike: which run, in which environment a replay is, and where it stays."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 
 from fourfold.cli.options import completes
+from fourfold.cli.render import Style
 
 #: What a run may be called on the command line (`fourfold.evidence.naming`).
 RUN = "a run: its id's beginning, a stage (<stage>~1 for the one before), a revision or <revision>:<stage>"
@@ -24,6 +26,15 @@ def folder_options(parser: argparse.ArgumentParser, into: str, keep: str) -> Non
     """
     completes(parser.add_argument("--into", metavar="<dir>", help=into), "dir")
     parser.add_argument("--keep", action="store_true", help=keep)
+
+
+def wholes_told(folders: Sequence[str], style: Style) -> Iterator[str]:
+    """That folders which stages filled count as data, in lines."""
+    for folder in folders:
+        yield style.yellow(
+            f"'{folder}' counts as raw data as a whole: stages filled it, and what they wrote is not told"
+            " apart here (ff explain does)"
+        )
 
 
 def environment_option(parser: argparse.ArgumentParser) -> argparse.Action:

@@ -209,6 +209,22 @@ class Makers:
                 stack.extend((maker, None) for maker in reversed(step.makers))
         return Lineage(tuple(done.values()))
 
+    def wholes(self, *lineages: Lineage) -> tuple[str, ...]:
+        """Folders that were read and count as raw data as a whole, though earlier runs wrote below them."""
+        found: set[str] = set()
+        for step in (step for lineage in lineages for step in lineage.steps):
+            limit = self._order.get(step.run, len(self._order))
+            for row in rows_of(step.record, "inputs"):
+                path = row["path"]
+                if row.get("nfiles") is None or path in {*step.made_by, *step.filled, *found}:
+                    continue
+                if any(
+                    output.startswith(path + "/") and any(self._order[run] < limit for run in runs)
+                    for (output, _), runs in self._makers.items()
+                ):
+                    found.add(path)
+        return tuple(sorted(found))
+
     def _step(self, run: RunId) -> Step:
         record = self.record(run)
         inputs = [row for row in rows_of(record, "inputs") if row.get("role") != "params"]

@@ -81,6 +81,27 @@ def test_what_changed_in_it_is_put_to_who_wrote_it_and_only_what_nobody_wrote_is
     assert "nothing is to blame" not in found["verdict"]
 
 
+def test_attribute_and_bisect_say_that_it_counts_as_a_whole_there(repo: Sandbox) -> None:
+    explained(repo, {"data/own.csv": "id,b\na,2\nb,4\nc,5\nd,66666\n"}, "data/own.csv")
+    asked = ("attribute", "train~1", "train", "--metric", "size", "--repeats", "1")
+    assert repo.run(*asked, "--json").json()["wholes"] == ["data"]
+    assert "'data' counts as raw data as a whole: stages filled it" in repo.run(*asked).stdout
+    asked = ("bisect", "--good", "HEAD~1", "--bad", "HEAD", "--metric", "size", "--inside")
+    assert repo.run(*asked, "--json").json()["inside"]["wholes"] == ["data"]
+    assert "'data' counts as raw data as a whole: stages filled it" in repo.run(*asked).stdout
+
+
+def test_a_version_that_nobody_ran_and_that_reads_such_a_folder_is_unknown(repo: Sandbox) -> None:
+    repo.gen({"raw.csv": table(people(170))})
+    repo.run("add", "-q", "raw.csv")
+    repo.commit("nobody ran it")
+    explained(repo, {"raw.csv": table(people(120))}, "raw.csv")
+    found = repo.run("bisect", "--good", "HEAD~2", "--bad", "HEAD", "--metric", "size", "--json").json()
+    (unknown,) = found["undecided"]
+    assert (unknown["title"], unknown["value"]) == ("nobody ran it", None)
+    assert unknown["why"] == "nobody has the bytes of 'data'"
+
+
 def test_what_cannot_be_proven_to_have_lain_there_counts_as_a_whole(repo: Sandbox) -> None:
     folder = Path(repo.path, "data")
     folder.joinpath("stray.txt").write_text("nobody keeps this\n")

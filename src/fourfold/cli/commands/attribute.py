@@ -3,10 +3,11 @@
 import argparse
 import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from fourfold.cli import runs
-from fourfold.cli.evidence import RUN, environment_option
+from fourfold.cli.evidence import RUN, environment_option, wholes_told
 from fourfold.cli.options import at_least_one, completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -65,8 +66,10 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
                 laboratory, metric, factors_of(explained, a, b), repeats=args.repeats, base=a.last.run
             )
     session.sink.rest()
+    wholes = makers.wholes(a, b)
     return Outcome(
-        data={"a": a.last.run, "b": b.last.run, **found.document()}, text=_lines(found, session.style)
+        data={"a": a.last.run, "b": b.last.run, **found.document(), "wholes": list(wholes)},
+        text=chain(_lines(found, session.style), wholes_told(wholes, session.style)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fourfold.base.errors import UsageError
 from fourfold.cli import runs
-from fourfold.cli.evidence import environment_option
+from fourfold.cli.evidence import environment_option, wholes_told
 from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -142,7 +142,8 @@ def _narrow(place: "Place", records: "Records", found: Found, ways: Ways) -> "Na
     makers = Makers(records, Holdings(place, records).inside)
     a, b = (makers.lineage(state.run) for state in (found.last_good, found.first_bad) if state.run)
     with Laboratory(place, records, a, b, ways) as laboratory:
-        return narrow(laboratory, found.history.metric, found.side, found.moved)
+        narrowed = narrow(laboratory, found.history.metric, found.side, found.moved)
+    return narrowed._replace(wholes=makers.wholes(a, b))
 
 
 def _threshold(text: str | None) -> float | None:
@@ -255,6 +256,7 @@ def _inside(inside: "Narrowed", style: Style) -> Iterator[str]:
             yield style.yellow("the search was ended early: perhaps not all of these files are needed")
     for problem in inside.problems:
         yield style.yellow(f"not run: {problem}")
+    yield from wholes_told(inside.wholes, style)
     yield style.dim(f"inside: {_count(inside.executed)}, {inside.free} answered by records")
 
 

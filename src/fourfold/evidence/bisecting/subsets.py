@@ -36,6 +36,7 @@ class Narrowed(NamedTuple):
         executed: Steps that were run.
         free: Steps that records answered.
         problems: What could not be run, and why.
+        wholes: Folders that stages filled, and that count as data as a whole.
     """
 
     alone: dict[str, float | None]
@@ -47,10 +48,16 @@ class Narrowed(NamedTuple):
     executed: int = 0
     free: int = 0
     problems: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**self._asdict(), "blamed": list(self.blamed), "files": list(self.files)}
+        return {
+            **self._asdict(),
+            "blamed": list(self.blamed),
+            "files": list(self.files),
+            "wholes": list(self.wholes),
+        }
 
 
 def narrow(laboratory: Laboratory, metric: str, side: Side, moved: Sequence[str]) -> Narrowed:
