@@ -101,7 +101,7 @@ def _imported(reports: Iterable[Mapping[str, Any]], is_inside: Callable[[str], b
         modules = report.get("modules")
         for file in modules.values() if isinstance(modules, Mapping) else ():
             if isinstance(file, str) and file.endswith(".py") and os.path.isabs(file):
-                folder = os.path.dirname(file)
+                folder = file.rpartition(os.sep)[0]
                 inside = folders.get(folder)
                 if inside is None:
                     inside = folders[folder] = is_inside(os.path.normpath(folder))

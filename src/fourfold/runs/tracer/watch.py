@@ -296,9 +296,9 @@ def _answer(events: Events, listener: int, child: int) -> int:
     poll.register(listener, select.POLLIN)
     while True:
         events.serve()
+        events.settle()  # at every interruption, so that little is left when the command has ended
         # When nobody can ask any more, the command is ending: to ask again and again would be in its way.
         if (status := _wait(child) if _is_deserted(poll) else _reap(child)) is not None:
-            events.settle()
             _signal.setitimer(_signal.ITIMER_REAL, 0)
             return status
 
