@@ -21,7 +21,7 @@ def test_an_answer_that_takes_longer_than_it_may_is_a_miss() -> None:
     assert "within 1 s" in table([quick])
 
 
-@pytest.mark.parametrize("name", ["replay-short", "replay-data"])
+@pytest.mark.parametrize("name", ["replay-short", pytest.param("replay-data", marks=pytest.mark.slow)])
 def test_a_replay_and_what_one_does_by_hand_come_out_equal(name: str, tmp_path: Path, real_dvc: str) -> None:
     row = bench(BY_NAME[name], tmp_path, (find_ff(), real_dvc), 1, 0.001)
     assert row.peer is not None

@@ -12,7 +12,7 @@ from tests.faults.tracing import Fault
 #: Kills and errors of a case that `make test` tries; `make faults` tries all of them.
 SLICE = (3, 2)
 #: The same of the commands that most people use.
-LARGER = (9, 5)
+LARGER = (6, 4)
 USUAL = {"add", "commit", "checkout", "push", "pull", "gc"}
 
 
