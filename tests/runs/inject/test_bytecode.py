@@ -125,6 +125,7 @@ def test_modules_of_the_run_and_a_file_of_each_package_are_seen_still(tmp_path: 
         for _ in range(2):  # the second time from bytecode
             run = traced(folder, f"{sys.executable} main.py", environ=environ, trace="seccomp")
             assert run.codes == [0], run.errors
+            assert any(phrase.startswith("bytecode and folders") for phrase in run.trace.coverage.blind)
             assert run.below("read").keys() & {"helper.py", "main.py"} == {"helper.py", "main.py"}
         inside = [one for one in run.trace.accesses if "/lib/python3" in one.path]
         installed = [one for one in inside if one.how == "read" and one.path.endswith(".pyc")]

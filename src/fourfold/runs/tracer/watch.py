@@ -53,6 +53,8 @@ _LEFT_ALONE = frozenset(
     }
 )
 _BUSY = 16
+#: What is let through in silence (`abi.TOLD`), but behind walls.
+_SPARED = b"bytecode and folders of an installed package after the first that is imported of it"
 #: What stands before a command that must not run without its walls.
 HERMETIC = "--hermetic"
 
@@ -120,6 +122,7 @@ def _watch(child: int, ours: _socket.socket, theirs: _socket.socket, out: int, s
     ledger = Ledger()
     if spec.walls is None:
         events = Events(listener, ledger)
+        ledger.blind.add(_SPARED)
     else:
         from fourfold.runs.tracer.guard import Guard  # noqa: PLC0415 - most runs have no walls
 
