@@ -157,3 +157,33 @@ def test_where_no_other_seed_can_be_written_repeats_have_the_same(project: Sandb
     found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
     assert (found["noise"]["of"], found["noise"]["spread"]) == ("runs", 0)
     assert any("settings.toml" in problem for problem in found["problems"])
+
+
+def test_what_a_variable_had_the_loader_of_libraries_load_is_the_environment_and_is_never_guessed(
+    project: Sandbox,
+) -> None:
+    helped = SCORE.replace("json, random", "json, os, random").replace(
+        "len(rows) +", "len(rows) + ('LD_LIBRARY_PATH' in os.environ) / 10 +"
+    )
+    change(project, {"score.py": helped}, force=True)
+    (project.path.parent / "home" / "lib").mkdir()
+    # One is in the project, and is called otherwise in the box of a replay; one is the user's.
+    named = f"{project.path}/lib:{project.path.parent}/home/lib"
+    project.gen({"raw.csv": RAW.replace("1.0,1", "1.6,1")})
+    project.run("add", "-q", "raw.csv")
+    project.run("repro", "-q", "-f", env={"LD_LIBRARY_PATH": named})
+    project.commit("other data, and a variable")
+    found = project.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
+    (problem,) = found["problems"]
+    assert "LD_LIBRARY_PATH named" in problem
+    assert "and nothing now" in problem
+    assert found["executed"] > 0
+    found = project.run(*ATTRIBUTE, "--repeats", "2", "--json", env={"LD_LIBRARY_PATH": named}).json()
+    assert found["problems"] == []
+    for env in ({}, {"LD_LIBRARY_PATH": named}, {"LD_LIBRARY_PATH": "/elsewhere"}):
+        found = project.run(*ATTRIBUTE, "--repeats", "2", "--json", env=env).json()
+        effects = {effect["factor"]: effect for effect in found["effects"]}
+        assert (found["executed"], found["problems"], found["partial"]) == (0, [], False)
+        assert effects["environment"]["causes"] == ["loader.LD_LIBRARY_PATH"]
+        assert effects["environment"]["effect"] == pytest.approx(0.1)
+        assert effects["data"]["effect"] == pytest.approx(0.2)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from fourfold.base.errors import CorruptError, FourfoldError, from_os_error
 from fourfold.base.events import Sink, silent
+from fourfold.evidence.attributing.loaders import Loaders, first_other, loaders_here, loaders_of
 from fourfold.evidence.lineage import Lineage, Step, identity, metrics_of
 from fourfold.evidence.parting import (
     Reads,
@@ -163,6 +164,7 @@ class _Spec(NamedTuple):
                     "environment": [
                         environment_of(environment) or self.runs["environment"],
                         switches_of(environment),
+                        dict(mapping(value_of(environment.environment, "loader"))),
                     ],
                     "randomness": [self.seed, *profile_of(randomness)],
                 }
@@ -422,6 +424,7 @@ class Laboratory:
                 or (stood is not None and stood == environment_of(environment))
             )
             and switches_of(record) == switches_of(environment)
+            and self._loader(record) == self._loader(environment)
             and profile_of(record) == profile_of(spec.sides["randomness"])
             and value_of(record.randomness, "seed") == spec.seed
             and _values(reads.parameters, seeds) == _values(spec.parameters, seeds)
@@ -457,7 +460,9 @@ class Laboratory:
     # -- what is run ---------------------------------------------------------------------------------------
 
     def _execute(self, spec: _Spec) -> _Done:
-        record = spec.step.record
+        record, environment = spec.step.record, spec.sides["environment"]
+        if value_of(environment.environment, "image") is None:  # what is set in an image comes with it
+            self._refuse_other_loader(environment, loaders_here(self._place.environ, self._place.root))
         # A replay reads the parameters of the run that it has its data from: the bytes of data are given.
         sources = Sources(
             data=spec.runs["parameters"],
@@ -479,10 +484,23 @@ class Laboratory:
             if replayed.record.outcome.state != "succeeded":
                 code = replayed.record.outcome.code
                 raise HybridError(f"'{record.stage}' failed with exit code {code}")
+            if not replayed.surroundings.image:
+                self._refuse_other_loader(environment, self._loader(replayed.record))
             self._keep(replayed)
         if self._known is not None:
             self._known.setdefault(record.stage, []).append((replayed.run, replayed.record))
         return self._done(replayed.record, executed=True)
+
+    def _loader(self, record: RunRecord) -> Loaders:
+        return loaders_of(record, self._place.root, self._place.environ.get("HOME", ""))
+
+    def _refuse_other_loader(self, environment: RunRecord, now: Loaders) -> None:
+        """What variables name to the loader of libraries is no replay's to set: it must be as it was."""
+        other = first_other(self._loader(environment), now) if self._ways.policy != "running" else None
+        if other is not None:
+            raise HybridError(
+                f"{other}: replays do not set it; attribute again with it as it was (what ran stays known)"
+            )
 
     def _given(self, spec: _Spec) -> dict[str, str]:
         """Where the bytes of data and parameters lie that a step of a hybrid reads."""

@@ -79,7 +79,7 @@ def section(task: "Task", place: "Place", observation: "Observation", parts: Kee
     facts["host"] = observed({**host.machine(), **host.share()}, "of Fourfold's own look")
     facts["limits"] = _limits(main)
     facts["locale"] = _locale(main, task)
-    facts["loader"] = observed(_loader(task, names))
+    facts["loader"] = observed(named_to_loader(task.environ, names.shown))
     facts["path"] = observed(_path(task, names))
     files.save(place)
     return dict(sorted(facts.items()))
@@ -288,7 +288,7 @@ def _locale(main: Python | None, task: "Task") -> Fact:
 
 
 def _path(task: "Task", names: Names) -> list[str]:
-    return _entries(task.environ.get("PATH", ""), names)
+    return _entries(task.environ.get("PATH", ""), names.shown)
 
 
 #: What has programs load libraries that they do not ask for, or others than they would.
@@ -303,20 +303,23 @@ _LOADER = (
 )
 
 
-def _loader(task: "Task", names: Names) -> dict[str, list[str]]:
-    """Files and folders that variables name to what loads libraries."""
+def named_to_loader(environ: Mapping[str, str], shown: Callable[[str], str]) -> dict[str, list[str]]:
+    """Files and folders that variables name to what loads libraries, by variable.
+
+    Args:
+        environ: The variables.
+        shown: How an absolute path is to be called.
+    """
     found = {}
     for name in _LOADER:
-        value = task.environ.get(name, "")
+        value = environ.get(name, "")
         # Spaces part what is to be preloaded, too.
         listed = value.replace(" ", os.pathsep) if name == "LD_PRELOAD" else value
-        if entries := _entries(listed, names):
+        if entries := _entries(listed, shown):
             found[name] = entries
     return found
 
 
-def _entries(listed: str, names: Names) -> list[str]:
+def _entries(listed: str, shown: Callable[[str], str]) -> list[str]:
     """Paths of a list, as facts name them."""
-    return [
-        names.shown(entry) if os.path.isabs(entry) else entry for entry in listed.split(os.pathsep) if entry
-    ]
+    return [shown(entry) if os.path.isabs(entry) else entry for entry in listed.split(os.pathsep) if entry]
