@@ -12,7 +12,6 @@ from fourfold.storage.blob.memory import MemoryStore
 from fourfold.storage.blob.protocol import BlobStore
 from fourfold.storage.schemes import open_store
 from fourfold.storage.wrap.retry import Policy, Retry
-from fourfold.storage.wrap.throttle import Throttle
 from fourfold.testing.blob_suite import BlobStoreSuite
 from fourfold.testing.faults import Fault, Faulty
 from tests.fixtures.http_files import HttpFiles
@@ -54,12 +53,6 @@ class TestRetry(BlobStoreSuite):
     @pytest.fixture
     def store(self) -> BlobStore:
         return Retry(MemoryStore())
-
-
-class TestThrottle(BlobStoreSuite):
-    @pytest.fixture
-    def store(self) -> BlobStore:
-        return Throttle(MemoryStore(), 4)
 
 
 class TestFaultlessFaulty(BlobStoreSuite):

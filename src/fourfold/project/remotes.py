@@ -97,7 +97,7 @@ def open_configured(
     """Open a remote whose settings are at hand; errors as `open_remote`."""
     from fourfold.storage.options import PasswordNeededError  # noqa: PLC0415 - only verbs that transfer need it
     from fourfold.storage.schemes import open_store  # noqa: PLC0415 - only verbs that transfer pay for it
-    from fourfold.storage.wrap.retry import Retry  # noqa: PLC0415 - likewise
+    from fourfold.storage.wrap.retry import retrying  # noqa: PLC0415 - likewise
 
     config, _ignored = vet_remote_of(project, config, access)
     confined = not config.scheme and _is_inside(project, config.url)
@@ -121,8 +121,7 @@ def open_configured(
         from fourfold.project.places import refuse_links_in_store  # noqa: PLC0415 - only folders pay for it
 
         refuse_links_in_store(store.local_root, project.root)
-    # A folder of this machine answers for good at once; what it refuses, it refuses again.
-    return Remote(config.name, config, store if store.local_root else Retry(store, clock=project.clock))
+    return Remote(config.name, config, retrying(store, clock=project.clock))
 
 
 def _is_inside(project: "Project", folder: str) -> bool:

@@ -8,7 +8,7 @@ them passes `fourfold.testing.blob_suite`.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from fourfold.base.errors import (
     AuthError,
@@ -72,8 +72,6 @@ class BlobUnavailableError(UnavailableError):
     """
 
     code = "remote-unavailable"
-    #: Whether the store asks for fewer requests.
-    throttled: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -93,7 +91,6 @@ class BlobThrottledError(BlobUnavailableError):
     """The store asks for fewer requests (429, or 503 SlowDown)."""
 
     code = "remote-throttled"
-    throttled = True
 
 
 class BlobTimeoutError(BlobUnavailableError):

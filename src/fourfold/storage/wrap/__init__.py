@@ -1,1 +1,1 @@
-"""Behaviour added by wrapping a blob store: retry, read-only, throttle, faults."""
+"""Behaviour added by wrapping a blob store: retry and faults."""

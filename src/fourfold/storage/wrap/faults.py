@@ -36,7 +36,6 @@ Kind = Literal[
     "stall",  # it waits, by the function that the plan brings
 ]
 Call = Literal["head", "get", "open", "put", "put_file", "list", "delete", "any"]
-_WRITES = frozenset({"put", "put_file", "delete"})
 
 
 class Fault(NamedTuple):

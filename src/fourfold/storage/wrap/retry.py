@@ -364,7 +364,10 @@ class _Bulk:
 def retrying(
     store: BlobStore, policy: Policy = DEFAULT_POLICY, *, clock: Clock = SYSTEM, events: Sink = silent
 ) -> BlobStore:
-    """``store``, asked again where that can help: a folder of this machine is left as it is."""
+    """``store``, asked again where that can help.
+
+    A folder of this machine is left as it is: it answers for good at once, and refuses again what it refused.
+    """
     return store if store.local_root is not None else Retry(store, policy, clock=clock, events=events)
 
 
