@@ -16,7 +16,6 @@ from fourfold.project.artifacts import (
     find_artifact,
     get_artifact,
     is_name,
-    list_artifacts,
     registry,
     split_name,
 )
@@ -173,20 +172,6 @@ def test_a_path_that_leaves_the_repository_is_refused(work: Workplace, tmp_path:
     commit(work, "one", "out@v1.0.0")
     with pytest.raises(UnsafeError):
         found(work, tmp_path, "out")
-    with pytest.raises(UnsafeError):
-        list_artifacts(work.open())
-
-
-def test_the_workspace_lists_its_artifacts_with_versions_and_stages(models: Workplace) -> None:
-    (artifact,) = list_artifacts(models.open())
-    assert (artifact.full_name, artifact.path, artifact.type, artifact.labels) == (
-        "model",
-        "model",
-        "model",
-        ("a",),
-    )
-    assert list(artifact.versions) == ["v2.0.0-rc.1", "v1.10.0", "v1.9.0", "v1.0.0"]
-    assert artifact.stages == {"prod": artifact.versions["v1.0.0"]}
 
 
 def test_the_url_of_a_version_is_that_of_its_object(models: Workplace, tmp_path: Path) -> None:

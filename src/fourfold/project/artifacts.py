@@ -17,7 +17,6 @@ from fourfold.base.events import Sink, silent
 from fourfold.base.ids import CommitId, safe_relpath
 from fourfold.base.suggest import did_you_mean
 from fourfold.project.elsewhere import Source, Surroundings, open_source
-from fourfold.project.files import load_tracked, read_owner_file
 from fourfold.project.get import Got, get
 from fourfold.project.import_ import SettingsConflictError
 from fourfold.project.locate import storage_url
@@ -27,7 +26,6 @@ from fourfold.project.sourceview import View
 from fourfold.project.stagefiles import pipeline_file
 
 if TYPE_CHECKING:
-    from fourfold.project.project import Project
     from fourfold.scm.git import Tag
 
 _MAX = 16 << 20
@@ -55,37 +53,6 @@ class BadArtifactNameError(InvalidFileError):
 
     code = "bad-artifact-name"
     exit_code = 1
-
-
-class Artifact(NamedTuple):
-    """One entry of ``artifacts``.
-
-    Attributes:
-        folder: The folder of its ``dvc.yaml``, from the root; empty for the root.
-        name: As written.
-        path: Where it is, from the root.
-        type: What it is, as written.
-        desc: What is said of it.
-        labels: As written.
-        meta: As written.
-        versions: Commits by version, the newest first; of those that were not taken back.
-        stages: The commit that stands at each stage now.
-    """
-
-    folder: str
-    name: str
-    path: str
-    type: str | None = None
-    desc: str | None = None
-    labels: tuple[str, ...] = ()
-    meta: Any = None
-    versions: Mapping[str, CommitId] = {}
-    stages: Mapping[str, CommitId] = {}
-
-    @property
-    def full_name(self) -> str:
-        """Its name with the folder that tells it from others: ``sub:model``."""
-        return f"{self.folder}:{self.name}" if self.folder else self.name
 
 
 class Found(NamedTuple):
@@ -186,13 +153,13 @@ def find_artifact(
     if commit is None:
         raise _not_found(full, version or stage or "", tags, stages if stage else versions)
     at = source.at(commit)
-    found = next((one for one in _read(at, folder) if one.name == bare), None)
-    if found is None:
+    path = _read(at, folder).get(bare)
+    if path is None:
         raise ArtifactNotFoundError(
             f"unable to find artifact '{full}' in revision {commit[:12]}",
             hint=f"its tag is there, but '{posixpath.join(folder, PIPELINE_FILE)}' of that commit lacks it",
         )
-    return Found(found.path, commit)
+    return Found(path, commit)
 
 
 def _not_found(
@@ -208,13 +175,13 @@ def _not_found(
     return ArtifactNotFoundError(f"unable to find artifact '{shown}'", hint=hint)
 
 
-def _read(source: Source, folder: str) -> list[Artifact]:
-    """The artifacts of one ``dvc.yaml`` of a source, whose folder is meant from Git's root."""
+def _read(source: Source, folder: str) -> dict[str, str]:
+    """The artifacts' paths in one ``dvc.yaml`` of a source, whose folder is meant from Git's root."""
     top = source.git.relative(source.root) if source.git is not None else "."
     inner = folder
     if top not in {None, "."}:
         if folder != top and not folder.startswith(f"{top}/"):
-            return []
+            return {}
         inner = folder[len(str(top)) :].lstrip("/")
 
     def read(path: str) -> bytes | None:
@@ -227,42 +194,17 @@ def _read(source: Source, folder: str) -> list[Artifact]:
     path = os.path.normpath(os.path.join(source.root, inner, PIPELINE_FILE))
     data = read(path)
     if data is None:
-        return []
-    return _entries(pipeline_file(source.root, path, data, read).artifacts, inner)
+        return {}
+    return _paths(pipeline_file(source.root, path, data, read).artifacts, inner)
 
 
-def _entries(entries: Mapping[str, Mapping[str, Any]], folder: str) -> list[Artifact]:
-    found = []
+def _paths(entries: Mapping[str, Mapping[str, Any]], folder: str) -> dict[str, str]:
+    """The path of each artifact from the root, by its name; none may lead out of it."""
+    paths = {}
     for name, entry in entries.items():
-        path = posixpath.normpath(posixpath.join(folder, entry["path"]))
-        safe_relpath(path, f"artifact '{name}'")
-        labels = tuple(entry.get("labels", ()))
-        found.append(
-            Artifact(folder, name, path, entry.get("type"), entry.get("desc"), labels, entry.get("meta"))
-        )
-    return found
-
-
-def list_artifacts(project: "Project") -> list[Artifact]:
-    """Every artifact that the workspace names, with the versions and stages that tags give it.
-
-    Raises:
-        InvalidFileError, UnsafePathError: a ``dvc.yaml`` cannot be understood, or leads out of the project.
-    """
-    tags = project.git.annotated_tags() if project.git is not None else []
-    found = []
-    for relpath in load_tracked(project, strict=False).pipelines:
-        path = os.path.join(project.root, relpath)
-        data = read_owner_file(project.root, path)
-        if data is None:
-            continue
-        file = pipeline_file(
-            project.root, path, data, lambda name: read_owner_file(project.root, name), project.config
-        )
-        for artifact in _entries(file.artifacts, posixpath.dirname(relpath)):
-            versions, stages = registry(tags, artifact.full_name)
-            found.append(artifact._replace(versions=versions, stages=stages))
-    return found
+        paths[name] = posixpath.normpath(posixpath.join(folder, entry["path"]))
+        safe_relpath(paths[name], f"artifact '{name}'")
+    return paths
 
 
 def get_artifact(
