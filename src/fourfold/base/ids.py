@@ -17,8 +17,6 @@ Oid = NewType("Oid", str)
 CommitId = NewType("CommitId", str)
 #: A POSIX relative path that cannot leave the folder it is joined to.
 RelPath = NewType("RelPath", str)
-#: The name of a remote of the configuration.
-RemoteName = NewType("RemoteName", str)
 #: The id of an entry of the operation log.
 OpId = NewType("OpId", str)
 

@@ -153,22 +153,6 @@ def checkout(
     return result
 
 
-def check_out_selected(
-    project: "Project",
-    op: Operation,
-    chosen: Sequence[Selected],
-    *,
-    force: bool = False,
-    relink: bool = False,
-    events: Sink = silent,
-) -> CheckoutResult:
-    """Bring chosen outputs to what is recorded, for verbs that made their content available before.
-
-    What lacks is in the result and no error. The caller holds the lock; see `checkout` for the rest.
-    """
-    return _Run(project, op, force=force, relink=relink, events=events).all(chosen)
-
-
 def _lacking(project: "Project", lacking: Sequence[Lack], result: CheckoutResult) -> FourfoldError:
     damaged = [lack for lack in lacking if lack.damaged]
     shown = [

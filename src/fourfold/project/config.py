@@ -245,11 +245,6 @@ class Config:
         return self.get("cache", "shared") == "group"
 
     @property
-    def cache_verify(self) -> bool:
-        """Whether the user asked for verification; Fourfold verifies what it transfers in any case."""
-        return self._flag("cache", "verify")
-
-    @property
     def slow_link_warning(self) -> bool:
         """Whether to mention that linking falls back to copies."""
         return self._flag("cache", "slow_link_warning", default=True)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fourfold.scm.git import Git
 
 #: What runs write, by its name.
-WRITTEN = ("dvc.lock", "fourfold.lock", ".gitignore", "__pycache__", "*.pyc", "*.pyo")
 _WRITTEN = re.compile(
     r"(?:^|/)(?:dvc\.lock|fourfold\.lock|\.gitignore|__pycache__(?:/.*)?|[^/]*\.py[co])\Z", re.DOTALL
 )

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,6 @@ from tests.conftest import find_ff
 from tests.evidence.planting import EVALUATE, MODEL, PARAMS, PIPELINE, SPLIT, people, plant, table
 from tests.fixtures.sandbox import Sandbox, Tool
 from tests.runs.recordmaking import Parts, blake, make
-
-Again = Callable[..., Explanation]
 
 
 @pytest.fixture(scope="module")

@@ -74,9 +74,8 @@ STEADY = 'open("out.json", "w").write("1")'
 def test_a_stage_that_hangs_on_nothing_is_the_same(tmp_path: Path) -> None:
     found = Bench(tmp_path, STEADY).shake("umask", "hash-seed")
     assert found.reproduces is True
-    assert (found.is_noisy, found.plain, found.pinned) == (False, 2, "")
+    assert (found.noise, found.plain, found.pinned) == ((), 2, "")
     assert outcomes(found) == {"hash-seed": "same", "umask": "same"}
-    assert found.fragile == ()
 
 
 #: A stage with an output for each factor, which hangs on that and on nothing else.
@@ -113,7 +112,7 @@ for name, value in found.items():
 def test_each_factor_is_blamed_for_the_output_that_hangs_on_it_and_for_no_other(tmp_path: Path) -> None:
     outs = ", ".join(f"out/{name}.json" for name in FACTORS)
     found = Bench(tmp_path, HANGING, PIPELINE.replace("out.json", outs)).shake()
-    assert (found.reproduces, found.is_noisy, found.plain) == (False, False, 3)
+    assert (found.reproduces, found.noise, found.plain) == (False, (), 3)
     for factor in found.factors:
         if factor.name == "network" and factor.outcome == "not tried":
             assert "kernel" in factor.why or "unshare" in factor.why
@@ -176,7 +175,7 @@ def test_hashes_that_no_seed_fixes_are_a_factor_and_not_noise(tmp_path: Path) ->
     pipeline = PIPELINE.replace("{seed: 1}", '{determinism: "off"}')
     code = 'import json; json.dump(list({*"abcdefgh"}), open("out.json", "w"))'
     found = Bench(tmp_path, code, pipeline, salted=True).shake("hash-seed")
-    assert (found.is_noisy, found.pinned) == (False, "PYTHONHASHSEED=0")
+    assert (found.noise, found.pinned) == ((), "PYTHONHASHSEED=0")
     assert outcomes(found) == {"hash-seed": "changes"}
 
 
@@ -189,7 +188,6 @@ def test_what_reached_no_process_of_python_is_not_tried_and_never_the_same(tmp_p
     assert found.plain == 2, "nobody is blamed: no more need be known of noise"
     assert order.outcome == "not tried"
     assert order.why.startswith("no process of Python was reached")
-    assert found.fragile == ()
 
 
 def test_how_far_a_factor_reaches_is_said_beside_what_is_the_same(tmp_path: Path) -> None:

@@ -25,20 +25,6 @@ NUMERIC = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64
 NUMERIC += ["float16", "float32", "float64", "complex64", "complex128"]
 
 
-def tensor_of(values: np.ndarray) -> Tensor:
-    base = values.base if values.base is not None else values
-    offset = values.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return checked(
-        Tensor(
-            numpy_dtype(values.dtype.str),
-            values.shape,
-            values.strides,
-            offset,
-            memoryview(base.ravel("K")).cast("B"),
-        )
-    )
-
-
 def leaf_of(values: np.ndarray) -> Leaf:
     return leaf(contiguous(numpy_dtype(values.dtype.str), values.shape, values.tobytes()))
 

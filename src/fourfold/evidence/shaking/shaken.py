@@ -72,16 +72,6 @@ class Shaken(NamedTuple):
     noise: tuple[Changed, ...]
     factors: tuple[Factor, ...]
 
-    @property
-    def is_noisy(self) -> bool:
-        """Whether plain replays differ."""
-        return bool(self.noise)
-
-    @property
-    def fragile(self) -> tuple[Factor, ...]:
-        """The factors that the results hang on."""
-        return tuple(one for one in self.factors if one.outcome in {"changes", "fails"})
-
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {

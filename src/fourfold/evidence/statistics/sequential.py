@@ -72,10 +72,6 @@ class NoisySearch:
         total = math.fsum(weights)
         return [weight / total for weight in weights]
 
-    def chance_bad(self, state: int) -> float:
-        """The chance that a state is bad: that the first bad one is not after it."""
-        return min(1.0, math.fsum(self.posterior()[: state + 1]))
-
     def best(self) -> Likely:
         """The likeliest first bad state and the confidence in it; the earlier one of two alike."""
         chances = self.posterior()

@@ -149,12 +149,6 @@ def parse(data: bytes, source: str = "") -> PipelineFile:
         raise located(fault, yamlio.decode(data, source), source) from None
 
 
-def line_of(data: bytes, stage_name: str, source: str = "") -> int | None:
-    """The line, from 1, on which a stage of a ``dvc.yaml`` begins; None when it is not there."""
-    fault = Fault(("stages", stage_name), "", at_key=True)
-    return located(fault, yamlio.decode(data, source), source).line
-
-
 def _file(value: object, *, suspect: bool) -> PipelineFile:
     top = check(value, _FILE, ())
     stages = {}

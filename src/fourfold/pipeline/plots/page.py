@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -32,9 +32,6 @@ _TYPES = {
 }
 #: DVC's words for where things go in a page of the user's own.
 PLACE = "{plot_divs}"
-
-#: Draws a plot whose template is not built in as an SVG document.
-Painter = Callable[[Plot], str]
 
 
 class BadPageError(InvalidFileError):
