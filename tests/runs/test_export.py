@@ -1,15 +1,19 @@
 """A run as one document proves itself."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fourfold.base.errors import FourfoldError
-from fourfold.formats.native.canonical import BadDocumentError
-from fourfold.runs.export import ExportCorruptError, export, markdown, read
-from fourfold.runs.store import RunNotFoundError
+from fourfold.evidence.auditing.documents import audit_file
+from fourfold.formats.native.canonical import BadDocumentError, canonical, digest
+from fourfold.formats.native.record import RunId
+from fourfold.runs.export import ExportCorruptError, NotExportableError, export, markdown, read
+from fourfold.runs.store import Records, RunNotFoundError
+from fourfold.runs.tidy import tidy
 from tests.runs.recordmaking import keep, records_in
 
 
@@ -96,3 +100,47 @@ def test_a_page_tells_the_coordinates_in_order_and_no_name_escapes_its_cell(tmp_
     assert "<script>" not in page
     assert "\n# h1" not in page
     assert "````sh\na\n```\nb\n````" in page
+
+
+def adopted(records: Records, run: RunId, change: Callable[[dict[str, Any]], bytes]) -> RunId:
+    """A record as another version, or somebody else, writes it."""
+    data = change(json.loads(records.read("records", run)))
+    records.adopt(digest(data), data, "records")
+    return RunId(digest(data))
+
+
+def test_what_a_later_version_says_besides_survives_byte_for_byte(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    newer = records.keep({"from": "tomorrow"})
+
+    def later(said: dict[str, Any]) -> bytes:
+        said["weather"] = {"grade": "observed", "value": newer}
+        said["code"] |= {"mood": {"grade": "declared", "value": {"x": [1e-7, None]}, "why": ""}}
+        said["code"]["branch"] = {"grade": "absent", "value": None, "why": "no"}
+        return canonical(said)
+
+    run = adopted(records, keep(records), later)
+    exported = export(records, run)
+    assert newer["part"] in exported.parts
+    (tmp_path / "x.json").write_text(exported.text())
+    again = read((tmp_path / "x.json").read_bytes())
+    assert again == exported
+    assert canonical(again.document()["record"]) == records.read("records", run)
+    assert again.record.document()["weather"] == {"grade": "observed", "value": newer}
+    found = audit_file(str(tmp_path / "x.json"), {})
+    assert [(one.weight, one.kind) for one in found.findings] == [("open", "record-odd")]
+
+
+def test_parts_that_only_a_later_version_knows_of_are_not_tidied_away(tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    newer = records.keep({"from": "tomorrow"})
+    adopted(records, keep(records), lambda said: canonical({**said, "weather": newer}))
+    assert tidy(records, 10**19).parts == ()
+
+
+@pytest.mark.parametrize("twice", [b'{"tool":"0",', b"{ "])
+def test_a_record_that_no_document_can_say_is_refused_in_a_line(tmp_path: Path, twice: bytes) -> None:
+    records = records_in(tmp_path)
+    run = adopted(records, keep(records), lambda said: twice + canonical(said)[1:])
+    with pytest.raises(NotExportableError, match=run[:12]):
+        export(records, run)

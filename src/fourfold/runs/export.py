@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fourfold.base.errors import CorruptError, FourfoldError
+from fourfold.base.errors import CorruptError, FourfoldError, UnsupportedError
 from fourfold.formats.native.canonical import canonical, digest, parse
 from fourfold.formats.native.fact import Fact
 from fourfold.formats.native.record import COORDINATES, RunId, RunRecord, parse_record, parts_of
@@ -32,12 +32,20 @@ class ExportCorruptError(CorruptError):
     default_hint = "export the run again where it was made"
 
 
+class NotExportableError(UnsupportedError):
+    """A record or part has other bytes than a JSON document can say: a key stands twice, for instance."""
+
+    code = "run-not-exportable"
+    default_hint = "an archive keeps bytes as they are: ff export RUN"
+
+
 class Exported(NamedTuple):
     """A run and all that it names.
 
     Attributes:
         id: Of the run.
         record: Its record.
+        said: The same as its bytes say it, with all that this version does not know.
         parts: Its parts, by id.
         missing: Ids of parts that were not there when it was exported.
         statements: What is stated of it: the text of each envelope, by its id. Who signed is not asked.
@@ -45,6 +53,7 @@ class Exported(NamedTuple):
 
     id: RunId
     record: RunRecord
+    said: Mapping[str, Any]
     parts: Mapping[str, Mapping[str, Any]]
     missing: tuple[str, ...] = ()
     statements: Mapping[str, str] = {}
@@ -54,7 +63,7 @@ class Exported(NamedTuple):
         return {
             "schema": SCHEMA,
             "run": self.id,
-            "record": self.record.document(),
+            "record": dict(self.said),
             "parts": dict(self.parts),
             "missing": list(self.missing),
             **({"statements": dict(self.statements)} if self.statements else {}),
@@ -71,20 +80,31 @@ def export(records: "Records", run: RunId) -> Exported:
     Raises:
         RunNotFoundError: it is not here.
         RecordCorruptError: it, or a part of it, is damaged.
+        NotExportableError: the document would have another id.
     """
     record = records.get(run)
+    said = _exact(parse(records.read("records", run), f"run {run[:12]}"), run, "record of run")
     parts: dict[str, Mapping[str, Any]] = {}
     missing = []
     for name in parts_of(record):
         try:
-            parts[name] = records.part(name)
+            parts[name] = _exact(records.part(name), name, "part")
         except RunNotFoundError:
             missing.append(name)
     stated = {}
     for each in envelopes.names(records, run):
         with suppress(UnicodeDecodeError, FourfoldError):
             stated[each] = envelopes.read(records, run, each).decode()
-    return Exported(run, record, parts, tuple(missing), stated)
+    return Exported(run, record, said, parts, tuple(missing), stated)
+
+
+def _exact(document: dict[str, Any], name: str, what: str) -> dict[str, Any]:
+    """A document, where its canonical bytes are those that have the id: whoever reads it computes these."""
+    if digest(canonical(document)) != name:
+        raise NotExportableError(
+            f"the {what} {name[:12]} is not written as records are: no export could say it"
+        )
+    return document
 
 
 def read(data: bytes, source: str = "run export") -> Exported:
@@ -114,7 +134,7 @@ def read(data: bytes, source: str = "run export") -> Exported:
             raise ExportCorruptError(
                 f"statement {name[:12]!r} in {source} has other bytes than its name says"
             )
-    return Exported(RunId(str(run)), value, parts, gone, stated)
+    return Exported(RunId(str(run)), value, record, parts, gone, stated)
 
 
 def _digest(text: str) -> str:

@@ -15,8 +15,8 @@ from fourfold.evidence.auditing.signing import PublicKey
 from fourfold.evidence.export import unarchive, wrapping
 from fourfold.evidence.export.archive import MANIFEST
 from fourfold.formats.attest import dsse, intoto
-from fourfold.formats.native.canonical import MOST, digest
-from fourfold.formats.native.record import RunId, RunRecord, parse_record, parts_of, render
+from fourfold.formats.native.canonical import MOST, canonical, digest
+from fourfold.formats.native.record import RunId, RunRecord, parse_record, parts_of
 from fourfold.runs.export import read
 
 #: Stands in each export.
@@ -83,10 +83,9 @@ def _export(
         said = f"{len(found.missing)} parts of run {found.id[:SHORT]} were not there when it was exported"
         yield Finding("open", "part-missing", name, said, "", found.missing)
     yield from is_odd(found.id, found.record)
-    stored = render(found.record)
-    proven = stored if digest(stored) == found.id else None
+    stored = canonical(found.said)
     for each, text in sorted(found.statements.items()):
-        yield from _statement(text.encode(), found.id, each, keys, {found.id: found.record}, proven)
+        yield from _statement(text.encode(), found.id, each, keys, {found.id: found.record}, stored)
 
 
 def _statement(

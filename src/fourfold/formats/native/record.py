@@ -82,6 +82,7 @@ class RunRecord(NamedTuple):
         trace: How it was observed, and what was found that is not declared.
         previous: The run before this one in the same project: its id; None for the first.
         tool: The version of Fourfold.
+        more: Keys that this version does not know, as a later one wrote them: they are kept, and not read.
     """
 
     kind: Literal["stage", "command", "replay"]
@@ -96,6 +97,7 @@ class RunRecord(NamedTuple):
     trace: Section
     previous: RunId | None
     tool: str
+    more: Mapping[str, Any] = {}
 
     def section(self, name: str) -> Section:
         """The facts of a coordinate, or of ``trace``."""
@@ -105,6 +107,7 @@ class RunRecord(NamedTuple):
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
+            **self.more,
             "schema": SCHEMA,
             "kind": self.kind,
             "stage": self.stage,
@@ -115,6 +118,10 @@ class RunRecord(NamedTuple):
             "previous": self.previous,
             "tool": self.tool,
         }
+
+
+#: The keys of a record.
+_KNOWN = frozenset({"schema", *RunRecord._fields}) - {"more"}
 
 
 def render(record: RunRecord) -> bytes:
@@ -151,6 +158,7 @@ def parts_of(record: RunRecord) -> tuple[PartId, ...]:
     for name in (*COORDINATES, "trace"):
         for fact in record.section(name).values():
             look(fact.value)
+    look(record.more)
     return tuple(sorted(found))
 
 
@@ -197,6 +205,7 @@ def parse_record(data: bytes, source: str = "run record") -> RunRecord:
             **sections,
             previous=RunId(previous) if previous is not None else None,
             tool=str(document["tool"]),
+            more={key: value for key, value in document.items() if key not in _KNOWN},
         )
     except (KeyError, TypeError) as error:
         raise BadRecordError(f"{source} lacks or has too much: {str(error)[:80]}") from error
