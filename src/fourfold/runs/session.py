@@ -25,6 +25,7 @@ from fourfold.runs.scratch import claim, drop
 from fourfold.runs.store import FOLDER, Records
 from fourfold.runs.task import Task
 from fourfold.runs.tracer import start as tracer
+from fourfold.runs.tracer.merge import with_libraries
 
 if TYPE_CHECKING:
     from fourfold.runs.findings import Findings
@@ -183,6 +184,7 @@ class Capture:
         found = self._guarded("reports", lambda: reports.read(self._scratch))
         trace = trace if trace is not None else Trace(Coverage("none", "what was seen could not be read"))
         told = found if found is not None else ()
+        trace = with_libraries(trace, told)
         return Observation(trace._replace(coverage=trace.coverage._replace(python=len(told))), told)
 
     def _sections(

@@ -12,9 +12,9 @@ READ = {"x86_64": 0, "aarch64": 63}
 NEW_MOUNTS = 0x20000
 
 
-def verdict(program: bytes, number: int, audit: int, args: Sequence[int] = ()) -> int:
-    """What the kernel would do with a call."""
-    data = struct.pack("=iIQ6Q", number, audit, 0, *[*args, *[0] * 6][:6])
+def verdict(program: bytes, number: int, audit: int, args: Sequence[int] = (), place: int = 0) -> int:
+    """What the kernel would do with a call that is made at a place."""
+    data = struct.pack("=iIQ6Q", number, audit, place, *[*args, *[0] * 6][:6])
     steps = list(struct.iter_unpack("=HBBI", program))
     at, held = 0, 0
     while True:
@@ -45,7 +45,7 @@ def test_only_what_names_something_waits_for_an_answer(name: str) -> None:
     def of(call: str, *args: int) -> int:
         return verdict(program, machine.calls[call], machine.audit, args)
 
-    waits = set(machine.calls) - {"io_uring_setup", "socket", "mkdir", "mkdirat", "rmdir"}
+    waits = set(machine.calls) - {"io_uring_setup", "socket", "mkdir", "mkdirat", "rmdir", "exit_group"}
     conditional = {"sendto", "unshare", "clone"}
     assert {call for call in machine.calls if of(call) == NOTIFY} == waits - conditional
     assert of("io_uring_setup") == NO_SUCH_CALL
@@ -74,6 +74,31 @@ def test_what_was_told_of_does_not_wait_unless_the_run_is_hermetic(name: str) ->
             if call in machine.calls:
                 assert verdict(usual, machine.calls[call], machine.audit, args) == answer
                 assert verdict(hermetic, machine.calls[call], machine.audit, args) == NOTIFY
+
+
+@pytest.mark.parametrize("name", abi.MACHINES)
+@pytest.mark.parametrize("places", [(0x2FA,), (0x2FA, 0xB1D), (0x1, 0x2FA, 0x3, 0xB1D)])
+def test_the_loader_is_not_asked_and_the_end_of_a_program_is(name: str, places: tuple[int, ...]) -> None:
+    machine = abi.MACHINES[name]
+    spared = abi.program(machine, loaders=places)
+    hermetic = abi.program(machine, loaders=places, hermetic=True)
+
+    def of(program: bytes, place: int, flags: int = 0o2000000) -> int:
+        args = (0xFFFFFF9C, 0x1000, flags)
+        return verdict(program, machine.calls["openat"], machine.audit, args, place)
+
+    for place in places:
+        assert of(spared, 0x7F12_3456_7000 + place) == ALLOW
+        assert of(abi.program(machine), 0x7F12_3456_7000 + place) == NOTIFY
+        assert of(hermetic, 0x7F12_3456_7000 + place) == NOTIFY
+        assert of(spared, 0x7F12_3456_7004 + place) == NOTIFY
+        assert of(spared, 0x5555_5555_5000 + place) == NOTIFY  # a program, not what it has mapped
+        assert of(spared, 0x0040_0000 + place) == NOTIFY
+        for flags in (0, 0o2, 0o2000001, 0o2000100, 0o2200000):
+            assert of(spared, 0x7F12_3456_7000 + place, flags) == NOTIFY
+        assert of(spared, 0x5555_5555_5000 + place, 0o2000000 | abi.TOLD) == ALLOW
+    for program, answer in {spared: NOTIFY, hermetic: ALLOW, abi.program(machine): ALLOW}.items():
+        assert verdict(program, machine.calls["exit_group"], machine.audit) == answer
 
 
 @pytest.mark.parametrize("name", abi.MACHINES)

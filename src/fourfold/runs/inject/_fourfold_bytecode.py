@@ -3,8 +3,9 @@
 A program that imports pandas opens some 1,500 files of bytecode and lists 200 folders, and whoever watches it
 is asked each time. What is learned is which packages: so the first file of a package is opened as ever, and
 the rest with bits among the flags by which the filter lets them pass (`fourfold.runs.tracer.abi.TOLD`). The
-kernel ignores those bits. Only below the folders of the interpreter and its packages: modules of the stage's
-own are asked for.
+kernel ignores those bits. Who looks for plugins reads the metadata of all that is installed, used or not:
+that passes too. Only below the folders of the interpreter and its packages: modules of the stage's own are
+asked for.
 """
 
 import os
@@ -13,9 +14,13 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
+
+    from _fourfold_hooks import Finder  # type: ignore[import-not-found]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | 0x2A000000
 _PACKAGES = "-packages/"
+_METADATA = (".dist-info", ".egg-info")
 _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}/"
 
 
@@ -29,13 +34,23 @@ def folders() -> "tuple[str, ...]":
     return tuple(found)
 
 
-def install() -> None:
-    """Have the loaders and finders of this process read bytecode, and list folders, so."""
+def install(finder: "Finder") -> None:
+    """Have this process read bytecode and metadata, and list folders, so.
+
+    Args:
+        finder: Hears of imports.
+    """
     external = sys.modules["_frozen_importlib_external"]
     told = Told(folders())
     external.FileLoader.get_data = reading(external.FileLoader.get_data, told)
-    finder = external.FileFinder
-    finder._fill_cache = listing(finder._fill_cache, told)  # noqa: SLF001 - there is no other way to it
+    files = external.FileFinder
+    files._fill_cache = listing(files._fill_cache, told)  # noqa: SLF001 - there is no other way to it
+
+    def describe(module: "ModuleType") -> None:
+        found = module.PathDistribution
+        found.read_text = describing(found.read_text, told)
+
+    finder.after["importlib.metadata"] = describe
 
 
 class Told:
@@ -139,6 +154,34 @@ def listing(plainly: "Callable[[object], None]", told: Told) -> "Callable[[objec
         plainly(self)
 
     return _fill_cache
+
+
+def describing(
+    plainly: "Callable[[object, str], str | None]", told: Told
+) -> "Callable[[object, str], str | None]":
+    """What reads a file that describes a distribution (``importlib.metadata.PathDistribution.read_text``).
+
+    Args:
+        plainly: What did so far.
+        told: What is known.
+    """
+
+    def read_text(self: object, filename: str) -> "str | None":
+        """Attempt to load metadata file given by the name."""
+        folder = str(getattr(self, "_path", ""))
+        installed = folder.endswith(_METADATA) and told.covers(folder)
+        if installed and type(filename) is str and "/" not in filename:
+            try:
+                text = _read(folder + "/" + filename).decode()
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError):
+                pass  # which is told as always
+            else:
+                return text.replace("\r\n", "\n").replace("\r", "\n")
+        return plainly(self, filename)
+
+    return read_text
 
 
 def _read(path: str) -> bytes:

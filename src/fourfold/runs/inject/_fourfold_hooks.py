@@ -97,40 +97,39 @@ def start() -> None:
     folder = os.environ.get("FOURFOLD_RUN_DIR", "")
     if not folder:
         return
+    finder = Finder()
     for begin in (_reports, _audit, _seeds, _bytecode):
         try:  # noqa: SIM105 - contextlib may not be loaded
-            begin(folder)
+            begin(folder, finder)
         except Exception:  # noqa: BLE001, S110 - one that fails leaves the others
             pass
+    attach(finder)
 
 
-def _reports(folder: str) -> None:
+def _reports(folder: str, _finder: Finder) -> None:
     import _fourfold_report  # type: ignore[import-not-found]  # noqa: PLC0415 - each stands for itself
 
     _fourfold_report.install(folder)
 
 
-def _audit(folder: str) -> None:
+def _audit(folder: str, _finder: Finder) -> None:
     if os.environ.get("FOURFOLD_AUDIT") == "1":
         import _fourfold_audit  # type: ignore[import-not-found]  # noqa: PLC0415 - seldom
 
         _fourfold_audit.install(folder)
 
 
-def _seeds(folder: str) -> None:
+def _seeds(folder: str, finder: Finder) -> None:
     import _fourfold_report  # noqa: PLC0415 - each stands for itself
     import _fourfold_seeds  # type: ignore[import-not-found]  # noqa: PLC0415 - likewise
 
-    finder = Finder()
     _fourfold_seeds.install(folder, finder)
     for key in ("seeds", "unseeded", "entropy"):
         _fourfold_report.contribute(key, getattr(_fourfold_seeds, key))
-    attach(finder)
 
 
-def _bytecode(folder: str) -> None:
-    del folder
+def _bytecode(_folder: str, finder: Finder) -> None:
     if sys.platform == "linux" and os.environ.get("FOURFOLD_AUDIT") != "1":
         import _fourfold_bytecode  # type: ignore[import-not-found]  # noqa: PLC0415 - each stands for itself
 
-        _fourfold_bytecode.install()
+        _fourfold_bytecode.install(finder)

@@ -41,8 +41,14 @@ _NEW_MOUNTS = 0x20000
 TOLD_BITS, TOLD = 0x7F000000 | 0o1103, 0x2A000000
 #: Which argument has the flags.
 _FLAGS = {"open": 1, "openat": 2}
+#: With which flags the dynamic loader opens (`loader`), by which call, and above what the upper half of the
+#: address of its code is: there the kernel puts what it maps, and never the program itself.
+_LOADERS, _LOADERS_CALL, _MAPPED_ABOVE = 0o2000000, "openat", 0x7E00
+#: Asked about only where the loader is not: what it opened is looked at when a program ends.
+_END = "exit_group"
 #: Offsets in ``struct seccomp_data``.
-_NR, _ARCH, _ARGS = 0, 4, 16
+_NR, _ARCH, _FROM, _ARGS = 0, 4, 8, 16
+_IN_PAGE = 0xFFF
 
 
 class Machine:
@@ -96,6 +102,7 @@ _X86_64 = Machine(
         "unshare": 272,
         "clone": 56,
         "io_uring_setup": 425,
+        "exit_group": 231,
     },
 )
 _AARCH64 = Machine(
@@ -126,6 +133,7 @@ _AARCH64 = Machine(
         "unshare": 97,
         "clone": 220,
         "io_uring_setup": 425,
+        "exit_group": 94,
     },
 )
 #: By the name that ``uname`` gives.
@@ -144,14 +152,17 @@ def _step(code: int, value: int, when: int = 0, other: int = 0) -> bytes:
     return struct.pack("=HBBI", code, when, other, value)
 
 
-def program(machine: Machine, *, hermetic: bool = False) -> bytes:
+def program(machine: Machine, *, hermetic: bool = False, loaders: Sequence[int] = ()) -> bytes:
     """The filter: which calls wait for an answer, which are refused, all others as ever.
 
     Args:
         machine: Whose calls.
         hermetic: Ask about sockets of the Internet and about folders too, and refuse calls by other
             conventions, whose arguments nobody would look at.
+        loaders: Where in its pages the dynamic loader makes its opens, which are not asked about then
+            (`loader.places`); none of a hermetic run.
     """
+    loaders = () if hermetic else loaders
     foreign = _step(_RET, _ERRNO | _ENOSYS if hermetic else _ALLOW)
     steps: list[bytes] = [
         _step(_LD, _ARCH),
@@ -167,10 +178,12 @@ def program(machine: Machine, *, hermetic: bool = False) -> bytes:
             name == "io_uring_setup"
         ):  # reads through a ring are seen by nobody: libraries fall back to plain ones
             answer = [_step(_RET, _ERRNO | _ENOSYS)]
-        elif name in _HERMETIC and not hermetic:
+        elif (name in _HERMETIC and not hermetic) or (name == _END and not loaders):
             continue
         elif name in _FLAGS and not hermetic:
             answer = _unless_told(_FLAGS[name])
+            if loaders and name == _LOADERS_CALL:
+                answer = [*_unless_loading(_FLAGS[name], loaders), *answer]
         elif name == "socket":
             answer = [*_when(0, (2, 10, 17)), _step(_RET, _NOTIFY)]
         elif name in _WHEN_SET:
@@ -189,6 +202,22 @@ def _unless_told(at: int) -> list[bytes]:
         _step(_JEQ, TOLD, 0, 1),
         _step(_RET, _ALLOW),
         _step(_RET, _NOTIFY),
+    ]
+
+
+def _unless_loading(at: int, places: Sequence[int]) -> list[bytes]:
+    """Allowed where it is the dynamic loader that opens; what follows is for all others."""
+    left = range(len(places) - 1, -1, -1)
+    tests = [_step(_JEQ, place, more, not more) for place, more in zip(places, left, strict=True)]
+    return [
+        _step(_LD, _ARGS + 8 * at),
+        _step(_JEQ, _LOADERS, 0, len(tests) + 5),
+        _step(_LD, _FROM + 4),
+        _step(_JGE, _MAPPED_ABOVE, 0, len(tests) + 3),
+        _step(_LD, _FROM),
+        _step(_AND, _IN_PAGE),
+        *tests,
+        _step(_RET, _ALLOW),
     ]
 
 

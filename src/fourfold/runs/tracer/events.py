@@ -42,9 +42,15 @@ class Events:
     Args:
         listener: The descriptor on which the kernel asks.
         ledger: Where uses are noted.
+        reports: Where processes of Python tell at their end which libraries they have (`inject`); empty where
+            the dynamic loader asks as all others do.
     """
 
-    def __init__(self, listener: int, ledger: Ledger) -> None:
+    def __init__(self, listener: int, ledger: Ledger, reports: bytes = b"") -> None:
+        self._reports = reports
+        #: Processes that are no longer the program as which they were forked, and whether there ever was one.
+        self._turned: set[int] = set()
+        self._has_begun = False
         self._listener = listener
         self._ledger = ledger
         self._receive = kernel.receiver(listener)
@@ -93,6 +99,7 @@ class Events:
             "setns": self._elsewhere,
             "unshare": self._elsewhere,
             "clone": self._elsewhere,
+            "exit_group": self._ends,
         }
 
     def serve(self) -> None:
@@ -327,14 +334,48 @@ class Events:
     # --- programs and the network -------------------------------------------------------------------------
 
     def _execve(self, process: int, call: Call) -> None:
-        self._executed(self._at(process, HERE, call[0]))
+        self._turns(process, self._at(process, HERE, call[0]))
 
     def _execveat(self, process: int, call: Call) -> None:
-        self._executed(self._at(process, call[0], call[1]))
+        self._turns(process, self._at(process, call[0], call[1]))
+
+    def _turns(self, process: int, path: bytes) -> None:
+        """A process turns into a program: what it had loaded is gone, unless its parent has it too."""
+        self._executed(path)
+        if self._reports and b"x" + path not in self._ledger.missing:
+            if process in self._turned:
+                self._note_libraries(process)
+            self._turned.add(process)
+            self._has_begun = True
 
     def _executed(self, path: bytes) -> None:
         known = path in self._ledger.execs
         self._ledger.add(b"x", path, found=known or self._kind(path) >= 0)
+
+    def _ends(self, process: int, _call: Call) -> None:
+        """A process ends: what it has in memory says what the dynamic loader opened."""
+        self._turned.discard(process)
+        if self._has_begun and not os.path.exists(b"%s/python-%d.json" % (self._reports, process)):
+            self._note_libraries(process)
+
+    def _note_libraries(self, process: int) -> None:
+        """Note the files whose code a process has in memory, but for the program itself.
+
+        Raises:
+            OSError: it is gone.
+        """
+        own = os.readlink(b"/proc/%d/exe" % process)
+        with open(b"/proc/%d/maps" % process, "rb", buffering=0) as file:
+            lines = file.readall().splitlines()
+        self._check()
+        found: dict[bytes, None] = {}
+        for line in lines:  # addresses, rights, offset, device, inode, path
+            rights = line.find(b" ") + 1
+            if line[rights + 2 : rights + 3] == b"x" and (path := line.find(b"/", rights)) > 0:
+                found[line[path:].replace(b"\\012", b"\n")] = None
+        for name in found:
+            if name != own:
+                self._ledger.add(b"r", name)
 
     def _connect(self, process: int, call: Call) -> None:
         self._contacted(process, call[1], call[2])

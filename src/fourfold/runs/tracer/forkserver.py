@@ -43,6 +43,7 @@ def serve(number: int) -> NoReturn:
     while asked or started:
         happened = poll.poll(_QUIET if asked and ahead is None else None)
         if not happened:
+            watch.get_ready()
             ahead = _Ahead()
         for ready, _event in happened:
             if ready == waking:

@@ -6,8 +6,8 @@ Commands of a run come in turn: what one wrote and a later one read is no input 
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from fourfold.base.fs.reading import read_start
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
@@ -69,6 +69,32 @@ def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
         sum(look.lost for look in looks),
     )
     return Trace(coverage, accesses, contacts)
+
+
+def with_libraries(trace: Trace, reports: Iterable[Mapping[str, Any]]) -> Trace:
+    """The same trace and the libraries that processes of Python had in memory when they ended.
+
+    The dynamic loader is not asked when it opens them, and where a process tells of them by itself, its
+    memory is not looked at either (`events`).
+    """
+    if trace.coverage.method == "none":
+        return trace
+    known = {(one.path, one.how) for one in trace.accesses}
+    more: dict[str, Access] = {}
+    for report in reports:
+        loaded = report.get("loaded")
+        for name in loaded if isinstance(loaded, list) else ():
+            path = _normal(name) if isinstance(name, str) else None
+            if path is None or (path, "read") in known:
+                continue
+            earlier = more.get(path)
+            times = earlier.times + 1 if earlier is not None else 1
+            more[path] = Access(path, "read", True, times, (path, "write") not in known)  # noqa: FBT003 - fields
+    if not more:
+        return trace
+    events = trace.coverage.events + sum(one.times for one in more.values())
+    accesses = tuple(sorted((*trace.accesses, *more.values()), key=lambda one: (one.path, one.how)))
+    return trace._replace(coverage=trace.coverage._replace(events=events), accesses=accesses)
 
 
 class _Look(NamedTuple):

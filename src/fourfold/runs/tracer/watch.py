@@ -17,7 +17,7 @@ import os
 import select
 import struct
 
-from fourfold.runs.tracer import abi, kernel
+from fourfold.runs.tracer import abi, kernel, loader
 from fourfold.runs.tracer.events import Events
 from fourfold.runs.tracer.ledger import HEADER, Ledger
 
@@ -54,7 +54,10 @@ _LEFT_ALONE = frozenset(
 )
 _BUSY = 16
 #: What is let through in silence (`abi.TOLD`), but behind walls.
-_SPARED = b"bytecode and folders of an installed package after the first that is imported of it"
+_SPARED = b"of an installed package its metadata, and bytecode and folders after the first that is imported"
+_LOADED = b"shared libraries that are unloaded before a program ends, or that a signal ends it with"
+#: See `_loaders`.
+_places: tuple[int, ...] | None = None
 #: What stands before a command that must not run without its walls.
 HERMETIC = "--hermetic"
 
@@ -90,9 +93,11 @@ def main(words: Sequence[str]) -> NoReturn:
     What keeps us from watching keeps no command from running, unless it must not run without its walls.
     """
     gc.disable()
+    _forget_locale()
     command = [os.fsencode(word) for word in words[2:]]
     try:
         spec = read_spec(words[0])
+        _loaders()  # in both processes
         out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         _write(out, HEADER + b"\0")
         ours, theirs = _socket.socketpair()
@@ -121,8 +126,8 @@ def _watch(child: int, ours: _socket.socket, theirs: _socket.socket, out: int, s
     _let_go_of_streams({out, listener})
     ledger = Ledger()
     if spec.walls is None:
-        events = Events(listener, ledger)
-        ledger.blind.add(_SPARED)
+        events = Events(listener, ledger, os.path.dirname(spec.file) if _loaders() else b"")
+        ledger.blind.update({_SPARED, _LOADED} if _loaders() else {_SPARED})
     else:
         from fourfold.runs.tracer.guard import Guard  # noqa: PLC0415 - most runs have no walls
 
@@ -131,6 +136,19 @@ def _watch(child: int, ours: _socket.socket, theirs: _socket.socket, out: int, s
     _write(out, b"".join(ledger.render()) + b"E\0")
     _leave_successor(listener)
     _end_like(status)
+
+
+def get_ready() -> None:
+    """Find out ahead what each command needs."""
+    _loaders()
+
+
+def _loaders() -> tuple[int, ...]:
+    """Where the dynamic loader makes its opens, found out once."""
+    global _places  # noqa: PLW0603 - `functools` would take a third of the start
+    if _places is None:
+        _places = loader.places() if os.uname().machine == "x86_64" else ()
+    return _places
 
 
 def _write(out: int, data: bytes) -> None:
@@ -156,7 +174,8 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
     kernel.die_with_parent(_signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
-    program = abi.program(abi.MACHINES[os.uname().machine], hermetic=spec.walls is not None)
+    machine = abi.MACHINES[os.uname().machine]
+    program = abi.program(machine, hermetic=spec.walls is not None, loaders=_loaders())
     try:
         if spec.walls is not None:
             spec.walls.raise_()
@@ -206,7 +225,6 @@ def _turn_into(command: list[bytes]) -> NoReturn:
     """Be the command; end as a shell does where it cannot be started."""
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores for itself
         _signal.signal(number, _signal.SIG_DFL)
-    _forget_locale()
     try:
         os.execvp(command[0], command)  # noqa: S606 - the words came from us
     except OSError as error:
