@@ -15,8 +15,9 @@ from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.project.outs import Owner
 from fourfold.runs.changes import mapping, rows_of, value_of
 from fourfold.runs.findings import Finding, Findings, parsed, restored
+from fourfold.runs.order import Summary
 from fourfold.runs.place import place_of
-from fourfold.runs.store import Records, Summary, records_of
+from fourfold.runs.store import Records, records_of
 from fourfold.runs.zones import below
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import ConflictError, CorruptError, NotFoundError, from_os_error
 from fourfold.base.fs.atomic import sweep_claimed, write_claimed
@@ -25,6 +25,7 @@ from fourfold.formats.native.record import (
     render,
     run_id,
 )
+from fourfold.runs.order import Summary, in_order
 
 if TYPE_CHECKING:
     from fourfold.runs.place import Place
@@ -56,28 +57,6 @@ class RecordCorruptError(CorruptError):
 
     code = "record-corrupt"
     default_hint = "bring it from the remote once that file is removed: ff pull"
-
-
-class Summary(NamedTuple):
-    """What the list says of a record.
-
-    Attributes:
-        id: Of the run.
-        kind: ``stage``, ``command`` or ``replay``.
-        stage: As in the record.
-        started: As in the record.
-        seconds: As in the record.
-        state: As in the record's outcome.
-        entry: Digest of the entry of ``dvc.lock`` that the run made; "" without one.
-    """
-
-    id: RunId
-    kind: str
-    stage: str
-    started: str
-    seconds: float
-    state: str
-    entry: str
 
 
 class Records:
@@ -239,7 +218,7 @@ class Records:
         return sorted(name for name in found if is_id(name))
 
     def summaries(self) -> list[Summary]:
-        """Every record in short, oldest first; those that cannot be read are left out."""
+        """Every record in short, oldest first (see `order`); those that cannot be read are left out."""
         known = {summary.id: summary for summary in self._listed()}
         here = self.ids()
         new = []
@@ -250,7 +229,14 @@ class Records:
         if new:
             self._note(new)
         everything = [*(known[RunId(name)] for name in here if name in known), *new]
-        return sorted(everything, key=lambda summary: (summary.started, summary.id))
+        return in_order(everything, self.head(), self._arrived)
+
+    def _arrived(self, summary: Summary) -> float:
+        """When a record came here: its file was written then, and never since."""
+        try:
+            return os.stat(self._path("records", summary.id)).st_mtime
+        except OSError:
+            return 0.0
 
     def _listed(self) -> Iterator[Summary]:
         try:
@@ -263,7 +249,7 @@ class Records:
                 summary = Summary(*json.loads(line))
             except (ValueError, TypeError):
                 continue
-            if is_id(str(summary.id)):
+            if all(isinstance(said, str) for said in (summary.id, summary.started, summary.previous)):
                 yield summary
 
     def resolve(self, text: str) -> RunId:
@@ -321,4 +307,5 @@ def _summary(name: RunId, record: RunRecord) -> Summary:
         record.times.seconds,
         record.outcome.state,
         str(entry.value) if entry is not None and entry.value is not None else "",
+        record.previous or "",
     )

@@ -16,7 +16,8 @@ from fourfold.evidence.states import Key, key_of, one_metric
 from fourfold.formats.native.canonical import canonical
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.runs.changes import Part, mapping, value_of
-from fourfold.runs.store import RunNotFoundError, Summary
+from fourfold.runs.order import Summary
+from fourfold.runs.store import RunNotFoundError
 
 if TYPE_CHECKING:
     from fourfold.runs.store import Records

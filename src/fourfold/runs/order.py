@@ -1,0 +1,75 @@
+"""In which order runs were, as far as this place can know: nobody's clock is believed against what was seen.
+
+Runs of this place stand in the order in which they were appended, whatever the clock said. One that came from
+elsewhere stands where it says that it began; but where it says that this was after it came here, it cannot be
+so: nobody knows when it was, and it is older than all that is known. Explained in docs/formats/run-record.md.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple
+
+from fourfold.formats.native.record import RunId
+
+
+class Summary(NamedTuple):
+    """What the list says of a record.
+
+    Attributes:
+        id: Of the run.
+        kind: ``stage``, ``command`` or ``replay``.
+        stage: As in the record.
+        started: As in the record.
+        seconds: As in the record.
+        state: As in the record's outcome.
+        entry: Digest of the entry of ``dvc.lock`` that the run made; "" without one.
+        previous: As in the record; "" for none.
+    """
+
+    id: RunId
+    kind: str
+    stage: str
+    started: str
+    seconds: float
+    state: str
+    entry: str
+    previous: str
+
+
+def in_order(
+    summaries: Iterable[Summary], head: str | None, arrived: Callable[[Summary], float]
+) -> list[Summary]:
+    """Runs, the oldest first.
+
+    Args:
+        summaries: In any order.
+        head: The id of the last run that was appended here.
+        arrived: When a record from elsewhere came here: seconds since 1970.
+    """
+    rest: dict[str, Summary] = {one.id: one for one in summaries}
+    chain: list[Summary] = []
+    while head in rest:
+        chain.append(rest.pop(head))
+        head = chain[-1].previous
+    placed: list[tuple[tuple[bool, str, int, str], Summary]] = []
+    latest = ""
+    for at, one in enumerate(reversed(chain)):
+        # Where the clock of this place was put back, what came later is no older.
+        latest = max(latest, one.started)
+        placed.append(((True, latest, 1 + at, ""), one))
+    for one in rest.values():
+        is_believed = one.started <= _moment(arrived(one))
+        placed.append(((is_believed, one.started, 0, one.id), one))
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _moment(seconds: float) -> str:
+    """A moment as records write it."""
+    whole = int(seconds // 1)
+    return f"{_second(whole)}.{int((seconds - whole) * 1e6):06}Z"
+
+
+@cache
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
