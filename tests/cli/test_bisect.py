@@ -289,7 +289,7 @@ def test_inside_a_delivery_of_many_files_the_bad_ones_are_named(tmp_path: Path, 
     repo.run("repro", "-q")
     repo.commit("eight months")
     repo.gen({f"months/{at:02}.txt": f"{10.001 + at}\n" for at in range(8)})
-    repo.gen({"months/05.txt": "-900\n", "score.py": "# a remark\n" + SUM})
+    repo.gen({"months/05.txt": "-900\n", "score.py": SUM.replace("len(rows)", "len([*rows])")})
     # What was a file is a folder: not every mixture of both can be made.
     repo.gen({"months/00.txt": None})
     repo.gen({"months/00.txt/first": "10.001\n"})

@@ -8,7 +8,6 @@ Else the commit changed something and nobody ran it. Nothing is run here.
 
 import os
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from fourfold.base.errors import FourfoldError, UnsupportedError
@@ -41,6 +40,7 @@ from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
     from fourfold.base.ids import Oid
+    from fourfold.formats.dvc.pointer import Dependency
     from fourfold.project.project import Project
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
@@ -114,9 +114,7 @@ class Commits:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._git.close()
 
     def line(self, good: CommitId, bad: CommitId) -> Line | None:
@@ -258,6 +256,21 @@ class Commits:
             self._contents[oid] = data
         return data
 
+    def shown(self, owner: Owner, path: str) -> str:
+        """A path that a stage names, from the root of the repository."""
+        return os.path.relpath(os.path.join(owner.wdir, path), self._git.root).replace(os.sep, "/")
+
+    def output(self, seen: "Seen", path: str) -> str | None:
+        """What names the content of an output, by its path from the root of the repository.
+
+        Returns:
+            None where no output lies there; "" for what a stage makes, and for what lies in an output.
+        """
+        shown = path.removeprefix(self._prefix)
+        if seen.maker(shown) is not None:
+            return ""
+        return seen.outputs.get(shown, "" if shown in Outputs(seen.outputs) else None)
+
     def _in_files(self, seen: "Seen", files: Iterable[str]) -> dict[str, float]:
         """The numbers of metric files, where they are what the lock file says."""
         found: dict[str, float] = {}
@@ -281,11 +294,13 @@ class Commits:
 
     def _stale(self, seen: "Seen", owner: Owner) -> str:
         """What a commit has otherwise than the lock entry of a stage, or its record; "" when nothing."""
-        if not owner.locked:
-            return f"'{owner.addressing}' was never run there"
-        if owner.cmd != owner.locked_cmd and list(_lines(owner.cmd)) != list(_lines(owner.locked_cmd)):
-            return f"the command of '{owner.addressing}' changed and was not run"
+        entry = _stale_entry(owner)
+        if entry:
+            return entry
         run = seen.runs.get(owner.addressing)
+        if run is None and any(map(_is_new, owner.deps)):
+            new = next(filter(_is_new, owner.deps)).path
+            return f"'{new}' became a dependency and '{owner.addressing}' was not run"
         record = self._record(run) if run else None
         read = self._sources(run, record) if run and record is not None else {}
         for dep in owner.deps:
@@ -521,6 +536,21 @@ def _hold(held: dict[str, _Value], name: str, value: _Value) -> None:
     if len(held) >= _HELD:
         del held[next(iter(held))]
     held[name] = value
+
+
+def _stale_entry(owner: Owner) -> str:
+    """What a stage has otherwise than its lock entry, which that entry tells by itself; "" when nothing."""
+    if not owner.locked:
+        return f"'{owner.addressing}' was never run there"
+    if owner.cmd != owner.locked_cmd and list(_lines(owner.cmd)) != list(_lines(owner.locked_cmd)):
+        return f"the command of '{owner.addressing}' changed and was not run"
+    return ""
+
+
+def _is_new(dep: "Dependency") -> bool:
+    """Whether a lock entry tells nothing of a file that a stage declares."""
+    told = (dep.oid, dep.etag, dep.checksum, dep.version_id, dep.files, dep.dataset)
+    return "://" not in dep.path and not any(told)
 
 
 def _beside(owner: Owner, lock: str) -> bool:

@@ -2,16 +2,32 @@
 
 Parameters stand in the data of a record. Here they are held apart: a learning rate that moved is neither
 code nor data to whoever asks what made a metric worse. The parameter from which the seed comes counts to
-randomness, files named like code count to code, whatever else was read to data. Pure.
+randomness. What else counts to code and what to data is `fourfold.runs.reading`. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
 from fourfold.formats.native.record import RunRecord
-from fourfold.runs.changes import Part, by_path, mapping, opened, params_of, rows_of, saw_all, value_of
+from fourfold.runs import reading
+from fourfold.runs.changes import Part, mapping, params_of, rows_of, saw_all, value_of
 from fourfold.runs.codesources import is_code
+from fourfold.runs.reading import code_folders, folders_of, prefix_of, shown, undeclared_of
+
+__all__ = [
+    "FACTORS",
+    "Reads",
+    "Row",
+    "chosen_seed",
+    "environment_of",
+    "prefix_of",
+    "profile_of",
+    "reads_of",
+    "seed_parameter",
+    "sources_of",
+    "switches_of",
+]
 
 #: What a result is parted by, in this order.
 FACTORS = ("code", "data", "parameters", "environment", "randomness")
@@ -47,27 +63,23 @@ def reads_of(record: RunRecord, part: Part) -> Reads:
     """
     above = prefix_of(record)
     sources = sources_of(record, part)
-    shown = {path: path.removeprefix(above) for path in sources}
+    names = {path: shown(path, above) for path in sources}
     params = params_of(record, part)
     inputs = rows_of(record, "inputs")
     files = {str(file) for file in params} | {row["path"] for row in inputs if row.get("role") == "params"}
-    folders = {folder for path in sources if is_code(path) for folder in _folders(shown[path])}
+    folders = code_folders(sources, above)
     data = {
         row["path"]: row
         for row in inputs
         if row["path"] not in files and not is_code(row["path"]) and row["path"] not in folders
     }
-    undeclared = {
-        path: row
-        for path, row in _undeclared(record, part).items()
-        if not is_code(path) and path not in files and row.get("kind") != "code"
-    }
+    undeclared = {path: row for path, row in undeclared_of(record, part).items() if path not in files}
     held = {*data, *undeclared}
     code = {
         path: oid
         for path, oid in sources.items()
-        if shown[path] not in files
-        and (is_code(path) or held.isdisjoint({shown[path], *_folders(shown[path])}))
+        if names[path] not in files
+        and (is_code(path) or held.isdisjoint({names[path], *folders_of(names[path])}))
     }
     seed = seed_parameter(record)
     values = {
@@ -78,9 +90,8 @@ def reads_of(record: RunRecord, part: Part) -> Reads:
 
 
 def sources_of(record: RunRecord, part: Part) -> Mapping[str, str | None]:
-    """The files of the code tree that a run read, by their Git ids, from the root of the repository."""
-    listed = mapping(opened(mapping(value_of(record.code, "sources")).get("files"), part))
-    return {str(path): oid for path, oid in mapping(listed.get("files")).items()}
+    """As `fourfold.runs.reading.sources_of`; nothing where that is not known."""
+    return reading.sources_of(record, part) or {}
 
 
 def seed_parameter(record: RunRecord) -> tuple[str, str] | None:
@@ -98,12 +109,6 @@ def chosen_seed(record: RunRecord) -> Any:
     """The declared seed; None where it is drawn, and another one each time."""
     fact = record.randomness.get("seed")
     return fact.value if fact is not None and fact.grade == "declared" else None
-
-
-def prefix_of(record: RunRecord) -> str:
-    """What stands before a path of the project in a path of the repository: "" or ``folder/``."""
-    folder = str(value_of(record.code, "folder") or ".")
-    return "" if folder == "." else folder + "/"
 
 
 def profile_of(record: RunRecord) -> tuple[Any, ...]:
@@ -135,18 +140,3 @@ def switches_of(record: RunRecord) -> dict[str, str]:
     return {
         str(name): value for name, value in switches.items() if isinstance(value, str) and name not in ours
     }
-
-
-def _undeclared(record: RunRecord, part: Part) -> dict[str, Row]:
-    value = mapping(value_of(record.trace, "undeclared_reads"))
-    rows = by_path(value.get("files"))
-    if len(rows) != value.get("count", 0):
-        listing = mapping(value_of(record.trace, "paths")).get("listing")
-        rows = by_path(mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")) or rows
-    return rows
-
-
-def _folders(path: str) -> Iterable[str]:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path

@@ -41,8 +41,7 @@ class Key(NamedTuple):
     """What a result follows from, by coordinate: digests.
 
     A digest that begins with ``?`` is of something of which a part is not known: it is that of one run alone,
-    of one entry of a lock file or of one commit, so that two of which it is not known are never equal. That
-    such a coordinate moved is never said.
+    of one entry of a lock file or of one commit, so that two of which it is not known are never equal.
 
     Attributes:
         code: Commands, and the source files that were read.
@@ -61,13 +60,6 @@ class Key(NamedTuple):
     def knows(self, coordinate: str) -> bool:
         """Whether all of a coordinate is known."""
         return not str(getattr(self, coordinate)).startswith(_UNKNOWN)
-
-    def moved(self, other: "Key") -> tuple[str, ...]:
-        """The coordinates that are not the same, as far as both are known."""
-        pairs = zip(self._fields, self, other, strict=True)
-        return tuple(
-            name for name, mine, theirs in pairs if mine != theirs and self.knows(name) and other.knows(name)
-        )
 
 
 class State(NamedTuple):

@@ -63,6 +63,8 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
     prefix = root.rstrip(os.sep) + os.sep
     data = state.outputs if state is not None else Outputs(_data(task, prefix))
     secrets = secret_values(task.environ)
+    # The code tree has these as the commit has them, or not at all: not as they were read.
+    left_out = {row.path for row in state.left_out} if state is not None else frozenset()
     prefixes = _environments(observation, prefix)
     for path, imported in _used(observation):
         if not path.startswith(prefix):
@@ -73,7 +75,7 @@ def sources(root: str, state: CodeState | None, task: "Task", observation: "Obse
         entry = state.entry(name) if state is not None else None
         if entry is not None:
             if entry.mode != COMMIT:
-                found.files[name] = entry.oid
+                found.files[name] = None if name in left_out else entry.oid
             continue
         if not imported and not is_code(name):
             continue

@@ -4,6 +4,7 @@ Each file is told of once: a script that is a declared input is code, a table th
 parameter speaks for its file. What changed and was not read is told apart. Pure: values to changes.
 """
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,6 @@ from fourfold.runs.changes import (
     Change,
     Kind,
     Part,
-    by_path,
     content_of,
     coverage_of,
     differing,
@@ -25,6 +25,8 @@ from fourfold.runs.changes import (
     value_of,
 )
 from fourfold.runs.codesources import is_code
+from fourfold.runs.codetree import is_written
+from fourfold.runs.reading import code_folders, prefix_of, shown, sources_of, undeclared_of
 
 #: The files of the code tree of a run, by path, with their ids.
 CodeFiles = Callable[[RunRecord], Mapping[str, str]]
@@ -61,36 +63,44 @@ class _Files:
     """Which files of two runs are code, which are data, and which were read."""
 
     def __init__(self, a: RunRecord, b: RunRecord, part: Part) -> None:
-        self.first, self.second = (_sources(record, part) for record in (a, b))
+        self.first, self.second = (sources_of(record, part) for record in (a, b))
         #: Whether both runs tell which source files they read.
         self.known = self.first is not None and self.second is not None
         self._sources = {*(self.first or {}), *(self.second or {})}
-        folder = str(value_of(b.code, "folder") or ".")
-        self._above = "" if folder == "." else folder + "/"
+        self._above = prefix_of(b)
         self._inputs = {row["path"] for record in (a, b) for row in rows_of(record, "inputs")}
         self._inputs |= {file for record in (a, b) for file in params_of(record, part)}
         self._outputs = {row["path"] for record in (a, b) for row in rows_of(record, "outputs")}
         self._read = [_inputs_read(record, part) for record in (a, b)]
         #: Data that was read undeclared; where Git keeps it, it is among the sources, too.
         self._undeclared = _contents_of_undeclared(a, b, part)
-
-    def _shown(self, path: str) -> str:
-        """A path of the repository as data are named: relative to the root of the project."""
-        return path.removeprefix(self._above)
+        names = {shown(path, self._above) for path in self._sources}
+        #: Declared folders that are told of by the source files that were read in them: as code, unless one
+        #: of the runs read some of them as data that nobody declared.
+        self._folders = {
+            folder
+            for folder in code_folders(self._sources, self._above)
+            if not _below(folder, self._undeclared)
+            and all(read is not None and _below(folder, read) <= names for read in self._read)
+        }
 
     def is_data(self, path: str) -> bool:
         """Whether a path of the repository is data of the runs, and told of as such."""
-        shown = self._shown(path)
+        name = shown(path, self._above)
         told = self._inputs | self._undeclared
-        return shown in self._outputs or (shown in told and not is_code(path))
+        return name in self._outputs or (name in told and not is_code(path))
 
     def is_unknown(self, path: str) -> bool:
         """Whether neither sources nor data tell of a path of the repository."""
-        return path not in self._sources and self._shown(path) not in {*self._inputs, *self._outputs}
+        return path not in self._sources and shown(path, self._above) not in {*self._inputs, *self._outputs}
 
     def is_source(self, path: str) -> bool:
-        """Whether a declared input is a source file that was read, and told of as such."""
-        return is_code(path) and self.known and self._above + path in self._sources
+        """Whether a declared input is a source file that was read, or a folder of such, and told of so."""
+        if not self.known:
+            return False
+        return path in self._folders or (
+            is_code(path) and posixpath.normpath(self._above + path) in self._sources
+        )
 
     def is_unread(self, path: str) -> bool:
         """Whether a declared input is known to have been read by neither run."""
@@ -101,15 +111,8 @@ class _Files:
         )
 
 
-def _sources(record: RunRecord, part: Part) -> Mapping[str, Any] | None:
-    """The source files that a run read, with their contents; None where that is not known."""
-    value = value_of(record.code, "sources")
-    if not isinstance(value, Mapping):
-        return None
-    if "files" not in value:
-        return {}
-    files = mapping(opened(value["files"], part)).get("files")
-    return files if isinstance(files, Mapping) else None
+def _below(folder: str, paths: Iterable[str]) -> set[str]:
+    return {path for path in paths if path.startswith(folder + "/") and not is_written(path)}
 
 
 def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
@@ -121,7 +124,7 @@ def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
     found = read.get("input", ())
     if not read or not isinstance(found, list | tuple):
         return None
-    return frozenset({*map(str, found), *_reads(record, part)})
+    return frozenset({*map(str, found), *undeclared_of(record, part)})
 
 
 # --- code -------------------------------------------------------------------------------------------------
@@ -210,7 +213,7 @@ def _inputs(
     a: RunRecord, b: RunRecord, fact: str, tables: "_Tables", part: Part
 ) -> Iterable[tuple[Change, str]]:
     """The files of a fact that differ, each with its role."""
-    reads = [_reads(record, part) for record in (a, b)]
+    reads = [undeclared_of(record, part) for record in (a, b)]
     first = {(row["path"], str(row.get("role"))): row for row in rows_of(a, fact)}
     second = {(row["path"], str(row.get("role"))): row for row in rows_of(b, fact)}
     for path, role in sorted({*first, *second}):
@@ -290,7 +293,7 @@ def _column_changes(name: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> li
 def _undeclared(a: RunRecord, b: RunRecord, part: Part) -> Iterable[Change]:
     # Only where both were watched alike, what one of them lacks means anything.
     kind: Kind = "moved" if coverage_of(a) == coverage_of(b) else "aside"
-    first, second = (_reads(record, part) for record in (a, b))
+    first, second = (undeclared_of(record, part) for record in (a, b))
     declared = [{row["path"] for row in rows_of(record, "inputs")} for record in (a, b)]
     for path in sorted({*first, *second}):
         old, new = first.get(path), second.get(path)
@@ -318,24 +321,9 @@ def _is_below(path: str, places: set[str]) -> bool:
     return False
 
 
-def _reads(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
-    value = mapping(value_of(record.trace, "undeclared_reads"))
-    rows = by_path(value.get("files"))
-    if len(rows) != value.get("count", 0):
-        listing = mapping(value_of(record.trace, "paths")).get("listing")
-        whole = mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")
-        rows = by_path(whole) or rows
-    # Source files are among those of the code, also those that Git did not track yet.
-    return {
-        path: row
-        for path, row in rows.items()
-        if row.get("kind") != "code" and not (row.get("kind") in {"tracked", "untracked"} and is_code(path))
-    }
-
-
 def _contents_of_undeclared(a: RunRecord, b: RunRecord, part: Part) -> set[str]:
     """What was read undeclared, of which the content is known wherever it was read."""
-    sides = [_reads(record, part) for record in (a, b)]
+    sides = [undeclared_of(record, part) for record in (a, b)]
     return {
         path
         for path in {*sides[0], *sides[1]}

@@ -17,6 +17,7 @@ from fourfold.evidence.attributing.hybrids import Ways
 from fourfold.evidence.bisecting.bisect import CONFIDENCE, Found, bisect, scatter
 from fourfold.evidence.bisecting.history import states_of
 from fourfold.evidence.bisecting.merges import Merge, merge_of
+from fourfold.evidence.bisecting.moving import Explained, moved_of
 from fourfold.evidence.explaining.explanation import number, sides
 from fourfold.evidence.replaying.replay import Streams
 from fourfold.evidence.states import History, State
@@ -72,24 +73,26 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     with open(os.devnull, "wb") as silence:
         ways = Ways(args.environment, Streams(output=silence.fileno()), session.sink)
         found = _search(args, place, records, history, threshold, ways)
+        explained = _explained(place, records, found)
+        found = found._replace(moved=moved_of(place, records, found, explained))
         inside = None
         if args.inside and not found.is_noise and found.last_good.run and found.first_bad.run:
             inside = _narrow(place, records, found, ways)
     session.sink.rest()
-    explained = None if found.is_noise else _explained(place, records, found)
+    explanation = explained.explanation if explained is not None and not found.is_noise else None
     merge = None if found.is_noise else merge_of(place, records, found)
     data = found.document()
-    if explained is not None:
-        causes = [cause.document() for cause in explained.suspects[:_CAUSES]]
-        data["explanation"] = {"verdict": explained.verdict, "causes": causes}
+    if explanation is not None:
+        causes = [cause.document() for cause in explanation.suspects[:_CAUSES]]
+        data["explanation"] = {"verdict": explanation.verdict, "causes": causes}
     if merge is not None:
         data["merge"] = merge.document()
     if inside is not None:
         data["inside"] = inside.document()
-    return Outcome(data=data, text=_lines(found, explained, merge, inside, session.style))
+    return Outcome(data=data, text=_lines(found, explanation, merge, inside, session.style))
 
 
-def _explained(place: "Place", records: "Records", found: Found) -> "Explanation | None":
+def _explained(place: "Place", records: "Records", found: Found) -> Explained | None:
     """Why the first bad version is otherwise than the last good one, where both were recorded."""
     from fourfold.evidence.explaining.codechanges import Codes  # noqa: PLC0415 - not for what is noise
     from fourfold.evidence.explaining.examine import Examiner  # noqa: PLC0415 - likewise
@@ -104,15 +107,17 @@ def _explained(place: "Place", records: "Records", found: Found) -> "Explanation
     holdings, files = Holdings(place, records), runs.code_listing(place, records.part)
     codes = Codes(place.git, place.environ, records.part)
     makers = Makers(records, holdings.inside, Folders(holdings, codes, files, place.root).listed)
-    return explain(
-        makers.lineage(first),
-        makers.lineage(second),
+    good, bad = makers.lineage(first), makers.lineage(second)
+    explanation = explain(
+        good,
+        bad,
         records.part,
         files,
         codes=codes,
         examiner=Examiner(holdings, place, records.part),
         metric=found.history.metric,
     )
+    return Explained(explanation, good, bad)
 
 
 def _search(

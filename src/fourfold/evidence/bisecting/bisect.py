@@ -85,6 +85,7 @@ class Found(NamedTuple):
             noise; 1 where versions that repeat are equal, None where none repeats: then nobody knows.
         spread: Standard deviation of the metric among versions that are one; None where none repeat.
         reach: Half an interval around the difference of two measurements, for that spread.
+        moved: The coordinates that moved between the two, as far as they are known: `moving` tells.
     """
 
     history: History
@@ -98,6 +99,7 @@ class Found(NamedTuple):
     confidence: float | None = None
     spread: float | None = None
     reach: float = 0.0
+    moved: tuple[str, ...] = ()
 
     @property
     def is_noise(self) -> bool:
@@ -121,12 +123,6 @@ class Found(NamedTuple):
     def first_bad(self) -> State:
         """The first bad version."""
         return self.history.states[self.bad]
-
-    @property
-    def moved(self) -> tuple[str, ...]:
-        """The coordinates that moved between the two, as far as they are known."""
-        before, after = self.last_good.key, self.first_bad.key
-        return after.moved(before) if before is not None and after is not None else ()
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
