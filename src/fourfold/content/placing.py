@@ -8,7 +8,6 @@ file must be) is moved aside first and removed when its successor stands.
 import errno
 import os
 import shutil
-from types import TracebackType
 from typing import Self
 
 from fourfold.base.errors import UnsafeError
@@ -47,9 +46,7 @@ class Placer:
             self._root_fd = os.open(self._root, READ)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close_folders()
         if self._root_fd >= 0:
             os.close(self._root_fd)

@@ -8,7 +8,6 @@ next maker sweeps what the dead left. Nothing here knows what the files are.
 import os
 import shutil
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from fourfold.base.fs.atomic import is_temp_name, temp_name
@@ -42,9 +41,7 @@ class Staging:
             try_lock(self._fd)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             os.close(self._fd)
         shutil.rmtree(self.path, ignore_errors=True)

@@ -7,7 +7,6 @@ the first path of the workspace change. What the cache lacks is known before any
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fourfold.base.errors import from_os_error
@@ -63,9 +62,7 @@ class Restorer:
                 raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._exits.close()
 
     def _make(self, files: Mapping[int, Wanted]) -> None:

@@ -7,7 +7,6 @@ directory follows DVC: its size is known only while files were just appended.
 """
 
 import os
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fourfold.base.errors import ConflictError, UnsupportedError
@@ -72,9 +71,7 @@ class Saver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._intake.abort()
         if self._legacy_intake is not None:
             self._legacy_intake.abort()

@@ -7,7 +7,6 @@ know by objects alone, it asks as `Git` does. Contents are raw, as there; nothin
 
 import os
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fourfold.base.errors import CorruptError
@@ -60,9 +59,7 @@ class Browser(Git):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ holder for people; it is never used to decide anything.
 """
 
 import os
-from types import TracebackType
 from typing import Self
 
 from fourfold.base.clock import SYSTEM, Clock
@@ -50,9 +49,7 @@ class FileLock:
         self._fd = fd
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)

@@ -9,7 +9,6 @@ are read and never written, and nothing in a box is a link to anything of theirs
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from fourfold.base.errors import FourfoldError, NotFoundError, UnsupportedError, from_os_error
@@ -130,9 +129,7 @@ class Box:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

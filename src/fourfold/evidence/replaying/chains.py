@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fourfold.base.events import Sink, silent
@@ -40,9 +39,7 @@ class Chain(NamedTuple):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for step in self.steps:
             step.box.close()
 

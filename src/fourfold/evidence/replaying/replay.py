@@ -8,7 +8,6 @@ out is as good as equal is `verify`.
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from fourfold.base.errors import ConflictError, NotFoundError
@@ -150,9 +149,7 @@ class Replayed(NamedTuple):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.box.close()
 
 
