@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from fourfold.base.errors import FourfoldError, from_os_error
@@ -30,7 +29,7 @@ from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import chunks, map_batches
 from fourfold.content.hashing import digest_stream, folded_digest
 from fourfold.content.joining import Joined, is_still, join, refuse_unless
-from fourfold.content.leases import Lease, make_shared
+from fourfold.content.leases import Lease, make_shared, unlink_quietly
 from fourfold.content.objects import ObjectStore
 from fourfold.content.proofs import ProofBook
 
@@ -91,9 +90,7 @@ class Intake:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.abort()
 
     # -- arriving ---------------------------------------------------------------------------------
@@ -424,7 +421,7 @@ class Intake:
             os.replace(hidden, place)
             return os.fstat(fd)
         except BaseException:
-            _unlink_quietly(hidden)
+            unlink_quietly(hidden)
             raise
         finally:
             os.close(fd)
@@ -472,7 +469,7 @@ class Intake:
 
     def _drop(self, temporary: str) -> None:
         """Remove a hidden file; where that fails, the lease stays behind for the next writer to sweep by."""
-        if not _unlink_quietly(temporary):
+        if not unlink_quietly(temporary):
             self._littered = True
 
     # -- folders and the lease ---------------------------------------------------------------------
@@ -505,11 +502,3 @@ class Intake:
         if self._lease is not None:
             self._lease.release(littered=self._littered)
             self._lease = None
-
-
-def _unlink_quietly(path: str) -> bool:
-    try:
-        os.unlink(path)
-    except OSError:
-        return False
-    return True

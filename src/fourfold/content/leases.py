@@ -58,15 +58,15 @@ class Lease:
             return None
         except BaseException:
             os.close(fd)
-            _unlink_quietly(new)
+            unlink_quietly(new)
             raise
         return fd
 
     def release(self, *, littered: bool) -> None:
         """Give the lease back; with ``littered``, its file stays for the next writer to sweep by."""
         lease = f"{self._own}/{self._token}.lease"
-        if not littered and not _unlink_quietly(lease):
-            _unlink_quietly(lease)  # once more, for what passes by itself; the next writer takes it else
+        if not littered and not unlink_quietly(lease):
+            unlink_quietly(lease)  # once more, for what passes by itself; the next writer takes it else
         os.close(self._fd)
         gate.leave(self._gate)
         _rmdir_quietly(self._own)
@@ -101,9 +101,9 @@ def sweep(store: ObjectStore) -> int:
             for folder in (base, *(f"{base}/{prefix}" for prefix in PREFIXES)):
                 for name in _listdir_quietly(folder):
                     if name.endswith(suffixes) and is_temp_name(name):
-                        removed += _unlink_quietly(f"{folder}/{name}")
+                        removed += unlink_quietly(f"{folder}/{name}")
     for name in dead:
-        _unlink_quietly(f"{own}/{name}")
+        unlink_quietly(f"{own}/{name}")
     if len(dead) == len(names) and os.path.isdir(own):
         _rmdir_quietly(own)
     return removed
@@ -134,7 +134,8 @@ def _listdir_quietly(path: str) -> list[str]:
         return []
 
 
-def _unlink_quietly(path: str) -> bool:
+def unlink_quietly(path: str) -> bool:
+    """Remove a file that the next sweep finds again; whether it is gone now by this call."""
     try:
         os.unlink(path)
     except OSError:

@@ -55,19 +55,11 @@ def _sweep_locks(project: "Project") -> int:
     if not found:
         return 0
     with guard(project, RWLOCK_GUARD):
-        return sum(map(_remove, found))
+        return sum(map(leases.unlink_quietly, found))
 
 
 def _sweep_folder(folder: str) -> int:
-    return sum(map(_remove, _temporaries(folder)))
-
-
-def _remove(path: str) -> bool:
-    try:
-        os.unlink(path)
-    except OSError:
-        return False
-    return True
+    return sum(map(leases.unlink_quietly, _temporaries(folder)))
 
 
 def _temporaries(folder: str) -> Iterable[str]:
