@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from fourfold.base.errors import FourfoldError, from_os_error
+from fourfold.base.errors import FourfoldError
 from fourfold.base.events import Sink, silent
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.base.ids import Oid
 from fourfold.formats.dvc import stages
@@ -153,7 +152,7 @@ def deps_fix(
         changed: list[str] = []
         if not dry:
             for file, data in files.items():
-                _write(project, op, file, data)
+                op.write(file, data)
             changed = list(files)
             settled = _settle(project, op, fixer.accepted, memory, changed, events)
         added = tuple(
@@ -183,14 +182,6 @@ def _chosen(tracking: Tracking, named: list[Owner]) -> list[Owner]:
     return [
         owner for owner in tracking.owners if key_of(owner) in keys or (owner.file, owner.group) in groups
     ]
-
-
-def _write(project: "Project", op: Operation, file: str, data: bytes) -> None:
-    op.will_write(file)
-    try:
-        write_atomic(file, data)
-    except OSError as error:
-        raise from_os_error(error, f"writing {project.display(file)}") from error
 
 
 # --- what can be declared ---------------------------------------------------------------------------------

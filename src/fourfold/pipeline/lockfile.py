@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fourfold.base.errors import NotFoundError, from_os_error
-from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.errors import NotFoundError
 from fourfold.formats.dvc import lock as locks
 from fourfold.formats.dvc.lock import LockEntry
 from fourfold.formats.dvc.lock_text import LockText, cut
@@ -168,9 +167,5 @@ def write_entry(
     new = (book or LockBook()).updated(path, old, owner, entry, project.relpath(path))
     if new == old:
         return None
-    op.will_write(path)
-    try:
-        write_atomic(path, new)
-    except OSError as error:
-        raise from_os_error(error, f"writing {project.display(path)}") from error
+    op.write(path, new)
     return path

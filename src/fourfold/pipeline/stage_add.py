@@ -9,9 +9,8 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import ConflictError, NotFoundError, UsageError, from_os_error
+from fourfold.base.errors import ConflictError, NotFoundError, UsageError
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.base.ids import UnsafePathError
 from fourfold.formats.dvc import stages
@@ -174,7 +173,7 @@ def add_stage(
         spec = _restored(_written(project, wanted, file, wdir), known)
         owner = _owner(file, relpath, wdir, spec)
         outs = _judge(project, owner)
-        _write(project, op, file, stages.update(old, spec, relpath))
+        op.write(file, stages.update(old, spec, relpath))
         changed = [file, *_hide(project, op, outs, events)]
     return StageAdded(owner, known is not None, stage_changes(project, changed))
 
@@ -377,14 +376,6 @@ def _refuse_taken(project: "Project", outs: Iterable[Tracked], by_path: Mapping[
 
 
 # --- writing ----------------------------------------------------------------------------------------------
-
-
-def _write(project: "Project", op: Operation, file: str, data: bytes) -> None:
-    op.will_write(file)
-    try:
-        write_atomic(file, data)
-    except OSError as error:
-        raise from_os_error(error, f"writing {project.display(file)}") from error
 
 
 def _hide(project: "Project", op: Operation, outs: Iterable[Tracked], events: Sink) -> list[str]:

@@ -8,8 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import ConflictError, NotFoundError, UnsupportedError, UsageError, from_os_error
-from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.errors import ConflictError, NotFoundError, UnsupportedError, UsageError
 from fourfold.formats.dvc import datasets as entries
 from fourfold.formats.dvc.datasets import DatasetLock, DatasetSpec
 from fourfold.formats.dvc.pointer import RepoSource
@@ -209,9 +208,5 @@ def _write(project: "Project", op: Operation, old: Dataset | None, new: Dataset)
             after = entries.put_lock(before, new.lock, source)
         todo.append((path, after))
     for path, after in todo:
-        op.will_write(path)
-        try:
-            write_atomic(path, after)
-        except OSError as error:
-            raise from_os_error(error, f"writing {project.display(path)}") from error
+        op.write(path, after)
     return stage_changes(project, [path for path, _after in todo])

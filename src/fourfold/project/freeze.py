@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError, UsageError
 from fourfold.base.events import Sink, silent
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.project.files import read_owner_file
 from fourfold.project.locks import project_lock
@@ -78,8 +77,7 @@ def _set(project: "Project", targets: Iterable[str], *, frozen: bool, events: Si
             except FourfoldError as error:
                 errors.append(error)
                 continue
-            op.will_write(owner.file)
-            write_atomic(owner.file, data)
+            op.write(owner.file, data)
             owners.append(owner)
             changed.append(owner.file)
     return FreezeResult(tuple(owners), stage_changes(project, changed), tuple(errors))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned, silent
-from fourfold.base.fs.atomic import write_all, write_atomic
+from fourfold.base.fs.atomic import write_all
 from fourfold.base.ids import Oid, is_tree
 from fourfold.content.build import save_tree
 from fourfold.content.hashing import digest_stream
@@ -158,8 +158,7 @@ class _Job:
             for owner in stages
             if owner.name is not None and (entry := entries.get(owner.name)) is not None
         }
-        op.will_write(path)
-        write_atomic(path, lock.update_many(old, fresh, name))
+        op.write(path, lock.update_many(old, fresh, name))
         return True
 
     def _renamed(self, out: Output) -> Output:

@@ -3,9 +3,8 @@
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import ConflictError, NotFoundError, from_os_error
+from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.events import Sink, Warned, silent
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.walk import refuse_not_utf8
 from fourfold.base.ids import UnsafePathError
 from fourfold.formats.dvc import pointer as pointers
@@ -218,14 +217,9 @@ def _rewrite(project: "Project", op: Operation, plan: _Plan) -> list[str]:
         file = os.path.join(os.path.dirname(plan.target), ".gitignore")
         op.will_write(file)
         changed += [file] if ignore(project, plan.target) else []
-    op.will_write(plan.pointer)
-    write_atomic(plan.pointer, _bytes(project, pointer, old, along=along))
+    op.write(plan.pointer, _bytes(project, pointer, old, along=along))
     if along:
-        op.will_write(old.file)
-        try:
-            os.unlink(old.file)
-        except OSError as error:
-            raise from_os_error(error, f"removing {old.file}") from error
+        op.write(old.file, None)
         changed.append(old.file)
     return [*changed, plan.pointer]
 

@@ -8,8 +8,6 @@ import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from fourfold.base.errors import from_os_error
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.formats.native.lockfile import LOCK_NAME, LockBook, LockDocument, LockStage, parse
 from fourfold.project.files import read_owner_file
 from fourfold.project.outs import PIPELINE_FILE, folders_above
@@ -119,12 +117,5 @@ def change_lock(
     new = (book or LockBook()).updated(path, old or b"", changes, project.relpath(path))
     if new == old:
         return None
-    op.will_write(path)
-    try:
-        if new is None:
-            os.unlink(path)
-        else:
-            write_atomic(path, new)
-    except OSError as error:
-        raise from_os_error(error, f"writing {project.display(path)}") from error
+    op.write(path, new)
     return path

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fourfold.base.errors import ConflictError, FourfoldError, from_os_error
+from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.fs.platform import CREATE_NEW, WRITE, try_lock
 from fourfold.base.ids import Oid, OpId, UnsafePathError
 from fourfold.project.journal import (
@@ -81,6 +82,22 @@ class Operation:
             entry["before"] = pack(before)
         self._files[relpath] = before
         self._add(Act("write", relpath, slot, before, mode), entry)
+
+    def write(self, path: str, data: bytes | None) -> None:
+        """Give a metadata file new bytes, all or nothing, or remove it; announced before.
+
+        Raises:
+            DeniedError, ExhaustedError: the system refuses; it is as it was.
+        """
+        self.will_write(path)
+        try:
+            if data is None:
+                os.unlink(path)
+            else:
+                write_atomic(path, data)
+        except OSError as error:
+            act = "removing" if data is None else "writing"
+            raise from_os_error(error, f"{act} {self._project.display(path)}") from error
 
     def will_create(self, path: str) -> None:
         """Nothing is at ``path`` of the workspace now, and something will be."""

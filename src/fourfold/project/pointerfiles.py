@@ -3,8 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from fourfold.base.errors import InvalidFileError, from_os_error
-from fourfold.base.fs.atomic import write_atomic
+from fourfold.base.errors import InvalidFileError
 from fourfold.formats.dvc import pointer as pointers
 from fourfold.formats.dvc.pointer import Pointer
 from fourfold.project.files import git_ignored
@@ -51,9 +50,5 @@ def write_pointer(project: "Project", op: "Operation", file: str, pointer: Point
     data = pointers.update(old, pointer, project.relpath(file)) if old else pointers.render(pointer)
     if data == old and os.path.isfile(file):
         return False
-    op.will_write(file)
-    try:
-        write_atomic(file, data)
-    except OSError as error:
-        raise from_os_error(error, f"writing {project.display(file)}") from error
+    op.write(file, data)
     return True

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fourfold.base.errors import FourfoldError, UnsupportedError, from_os_error
 from fourfold.base.events import Advanced, PhaseEnded, PhaseStarted, Sink, Warned
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.ids import Oid, is_tree
 from fourfold.base.pool import map_batches
 from fourfold.content.hashing import digest_stream
@@ -367,5 +366,4 @@ def record(
         entry = lock.parse(data, name).stages.get(str(owner.name)) if data is not None else None
         if data is not None and entry is not None:
             fresh = entry._replace(outs=tuple(renewed(out) for out in entry.outs))
-            op.will_write(path)
-            write_atomic(path, lock.update_many(data, {str(owner.name): fresh}, name))
+            op.write(path, lock.update_many(data, {str(owner.name): fresh}, name))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, NotFoundError
 from fourfold.base.events import Sink, silent
-from fourfold.base.fs.atomic import write_atomic
 from fourfold.base.suggest import did_you_mean
 from fourfold.formats.dvc import stages
 from fourfold.formats.dvc.pointer import Output
@@ -92,8 +91,7 @@ def modify(
         out = _output(project, target)
         now = _changed(out, props, unset)
         data = _bytes(project, out, out.output._replace(plot=now or True))
-        op.will_write(out.file)
-        write_atomic(out.file, data)
+        op.write(out.file, data)
     return Modified(out, now, stage_changes(project, [out.file]))
 
 
