@@ -157,19 +157,19 @@ class Project:
         """Create (a folder of) our own state on first use and return its path.
 
         Raises:
+            UnsafePathError: one of these folders is a symbolic link, which a repository could have planted.
             DeniedError, ExhaustedError: the file system refuses.
         """
-        return make_own_dir(self.dvc_dir, *parts)
+        return make_hidden_dir(self.own_dir, *parts)
 
 
-def make_own_dir(dvc_dir: str, *parts: str) -> str:
-    """Create ``.dvc/fourfold/<parts>`` with the ``.gitignore`` that hides it from Git.
+def make_hidden_dir(own: str, *parts: str) -> str:
+    """Create ``<own>/<parts>`` with the ``.gitignore`` in ``own`` that hides all of it from Git; its path.
 
     Raises:
         UnsafePathError: one of these folders is a symbolic link, which a repository could have planted.
         DeniedError, ExhaustedError: the file system refuses.
     """
-    own = os.path.join(dvc_dir, OWN_DIR)
     path = own
     for part in ("", *parts):
         path = os.path.join(path, part) if part else path

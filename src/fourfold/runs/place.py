@@ -8,9 +8,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from fourfold.base.errors import from_os_error
-from fourfold.base.ids import UnsafePathError
-
 if TYPE_CHECKING:
     from fourfold.base.clock import Clock
     from fourfold.project.project import Project
@@ -50,22 +47,9 @@ class Place(NamedTuple):
         """
         if self.project is not None:
             return self.project.make_own_dir(*parts)
-        path = self.own
-        for part in ("", *parts):
-            path = os.path.join(path, part) if part else path
-            if os.path.islink(path):
-                raise UnsafePathError(
-                    f"'{path}' is a symbolic link", hint="remove it; that folder is ours to make"
-                )
-        try:
-            os.makedirs(path, exist_ok=True)
-            marker = os.path.join(self.own, ".gitignore")
-            if not os.path.lexists(marker):
-                with open(marker, "wb") as file:
-                    file.write(b"*\n")
-        except OSError as error:
-            raise from_os_error(error, f"creating {path}") from error
-        return path
+        from fourfold.project.project import make_hidden_dir  # noqa: PLC0415 - only who writes outside of projects
+
+        return make_hidden_dir(self.own, *parts)
 
     def shown(self, path: str) -> str:
         """An absolute path as a record names it: POSIX, relative to the root when it is below it."""
