@@ -71,7 +71,7 @@ def test_every_key_of_a_stage_is_documented() -> None:
     table = page.partition("\n## ")[0]
     keys = {*resources.TYPES, *declared.TYPES, *declared.NUMERICS, *resources.VERIFY}
     assert sorted(key for key in keys if f"`{key}`" not in table) == []
-    assert {key: resources.TYPES[key] for key in declared.TYPES} == declared.TYPES
+    assert resources.TYPES.keys().isdisjoint(declared.TYPES)
     assert set(resources.VERIFY) == set(Declared._fields)
 
 

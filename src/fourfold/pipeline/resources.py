@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 KEY = "fourfold"
 #: More attempts than anybody means.
 _MOST_RETRIES = 1000
-#: Keys below ours, and what they may be; a mistake in any of them is told here.
+#: Keys below ours, and what they may be, besides those of `fourfold.runs.declared`: how a run is captured.
+#: A mistake in any of them is told here.
 TYPES: dict[str, tuple[type, ...]] = {
     "mutex": (str, list),
     "gpus": (int,),
@@ -31,15 +32,6 @@ TYPES: dict[str, tuple[type, ...]] = {
     "retries": (int,),
     "goal": (dict,),  # which way metrics are better: read by `goals`
     "verify": (dict,),  # how it is to be verified: `check_terms`
-    # How a run is captured: read by `fourfold.runs.declared`.
-    "seed": (int, str),
-    "determinism": (str, bool),
-    "numerics": (str, dict),
-    "env": (list, str),
-    "trace": (str, bool),
-    "strict": (bool,),
-    "hermetic": (bool,),
-    "image": (str,),
 }
 #: What stands below ``verify``.
 VERIFY: dict[str, tuple[type, ...]] = {
@@ -51,7 +43,6 @@ VERIFY: dict[str, tuple[type, ...]] = {
 }
 #: More seeds and repeats than anybody has time for.
 _MOST_RUNS = 1000
-_CAPTURE = frozenset({"seed", "determinism", "numerics", "env", "trace", "strict", "hermetic", "image"})
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?|)B?", re.ASCII | re.IGNORECASE)
@@ -111,7 +102,7 @@ def declared_of(project: "Project", owner: Owner) -> "Declared":
     from fourfold.runs.task import Declared  # noqa: PLC0415 - where nothing runs, nobody asks
 
     own = owner.meta.get(KEY) if isinstance(owner.meta, Mapping) else None
-    if not isinstance(own, Mapping) or _CAPTURE.isdisjoint(own):
+    if not isinstance(own, Mapping) or own.keys() <= TYPES.keys():
         return Declared()
     from fourfold.formats.dvc.lock import DEFAULT_PARAMS  # noqa: PLC0415 - few stages say anything
     from fourfold.project.changes import Examiner, lookup  # noqa: PLC0415 - likewise
@@ -150,7 +141,9 @@ def parse(value: object) -> Needs:
     Raises:
         Fault: it has not the right shape.
     """
-    item = check(value, TYPES, ())
+    from fourfold.runs.declared import TYPES as OF_CAPTURE  # noqa: PLC0415 - few stages say anything
+
+    item = check(value, {**TYPES, **OF_CAPTURE}, ())
     timeout = item.get("timeout")
     if "verify" in item:
         check_terms(item["verify"])
