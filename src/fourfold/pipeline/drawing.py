@@ -137,23 +137,12 @@ def _around(needed: Mapping[str, Sequence[str]], starts: Sequence[str], *, full:
     if not starts:
         return needed
     if not full:
-        return _reach(needed, starts)
+        return reach(needed, starts)
     both = {place: list(found) for place, found in needed.items()}
     for user, found in needed.items():
         for maker in found:
             both[maker].append(user)
-    return _reach(both, starts)
-
-
-def _reach(edges: Mapping[str, Iterable[str]], starts: Iterable[str]) -> set[str]:
-    seen: set[str] = set()
-    stack = list(starts)
-    while stack:
-        place = stack.pop()
-        if place not in seen:
-            seen.add(place)
-            stack.extend(edges[place])
-    return seen
+    return reach(both, starts)
 
 
 def _in_folders(outs: Iterable[Tracked]) -> list[Tracked]:

@@ -7,7 +7,7 @@ an output around a dependency. Orders are DVC's: depth first, dependencies befor
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fourfold.base.errors import ConflictError
 from fourfold.project.claims import place_of_dependency
@@ -17,6 +17,7 @@ from fourfold.project.targets import Makers
 
 #: The file of an owner, and the name of the stage in it.
 Key = tuple[str, str | None]
+_Node = TypeVar("_Node")
 
 
 class CycleError(ConflictError):
@@ -146,15 +147,15 @@ def active(graph: Graph) -> Graph:
     return Graph(graph.owners, edges, _reversed(edges))
 
 
-def reach(edges: Mapping[Key, Iterable[Key]], starts: Iterable[Key]) -> set[Key]:
+def reach(edges: Mapping[_Node, Iterable[_Node]], starts: Iterable[_Node]) -> set[_Node]:
     """``starts`` and everything that can be reached from them."""
-    seen: set[Key] = set()
+    seen: set[_Node] = set()
     stack = list(starts)
     while stack:
-        key = stack.pop()
-        if key not in seen:
-            seen.add(key)
-            stack.extend(edges[key])
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(edges[node])
     return seen
 
 
