@@ -5,7 +5,7 @@ are what is installed, is the business of `fourfold.runs.lockcheck`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fourfold.base.errors import InvalidFileError
@@ -247,3 +247,38 @@ def texts(value: object, what: str, source: str) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise BadLockFileError(f"{source}: {what} is not a list of texts: {str(value)[:80]!r}")
+
+
+def files_of(row: Mapping[str, Any], source: str) -> tuple[Archive, ...]:
+    """The archives that a row's ``files`` lists, each with ``file`` or ``url``, and ``hash``.
+
+    Raises:
+        BadLockFileError: one of them is of another shape.
+    """
+    archives = []
+    for entry in rows(row.get("files"), "files", source):
+        url = text(entry.get("url"), "url", source)
+        name = text(entry.get("file"), "file", source) or file_name(url)
+        archives.append(Archive(name, hashes_of(entry.get("hash"), source), clean_url(url)))
+    return tuple(archives)
+
+
+def source_of(
+    row: Mapping[str, Any], keys: Sequence[tuple[str, SourceKind]], source: str
+) -> tuple[SourceKind, str]:
+    """Where a row that is not from an index says that its package is from, and the URL or path.
+
+    Args:
+        row: What the lock file says of the package.
+        keys: The keys that name a place, with what a place of that key is; the last one there counts.
+        source: How messages call it.
+
+    Raises:
+        BadLockFileError: a place is no text.
+    """
+    kind: SourceKind = "index"
+    url = ""
+    for key, found in keys:
+        if row.get(key):
+            kind, url = found, clean_url(text(row[key], key, source))
+    return "editable" if row.get("editable") else kind, url

@@ -7,7 +7,7 @@ from typing import Any
 
 from fourfold.formats.locks import model
 from fourfold.formats.locks.documents import read_toml
-from fourfold.formats.locks.model import Archive, Locked, Package
+from fourfold.formats.locks.model import Locked, Package
 
 KIND = "pdm.lock"
 #: From this version of the format on the digest is known to cover what `_digest` does.
@@ -45,32 +45,16 @@ def _package(row: Mapping[str, Any], source: str) -> Package:
     name = model.normal_name(row.get("name"), source)
     where = f"{source}: {name}"
     groups = model.texts(row.get("groups"), "groups", where)
-    kind: model.SourceKind = "index"
-    url = ""
-    keys: tuple[tuple[str, model.SourceKind], ...] = (("git", "vcs"), ("url", "url"), ("path", "path"))
-    for key, found in keys:
-        if row.get(key):
-            kind, url = found, model.clean_url(model.text(row[key], key, where))
-    if row.get("editable"):
-        kind = "editable"
+    kind, url = model.source_of(row, (("git", "vcs"), ("url", "url"), ("path", "path")), where)
     return Package(
         name,
         model.text(row.get("version"), "version", where),
-        tuple(_archive(entry, where) for entry in model.rows(row.get("files"), "files", where)),
+        model.files_of(row, where),
         marker=model.text(row.get("marker"), "marker", where),
         optional=bool(groups) and "default" not in groups,
         source=kind,
         url=url,
         revision=model.text(row.get("revision"), "revision", where),
-    )
-
-
-def _archive(entry: Mapping[str, Any], where: str) -> Archive:
-    url = model.text(entry.get("url"), "url", where)
-    return Archive(
-        model.text(entry.get("file"), "file", where) or model.file_name(url),
-        model.hashes_of(entry.get("hash"), where),
-        model.clean_url(url),
     )
 
 

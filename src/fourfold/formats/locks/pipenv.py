@@ -50,14 +50,7 @@ def _package(name: object, value: object, source: str, *, optional: bool) -> Pac
     where = f"{source}: {normal}"
     row: Mapping[str, Any] = model.mapping(value, normal, source)
     hashes = model.hashes_of(row.get("hashes"), where)
-    kind: model.SourceKind = "index"
-    url = ""
-    keys: tuple[tuple[str, model.SourceKind], ...] = (("git", "vcs"), ("file", "url"), ("path", "path"))
-    for key, found in keys:
-        if row.get(key):
-            kind, url = found, model.clean_url(model.text(row[key], key, where))
-    if row.get("editable"):
-        kind = "editable"
+    kind, url = model.source_of(row, (("git", "vcs"), ("file", "url"), ("path", "path")), where)
     return Package(
         normal,
         model.text(row.get("version"), "version", where).lstrip("=").strip(),

@@ -12,7 +12,7 @@ from typing import Any
 
 from fourfold.formats.locks import model
 from fourfold.formats.locks.documents import read_toml
-from fourfold.formats.locks.model import Archive, Edge, Locked, Package
+from fourfold.formats.locks.model import Edge, Locked, Package
 
 KIND = "poetry.lock"
 #: What of ``tool.poetry`` and of ``project`` the digest covers; the first four of them even when absent.
@@ -61,22 +61,13 @@ def _package(row: Mapping[str, Any], source: str) -> Package:
     return Package(
         name,
         model.text(row.get("version"), "version", where),
-        tuple(_archive(entry, where) for entry in model.rows(row.get("files"), "files", where)),
+        model.files_of(row, where),
         marker=model.text(markers, "markers", where),
         optional=left_out or row.get("category") == "dev",
         source=kind,
         url=url,
         revision=revision,
         edges=tuple(_edges(model.mapping(row.get("dependencies"), "dependencies", where), where)),
-    )
-
-
-def _archive(entry: Mapping[str, Any], where: str) -> Archive:
-    url = model.text(entry.get("url"), "url", where)
-    return Archive(
-        model.text(entry.get("file"), "file", where) or model.file_name(url),
-        model.hashes_of(entry.get("hash"), where),
-        model.clean_url(url),
     )
 
 

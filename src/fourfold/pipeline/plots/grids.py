@@ -1,6 +1,6 @@
 """Drawings whose axes are names: confusion matrices and horizontal bars."""
 
-from fourfold.pipeline.plots.chart import Cells, Chart, color
+from fourfold.pipeline.plots.chart import Bar, Cells, Chart, color
 from fourfold.pipeline.plots.frame import CHARACTER, WIDTH, Drawing
 from fourfold.pipeline.plots.markup import clipped, short, tag, words
 from fourfold.pipeline.plots.scales import text
@@ -107,21 +107,24 @@ def _names_below(found: Chart, x: float, y: float, side: float, *, turned: bool)
     return parts
 
 
+def _name_beside(found: Chart, middle: float) -> str:
+    """The name of the upright axis, along it."""
+    return tag(
+        "text",
+        words(clipped(found.y.label, 40)),
+        class_="name",
+        text_anchor="middle",
+        transform=f"translate(22 {short(middle)}) rotate(-90)",
+    )
+
+
 def _names_beside(found: Chart, x: float, y: float, side: float) -> list[str]:
     height = side * len(found.y.names)
     parts = [
         tag("text", words(clipped(name, NAME)), x=x - 8, y=y + (at + 0.5) * side + 4, text_anchor="end")
         for at, name in found.y.ticks
     ]
-    parts.append(
-        tag(
-            "text",
-            words(clipped(found.y.label, 40)),
-            class_="name",
-            text_anchor="middle",
-            transform=f"translate(22 {short(y + height / 2)}) rotate(-90)",
-        )
-    )
+    parts.append(_name_beside(found, y + height / 2))
     return parts
 
 
@@ -153,24 +156,7 @@ def bars(found: Chart) -> Drawing:
     for bar in found.bars:
         x = left + bar.source * (width + _GAP)
         y = head + bar.category * group + 4 + lanes[bar.rev] * thick
-        zero, end = found.x.at(0.0, width), found.x.at(bar.value, width)
-        told = tag(
-            "title",
-            words(
-                f"{found.revs[bar.rev]}\n{found.y.names[bar.category]}\n{found.x.label}: {text(bar.value)}"
-            ),
-        )
-        rect = tag(
-            "rect",
-            told,
-            x=x + min(zero, end),
-            y=y + 0.5,
-            width=max(abs(end - zero), 0.5),
-            height=thick - 1,
-            rx=2,
-            fill=color(bar.rev),
-        )
-        parts.append(tag("g", rect, class_="series", data_rev=bar.rev))
+        parts.append(_bar(found, bar, x, y, width, thick))
     middle = left + (count * (width + _GAP) - _GAP) / 2
     parts.append(
         tag(
@@ -182,17 +168,26 @@ def bars(found: Chart) -> Drawing:
             text_anchor="middle",
         )
     )
-    parts.append(
-        tag(
-            "text",
-            words(clipped(found.y.label, 40)),
-            class_="name",
-            text_anchor="middle",
-            transform=f"translate(22 {short(head + height / 2)}) rotate(-90)",
-        )
-    )
+    parts.append(_name_beside(found, head + height / 2))
     total = left + count * (width + _GAP) - _GAP + 36
     return Drawing(total, head + height + 48, "".join(parts), left, head, width, height)
+
+
+def _bar(found: Chart, bar: Bar, x: float, y: float, width: float, thick: float) -> str:
+    """One bar of a panel that begins at ``x`` and is ``width`` wide, with what it says when pointed at."""
+    zero, end = found.x.at(0.0, width), found.x.at(bar.value, width)
+    told = f"{found.revs[bar.rev]}\n{found.y.names[bar.category]}\n{found.x.label}: {text(bar.value)}"
+    rect = tag(
+        "rect",
+        tag("title", words(told)),
+        x=x + min(zero, end),
+        y=y + 0.5,
+        width=max(abs(end - zero), 0.5),
+        height=thick - 1,
+        rx=2,
+        fill=color(bar.rev),
+    )
+    return tag("g", rect, class_="series", data_rev=bar.rev)
 
 
 def _ruler(found: Chart, source: int, x: float, top: float, width: float, height: float) -> str:

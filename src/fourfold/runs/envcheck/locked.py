@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from fourfold.formats.locks.model import Locked
 from fourfold.runs.envcheck.findings import Finding, reinstall
 from fourfold.runs.envcheck.interpreter import Interpreter
-from fourfold.runs.envcheck.oracle import Oracle
+from fourfold.runs.envcheck.oracle import Oracle, Proof
 from fourfold.runs.environment.distributions import Distribution
 from fourfold.runs.lockcheck.compare import (
     Difference,
     Installed,
+    Wanted,
     compare,
     marker_environment,
     same_version,
@@ -75,19 +76,8 @@ def against_lock(
     file = read_lock(path)
     locked = parse_lock(file, place.shown(path), place.root)
     means = wanted(locked, marker_environment(interpreter.facts()), conda_platform())
-    here = {
-        name: Installed(
-            name,
-            one.version,
-            one.direct == "editable",
-            one.direct in {"editable", "dir"},
-            by_conda=one.installer == "conda",
-        )
-        for name, one in listing.items()
-    }
     conda = conda_installed(interpreter.prefix) if means.conda else {}
-    here |= conda
-    differences = compare(locked, means, here)
+    differences = compare(locked, means, {**_installed(listing), **conda})
     findings = list(_findings(locked, differences, interpreter))
     if means.conda and not conda:
         findings.append(
@@ -98,32 +88,58 @@ def against_lock(
                 "name its Python: --python <prefix>/bin/python",
             )
         )
-    wrong = {item.name for item in differences}
     oracle = Oracle(place, keep=keep, wheels=wheels, search=prove)
-    proven = unproven = 0
+    wrong = {item.name for item in differences}
+    right = {name: one for name, one in listing.items() if name not in wrong and locked.grade == "lock"}
+    proofs = dict(_proofs(oracle, right, means, os.path.dirname(path)))
+    oracle.save()
+    findings += [_of_another_file(listing[name]) for name, proof in proofs.items() if proof == "other"]
+    answers = list(proofs.values())
+    report = LockReport(
+        path,
+        file.kind,
+        locked.grade,
+        len(means.required),
+        answers.count("proven"),
+        answers.count("unknown"),
+    )
+    return report, findings
+
+
+def _installed(listing: Mapping[str, Distribution]) -> dict[str, Installed]:
+    return {
+        name: Installed(
+            name,
+            one.version,
+            one.direct == "editable",
+            one.direct in {"editable", "dir"},
+            by_conda=one.installer == "conda",
+        )
+        for name, one in listing.items()
+    }
+
+
+def _proofs(
+    oracle: Oracle, listing: Mapping[str, Distribution], means: Wanted, folder: str
+) -> Iterator[tuple[str, Proof]]:
+    """Whether each distribution that the lock allows was installed from a file that it names."""
     for name, one in listing.items():
         packages = [
             package for package in means.allowed.get(name, ()) if same_version(package.version, one.version)
         ]
-        if name in wrong or not packages or locked.grade != "lock" or one.direct == "editable":
-            continue
-        proof = oracle.ask(one, packages, os.path.dirname(path))
-        proven += proof == "proven"
-        unproven += proof == "unknown"
-        if proof == "other":
-            findings.append(
-                Finding(
-                    "hash-not-locked",
-                    "differs",
-                    f"{name} {one.version} was not installed from a locked file: its RECORD is another",
-                    reinstall(one),
-                    name,
-                    one.folder,
-                )
-            )
-    oracle.save()
-    report = LockReport(path, file.kind, locked.grade, len(means.required), proven, unproven)
-    return report, findings
+        if packages and one.direct != "editable":
+            yield name, oracle.ask(one, packages, folder)
+
+
+def _of_another_file(one: Distribution) -> Finding:
+    return Finding(
+        "hash-not-locked",
+        "differs",
+        f"{one.name} {one.version} was not installed from a locked file: its RECORD is another",
+        reinstall(one),
+        one.name,
+        one.folder,
+    )
 
 
 def _findings(
