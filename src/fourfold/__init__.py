@@ -1,7 +1,7 @@
 """Fourfold: code, data, environment, randomness, kept together for every run.
 
 The public Python names of the package. They are loaded on first use, so that ``import fourfold``
-and ``ff --version`` cost nothing: this table is one of the three places where laziness lives.
+and ``ff --version`` cost nothing: this table is one of the four places where laziness lives.
 """
 
 __version__ = "0.1.0"

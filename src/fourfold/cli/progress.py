@@ -2,7 +2,7 @@
 
 On a terminal nothing for the first 300 ms, then one line, that vanishes when the phase ends; elsewhere
 nothing for two seconds, then a line every ten per cent or thirty seconds, without control characters.
-`humanize` functions for amounts live here too, since every summary line needs them.
+The words for amounts and times (`amount`, `span`) live here too, since every summary line needs them.
 """
 
 import os

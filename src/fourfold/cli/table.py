@@ -1,6 +1,6 @@
 """The command table: every command, where it lives, and what can be said of it without loading it.
 
-One of the three places where laziness lives: ``ff --help`` reads this table and imports no command,
+One of the four places where laziness lives: ``ff --help`` reads this table and imports no command,
 ``ff X`` imports only X's module. A command is listed here as soon as its module exists, and only then
 (tests/architecture/test_command_table.py); keep `COMMANDS` sorted by name.
 """

@@ -1,7 +1,7 @@
 """The bytes of an archive that hold no content: headers, gaps, padding. We write them in one way only.
 
-What an archive holds is proven by digests (`export.unarchive`). A byte around it that was changed does no
-harm, but says that somebody changed the file; so each is held against what our writer (`export.archive`)
+What an archive holds is proven by digests (`unarchive`). A byte around it that was changed does no
+harm, but says that somebody changed the file; so each is held against what our writer (`archive`)
 writes: what ``zipfile`` makes of entries without times. Archives that are so large that ZIP needs other
 headers are left alone.
 """

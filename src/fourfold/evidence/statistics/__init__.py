@@ -1,1 +1,1 @@
-"""Statistics that verdicts rest on: pure, in plain Python; numbers in, numbers out, seeds are parameters."""
+"""Statistics that verdicts rest on: pure, in plain Python; numbers in, numbers out."""

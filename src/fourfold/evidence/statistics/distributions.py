@@ -1,7 +1,7 @@
 """Distribution functions: normal, Student's t, chi squared, Kolmogorov's; in plain Python, no dependency.
 
 Formulas are those of the NIST Digital Library of Mathematical Functions (DLMF), by their numbers. What is
-decided by them is `statistics`.
+decided by them is `inference`.
 """
 
 import math

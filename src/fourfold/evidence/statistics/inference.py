@@ -1,4 +1,4 @@
-"""Tests, intervals and searches that verdicts rest on; pure: numbers in, numbers out, seeds are parameters.
+"""Tests and intervals that verdicts rest on; pure: numbers in, numbers out.
 
 Each says where it is from. What is compared, and what follows for a verdict, is the caller's; distribution
 functions are `distributions`, decisions made one value at a time `sequential`.

@@ -1,4 +1,7 @@
-"""Environments against their locks: `fact` for each run, `check` for every byte, and writing one."""
+"""Environments against their locks, by names and versions: `fact`, asked at every run.
+
+Every byte of an environment is `fourfold.runs.envcheck`.
+"""
 
 from fourfold.runs.lockcheck.verdict import fact
 

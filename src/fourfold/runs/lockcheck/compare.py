@@ -1,6 +1,6 @@
 """What a lock wants of one interpreter, and how what is installed differs from it: names and versions.
 
-Hashes are `oracle` and `rehash`. Evaluates markers for the interpreter that is compared, which need not be
+Hashes are `fourfold.runs.envcheck`. Evaluates markers for the interpreter that is compared, which need not be
 the one that runs this.
 """
 

@@ -1,6 +1,6 @@
 """Who we are and whom we trust over HTTP: logins, certificates, proxies.
 
-No request is made here; `http` and `fsspec_remotes` ask for what to send.
+No request is made here; `http_wire` and `webdav` ask for what to send.
 """
 
 import hashlib
