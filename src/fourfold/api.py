@@ -366,16 +366,19 @@ def get_run(name: str = "@", repo: str | None = None) -> Run:
     """One recorded run.
 
     Args:
-        name: The beginning of its id; a stage, for its newest; ``train~2``, two before that; ``@``, the last.
+        name: The beginning of its id; a stage, for its newest; ``train~2``, two before that; ``@``, the last;
+            a revision, or ``REV:STAGE``, for the run that ``fourfold.lock`` names there.
         repo: A folder, in a project or not; the current one by default.
 
     Raises:
         RunNotFoundError: there is none.
         RunAmbiguousError: several ids begin so.
     """
+    from fourfold.evidence.naming import resolve  # noqa: PLC0415 - who asks for no run needs no evidence
+
     place = _place(repo)
     records = records_of(place)
-    return Run(place, records, records.resolve(name))
+    return Run(place, records, resolve(place, records, name))
 
 
 def find_runs(

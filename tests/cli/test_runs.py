@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +34,11 @@ stages:
 """
 
 
-def install(venv: Venv, folder: Path, version: str) -> None:
-    """Put a version of ``mathy`` into an environment, in place of the one that is there."""
-    for old in venv.site.glob("mathy*"):
-        shutil.rmtree(old)
-    with zipfile.ZipFile(make_wheel(folder, "mathy", version)) as wheel:
-        wheel.extractall(venv.site)
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``venv``, which has ``mathy`` 1.0, and ``repo``: one stage that ran once, committed."""
     folder = tmp_path_factory.mktemp("runs")
-    install(Venv(folder / "venv"), folder, "1.0")
+    Venv(folder / "venv").unpack(make_wheel(folder, "mathy", "1.0"))
     repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
     repo.git("init", "-q")
     repo.run("init", "-q")
@@ -122,7 +113,7 @@ def test_another_number_of_threads_is_named_and_nothing_else(project: Sandbox) -
 
 
 def test_another_library_version_is_named_and_nothing_else(project: Sandbox, tmp_path: Path) -> None:
-    install(Venv(tmp_path / "venv"), tmp_path, "2.0")
+    Venv(tmp_path / "venv").unpack(make_wheel(tmp_path, "mathy", "2.0"))
     project.run("repro", "-f", "-q")
     assert moved(project) == [("environment", "mathy", "1.0", "2.0")]
 
@@ -171,6 +162,47 @@ def test_runs_are_listed_shown_found_and_exported(project: Sandbox, tmp_path: Pa
 
     assert read((tmp_path / "run.json").read_bytes()).id == oldest
     assert project.run("runs", "export", "--format", "markdown").stdout.startswith("# Run ")
+
+
+def test_a_run_is_named_by_a_revision_as_for_explain(project: Sandbox, tmp_path: Path) -> None:
+    project.commit("ran once")
+    project.git("tag", "v1")
+    project.gen({"params.yaml": "lr: 0.2\nseed: 1\n"})
+    project.run("repro", "-q")
+    project.commit("another rate")
+    older, newer = (project.run("runs", "show", name, "--json").json()["id"] for name in ("train~1", "train"))
+    for name, run in (("v1", older), ("HEAD~1:train", older), ("HEAD", newer), ("v1:train", older)):
+        assert project.run("runs", "show", name, "--json").json()["id"] == run
+    compared = project.run("runs", "diff", "v1", "HEAD", "--json").json()
+    assert (compared["a"], compared["b"]) == (older, newer)
+    assert project.run("runs", "diff", "HEAD", "--json").json()["a"] == older
+    assert project.run("explain", "v1", "HEAD", "--json").json()["a"] == older
+    project.run("runs", "export", "v1", "-o", str(tmp_path / "run.json"))
+    assert f'"{older}"' in (tmp_path / "run.json").read_text()
+    assert project.run("env", "show", "v1", "--json").json()["run"] == older
+    found = project.run("runs", "find", "--code", "v1", "--json").json()["runs"]
+    assert [one["id"] for one in found] == [newer]
+    unknown = project.run("runs", "show", "HEAD~9", check=False)
+    assert "no run, stage or revision 'HEAD~9'" in unknown.stderr
+    none = project.run("runs", "diff", "HEAD~2", "HEAD", "--json", check=False).json()["error"]
+    assert none["code"] == "no-run-in-revision"
+    assert project.run("runs", "find", "--code", "v9", "--json", check=False).json()["error"]["hint"]
+
+
+def test_of_a_revision_with_stages_of_which_none_is_the_last_these_are_named(
+    tmp_path: Path, ff: Tool
+) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen({"dvc.yaml": "stages:\n  a: {cmd: echo a > a, outs: [a]}\n  b: {cmd: echo b > b, outs: [b]}\n"})
+    repo.run("repro", "-q")
+    repo.commit("two ends")
+    for command in (("runs", "show"), ("runs", "export"), ("runs", "diff"), ("explain",)):
+        refused = repo.run(*command, "HEAD", "--json", check=False).json()["error"]
+        assert (refused["code"], refused["hint"]) == ("stage-not-named", "name one: HEAD:a")
+    shown = repo.run("runs", "show", "HEAD:b", "--json").json()
+    assert shown["record"]["stage"] == "b"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fourfold.base.errors import UsageError
 from fourfold.cli.progress import amount
 from fourfold.cli.render import Style
+from fourfold.cli.runs import named
 from fourfold.runs.changes import mapping
 from fourfold.runs.words import SHORT, value_text
 
@@ -56,15 +57,15 @@ class Known(NamedTuple):
 
 
 def of_run(place: "Place", name: str) -> Known:
-    """The environment of a run: an id or the beginning of one, a stage, ``stage~1``, ``@``.
+    """The environment of a run: an id or the beginning of one, a stage, ``stage~1``, ``@``, a revision.
 
     Raises:
-        RunNotFoundError, RunAmbiguousError, RecordCorruptError: it cannot be had.
+        FourfoldError: it cannot be had: see `fourfold.evidence.naming.resolve`.
     """
     from fourfold.runs.store import records_of  # noqa: PLC0415 - not for the environment of now
 
     records = records_of(place)
-    found = records.resolve(name)
+    found = named(place, records, name)
     record = records.get(found)
     parts = {}
     for fact in record.environment.values():

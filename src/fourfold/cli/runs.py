@@ -30,6 +30,17 @@ def opened(session: Session) -> tuple["Place", "Records"]:
     return place, records_of(place)
 
 
+def named(place: "Place", records: "Records", text: str) -> RunId:
+    """The run that a user means: an id, a stage or a revision, as every command that is about a run reads it.
+
+    Raises:
+        FourfoldError: see `fourfold.evidence.naming.resolve`.
+    """
+    from fourfold.evidence.naming import resolve  # noqa: PLC0415 - only when a command runs
+
+    return resolve(place, records, text)
+
+
 def seconds_of(moment: str) -> int | None:
     """Seconds since 1970 of a moment as records write it; None when it is none."""
     try:

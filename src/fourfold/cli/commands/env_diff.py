@@ -23,7 +23,7 @@ _MOST = 8
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments; DVC has no such command."""
-    completes(parser.add_argument("before", metavar="<run>", help="a run or a stage"), "none")
+    completes(parser.add_argument("before", metavar="<run>", help="a run, a stage or a revision"), "none")
     completes(
         parser.add_argument("after", nargs="?", metavar="<other>", help="another one; without it, now"),
         "none",

@@ -12,7 +12,9 @@ from fourfold.wiring import find_place
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define the arguments; DVC has no such command."""
     completes(
-        parser.add_argument("run", nargs="?", metavar="<run>", help="a run or a stage; without one, now"),
+        parser.add_argument(
+            "run", nargs="?", metavar="<run>", help="a run, a stage or a revision; without one, now"
+        ),
         "none",
     )
     completes(

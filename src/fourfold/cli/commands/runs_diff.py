@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN
 from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -16,6 +17,7 @@ from fourfold.runs.words import SHORT, short, value_text
 
 if TYPE_CHECKING:
     from fourfold.runs.changes import Change
+    from fourfold.runs.place import Place
 
 #: So many changes of one coordinate are named; so many names stand on the last lines.
 _MOST, _NAMES = 50, 6
@@ -24,7 +26,7 @@ _MOST, _NAMES = 50, 6
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
     for name, text in (
-        ("a", "a run, as for 'ff runs show'; else the one before the other, of the same stage"),
+        ("a", f"{RUN}; else the one before the other, of the same stage"),
         ("b", "the run to compare with; the last one where no run is named"),
     ):
         completes(parser.add_argument(name, nargs="?", metavar=f"<{name}>", help=text), "none")
@@ -35,16 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Compare them."""
     place, records = runs.opened(session)
-    first, second = _chosen(records, args.a, args.b)
+    first, second = _chosen(place, records, args.a, args.b)
     found = diff(records, first, second, runs.code_listing(place, records.part))
     text = _lines(found, records.get(first), records.get(second), session.style, every=args.all)
     return Outcome(data=found.document(), text=text)
 
 
-def _chosen(records: Records, a: str | None, b: str | None) -> tuple[RunId, RunId]:
+def _chosen(place: "Place", records: Records, a: str | None, b: str | None) -> tuple[RunId, RunId]:
     if a is not None and b is not None:
-        return records.resolve(a), records.resolve(b)
-    later = records.resolve(a or "@")
+        return runs.named(place, records, a), runs.named(place, records, b)
+    later = runs.named(place, records, a or "@")
     return runs.one_before(records, later, "ff runs diff"), later
 
 

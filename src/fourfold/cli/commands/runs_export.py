@@ -6,6 +6,7 @@ import os
 from fourfold.base.errors import ConflictError
 from fourfold.base.fs.atomic import write_atomic
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN
 from fourfold.cli.options import completes
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.session import Session
@@ -24,9 +25,7 @@ class ExportExistsError(ConflictError):
 def configure(parser: argparse.ArgumentParser) -> None:
     """Define its arguments."""
     completes(
-        parser.add_argument(
-            "run", nargs="?", default="@", metavar="<run>", help="as for 'ff runs show'; else the last"
-        ),
+        parser.add_argument("run", nargs="?", default="@", metavar="<run>", help=f"{RUN}; else the last"),
         "none",
     )
     completes(
@@ -40,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Write it."""
-    _, records = runs.opened(session)
-    found = export(records, records.resolve(args.run))
+    place, records = runs.opened(session)
+    found = export(records, runs.named(place, records, args.run))
     lines = _document(found) if args.format == "json" else list(markdown(found))
     if found.missing:
         session.warn(

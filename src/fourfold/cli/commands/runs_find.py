@@ -14,6 +14,7 @@ from fourfold.runs.place import Place
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]{1,64}", re.ASCII | re.IGNORECASE)
 _DIGEST = re.compile(r"[0-9a-f]{6,64}(?:\.dir)?", re.ASCII | re.IGNORECASE)
 
 
@@ -38,7 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, metavar, text in (
         ("--stage", "<stage>", "runs of this stage"),
         ("--seed", "<seed>", "runs with this seed"),
-        ("--code", "<commit or tree>", "runs of this code: the beginning of a commit or of a code tree"),
+        (
+            "--code",
+            "<commit or tree>",
+            "runs of this code: a revision, or the beginning of a commit or of a code tree",
+        ),
         ("--env-digest", "<digest>", "runs in this environment: the beginning of its digest"),
         ("--since", "<moment>", "runs that started then or later: 2026-11-21, 2026-11-21T14:00, 3d, 2h"),
         ("--until", "<moment>", "runs that started before"),
@@ -71,7 +76,7 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
         params=tuple(_pair(text) for text in args.param),
         packages=tuple(_package(text) for text in args.package),
         seed=int(args.seed) if args.seed is not None else None,
-        code=args.code,
+        code=_code(args.code, place),
         environment=args.env_digest,
         since=_moment(args.since, now),
         until=_moment(args.until, now),
@@ -91,6 +96,13 @@ def _place(text: str | None, session: Session, place: Place) -> str | None:
     if text is None or _DIGEST.fullmatch(text) or "://" in text:
         return text
     return place.shown(session.resolve(text))
+
+
+def _code(text: str | None, place: Place) -> str | None:
+    """The beginning of a commit or of a code tree as it is; a revision as the commit that it stands for."""
+    if text is None or _HEX.fullmatch(text) or place.git is None:
+        return text
+    return place.git.resolve(text)
 
 
 def _pair(text: str) -> tuple[str, str]:

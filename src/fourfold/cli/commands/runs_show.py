@@ -7,6 +7,7 @@ from typing import Any
 
 from fourfold.base.errors import FourfoldError
 from fourfold.cli import runs
+from fourfold.cli.evidence import RUN
 from fourfold.cli.options import completes, ours
 from fourfold.cli.outcome import Outcome
 from fourfold.cli.render import Style
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             nargs="?",
             default="@",
             metavar="<run>",
-            help="beginning of an id, a stage for its newest, 'train~2' for two before that; else the last",
+            help=f"{RUN}; else the last",
         ),
         "none",
     )
@@ -42,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Show it."""
     place, records = runs.opened(session)
-    name = records.resolve(args.run)
+    name = runs.named(place, records, args.run)
     record = records.get(name)
     data: dict[str, Any] = {"id": name, "record": record.document()}
     stated: list[str] = []
