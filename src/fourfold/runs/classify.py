@@ -25,6 +25,7 @@ from fourfold.base.errors import FourfoldError
 from fourfold.base.fs.platform import NO_WAIT, READ
 from fourfold.base.ids import Oid
 from fourfold.runs.findings import Finding, Findings, Kind, may_be_secret, section
+from fourfold.runs.links import followed_back
 from fourfold.runs.observation import Connection, Trace
 from fourfold.runs.place import FOLDER
 from fourfold.runs.task import Item, Task
@@ -116,6 +117,9 @@ def classify(
     Raises:
         FourfoldError: Git cannot say what it tracks.
     """
+    if place.project is not None:
+        declared = [item.path for item in (*task.inputs, *task.outputs)]
+        trace = followed_back(trace, place.project.cache_dir, [*declared, *task.tracked])
     machine = Machine(task.environ, reports)
     ground = _Ground(task, place, machine)
     uses = uses_of(trace.accesses, reports, machine, ground.is_inside)
@@ -296,14 +300,14 @@ class _Ground:
         """Whether a path lies in the repository."""
         return below(self.local(path), self._repository)
 
-    def real(self, path: str) -> str:
-        """Where a path of the repository really is."""
+    def real(self, path: str, *, followed: bool = True) -> str:
+        """Where a path of the repository really is; a link itself only leads elsewhere when it is followed."""
         folder = os.path.dirname(path)
         found = self._real_folders.get(folder)
         if found is None:
             found = self._real_folders[folder] = os.path.realpath(folder)
         whole = os.path.join(found, os.path.basename(path))
-        return os.path.realpath(whole) if os.path.islink(whole) else whole
+        return os.path.realpath(whole) if followed and os.path.islink(whole) else whole
 
     def shown(self, path: str) -> str:
         """A path as the record names it."""
@@ -361,7 +365,8 @@ class _Ground:
             return "environment"
         local = self.local(path)
         for cls, names in self._named:
-            if self._covered(path, names):
+            # A link into the cache is a file of the user: only what is asked for there by its name is ours.
+            if self._covered(path, names, followed=cls != "own"):
                 return cls
         scratch: PathClass | None = "scratch" if use.made and not use.remains else None
         folder: PathClass | None = None
@@ -406,12 +411,12 @@ class _Ground:
             found = "cache"
         return found
 
-    def _covered(self, path: str, names: _Names) -> bool:
+    def _covered(self, path: str, names: _Names, *, followed: bool = True) -> bool:
         """Whether a path, or a folder above it, is one of some names; also by where it really is."""
         local = self.local(path)
         if names.cover(self._key(local)):
             return True
-        return self.is_inside(path) and names.cover(self._key(self.real(local)))
+        return self.is_inside(path) and names.cover(self._key(self.real(local, followed=followed)))
 
     def _in_git(self, paths: Iterable[str]) -> set[str]:
         git = self._place.git

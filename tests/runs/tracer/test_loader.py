@@ -176,3 +176,17 @@ def test_reports_add_libraries_and_nothing_that_is_no_path() -> None:
     assert with_libraries(trace, ()) == trace
     nothing = Trace(Coverage("none"))
     assert with_libraries(nothing, told) == nothing
+
+
+def test_memory_without_a_name_is_no_library(tmp_path: Path) -> None:
+    program = (
+        "import mmap, os; kinds = mmap.PROT_READ | mmap.PROT_EXEC; made = os.memfd_create('a/b.so'); "
+        "os.ftruncate(made, 4096); here = mmap.mmap(made, 4096, mmap.MAP_SHARED, kinds); "
+        "there = mmap.mmap(-1, 4096, mmap.MAP_SHARED, kinds)"
+    )
+    (tmp_path / "main.py").write_text(program)
+    run = traced(tmp_path, f"{sys.executable} -I main.py", trace="seccomp")
+    assert run.codes == [0], run.errors
+    odd = ("memfd", "zero", "deleted", "anon")
+    assert not [one for one in run.trace.accesses if any(part in one.path for part in odd)]
+    assert any(one.path.endswith("/libc.so.6") for one in run.trace.accesses)

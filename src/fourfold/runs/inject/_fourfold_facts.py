@@ -62,7 +62,7 @@ _KINDS = (
 def collect(own: str) -> "dict[str, object]":
     """All of it. ``own`` is the folder of this file, which the process would not know without us."""
     found = {}  # type: dict[str, object]
-    loaded = _answer(_loaded) or []
+    loaded, mapped = _loaded()
     questions = (
         ("argv", _argv),
         ("executable", lambda: sys.executable),
@@ -78,6 +78,7 @@ def collect(own: str) -> "dict[str, object]":
         ("process", _process),
         ("switches", lambda: {name: os.environ[name] for name in SWITCHES if name in os.environ}),
         ("loaded", lambda: loaded),
+        ("mapped", lambda: mapped or None),
         ("blas", lambda: _numerics(loaded)),
         ("simd", _simd),
         ("frameworks", _frameworks),
@@ -198,14 +199,16 @@ def _lines(path: str) -> "list[str]":
         return []
 
 
-def _loaded() -> "list[str]":
-    """Shared libraries in memory, sorted."""
+def _loaded() -> "tuple[list[str], list[str]]":
+    """Shared libraries in memory, and other files whose code is there, but for the program; each sorted."""
     found = set()
     for line in _lines("/proc/self/maps"):
         words = line.split(None, 5)
-        if len(words) == 6 and "x" in words[1] and ".so" in words[5] and words[5].startswith("/"):
+        if len(words) == 6 and "x" in words[1] and words[4] != "0" and words[5].startswith("/"):
             found.add(words[5])
-    return sorted(found)
+    libraries = {path for path in found if ".so" in path}
+    others = found - libraries - {os.path.realpath("/proc/self/exe")}
+    return sorted(libraries), sorted(path for path in others if not path.endswith(" (deleted)"))
 
 
 def _numerics(loaded: "object") -> "list[dict[str, object]]":

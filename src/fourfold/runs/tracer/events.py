@@ -30,6 +30,8 @@ _EXCHANGE = 2
 _LONGEST_ADDRESS = 128
 #: ENOENT, ESRCH, EBADF, EFAULT: whoever asked is gone, or asked for what cannot be; the call fails by itself.
 FAILS_BY_ITSELF = frozenset({2, 3, 9, 14})
+#: What the kernel names so in a process's memory has no file.
+_NO_FILES = (b"/memfd:", b"/dev/zero", b"/SYSV", b"/anon_hugepage")
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 
 if TYPE_CHECKING:
@@ -368,14 +370,16 @@ class Events:
         with open(b"/proc/%d/maps" % process, "rb", buffering=0) as file:
             lines = file.readall().splitlines()
         self._check()
-        found: dict[bytes, None] = {}
+        found: dict[bytes, None] = {own: None}
         for line in lines:  # addresses, rights, offset, device, inode, path
-            rights = line.find(b" ") + 1
-            if line[rights + 2 : rights + 3] == b"x" and (path := line.find(b"/", rights)) > 0:
-                found[line[path:].replace(b"\\012", b"\n")] = None
+            if line[line.find(b" ") + 3 :][:1] != b"x":
+                continue
+            words = line.split(None, 5)
+            if len(words) == 6 and words[5][:1] == b"/" and not words[5].startswith(_NO_FILES):
+                found[words[5].replace(b"\\012", b"\n")] = None
+        del found[own]
         for name in found:
-            if name != own:
-                self._ledger.add(b"r", name)
+            self._ledger.add(b"r", name)
 
     def _connect(self, process: int, call: Call) -> None:
         self._contacted(process, call[1], call[2])

@@ -82,8 +82,8 @@ def with_libraries(trace: Trace, reports: Iterable[Mapping[str, Any]]) -> Trace:
     known = {(one.path, one.how) for one in trace.accesses}
     more: dict[str, Access] = {}
     for report in reports:
-        loaded = report.get("loaded")
-        for name in loaded if isinstance(loaded, list) else ():
+        told = [report.get("loaded"), report.get("mapped")]
+        for name in [name for names in told if isinstance(names, list) for name in names]:
             path = _normal(name) if isinstance(name, str) else None
             if path is None or (path, "read") in known:
                 continue
