@@ -5,28 +5,11 @@ import time
 
 from fourfold.base.events import Advanced, Noticed, PhaseEnded, PhaseStarted, Warned
 from fourfold.cli.progress import Progress, amount, span
-
-
-class HandClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = 100.0
-        self.asked = 0
-
-    def now_ns(self) -> int:
-        return int(self.at * 1e9)
-
-    def monotonic(self) -> float:
-        self.asked += 1
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
+from tests.fixtures.clock import HandClock
 
 
 def start(**options: bool) -> tuple[Progress, HandClock, io.StringIO]:
-    clock, out = HandClock(), io.StringIO()
+    clock, out = HandClock(100.0), io.StringIO()
     return Progress(out, clock, **{"live": False, **options}), clock, out
 
 

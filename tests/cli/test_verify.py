@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,21 +79,13 @@ stages:
 """
 
 
-def install(venv: Venv, folder: Path, version: str) -> None:
-    """Put a version of ``mathy`` into an environment, in place of the one that is there."""
-    for old in venv.site.glob("mathy*"):
-        shutil.rmtree(old)
-    with zipfile.ZipFile(make_wheel(folder, "mathy", version)) as wheel:
-        wheel.extractall(venv.site)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """All stages ran once and were committed; tests only verify, which leaves the workspace alone."""
     folder = tmp_path_factory.mktemp("verify")
     repo = Sandbox(folder / "repo", Tool([find_ff()], folder / "home"))
     (folder / "level").write_text("0.8")
-    install(Venv(repo.path / ".venv"), folder, "1.0")
+    Venv(repo.path / ".venv").unpack(make_wheel(folder, "mathy", "1.0"))
     repo.git("init", "-q")
     repo.run("init", "-q")
     scripts = {"plain": PLAIN, "packed": PACKED, "jitter": JITTER, "metric": METRIC}
@@ -269,12 +260,12 @@ def test_that_no_margin_no_metric_and_no_run_are_refused_before_anything_runs(pr
 
 def test_that_a_library_that_was_changed_is_named_and_so_is_what_it_changed(project: Sandbox) -> None:
     venv = Venv(project.path / ".venv")
-    install(venv, project.path.parent, "2.0")
+    venv.unpack(make_wheel(project.path.parent, "mathy", "2.0"))
     try:
         refused = project.run("verify", "learn", check=False)
         ran = project.run("verify", "learn", "--level", "numeric", "--environment", "running", check=False)
     finally:
-        install(venv, project.path.parent, "1.0")
+        venv.unpack(make_wheel(project.path.parent, "mathy", "1.0"))
     assert refused.code == 255
     assert "mathy" in refused.stderr
     assert ran.code == 1

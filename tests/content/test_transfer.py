@@ -20,25 +20,10 @@ from fourfold.storage.blob.memory import MemoryStore
 from fourfold.storage.blob.protocol import BlobStore
 from fourfold.storage.wrap.retry import Policy, retrying
 from fourfold.testing.faults import Fault, Faulty
+from tests.fixtures.clock import HandClock
 
 LARGE = os.urandom((1 << 20) + 4096)
 CONTENTS = (b"one", b"two", b"", LARGE)
-
-
-class Patience:
-    """A clock on which waiting takes no time."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def now_ns(self) -> int:
-        return int(self.now * 1e9)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class Here:
@@ -96,7 +81,7 @@ def stocked(full: Here) -> MemoryStore:
 
 def patient(store: BlobStore) -> BlobStore:
     """The store with retries that take no time."""
-    return retrying(store, Policy(), clock=Patience())
+    return retrying(store, Policy(), clock=HandClock())
 
 
 def is_consistent(remote: BlobStore, here: Here) -> bool:

@@ -6,15 +6,7 @@ from fourfold.evidence.lineage import Makers
 from fourfold.formats.native.fact import observed
 from fourfold.formats.native.record import Outcome, RunId, RunRecord, Times, render, run_id
 from fourfold.runs.store import Records
-
-
-def records_in(folder: Path) -> Records:
-    def make(*parts: str) -> str:
-        path = folder.joinpath(*parts)
-        path.mkdir(parents=True, exist_ok=True)
-        return str(path)
-
-    return Records(str(folder / "runs"), make)
+from tests.runs.recordmaking import records_in
 
 
 def row(path: str, md5: str) -> dict[str, str]:

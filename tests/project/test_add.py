@@ -38,6 +38,7 @@ from fourfold.project.undo import undo
 from fourfold.project.urls import SourceMissingError
 from fourfold.storage.blob.memory import open_memory
 from fourfold.storage.options import Options
+from tests.fixtures.clock import HandClock
 from tests.fixtures.servers import S3Server
 from tests.project.workplace import Workplace
 
@@ -186,26 +187,10 @@ def test_while_another_process_works_nothing_happens(work: Workplace) -> None:
     other = work.open()
     with project_lock(other):
         project = work.open()
-        project.clock = Hasty()
+        project.clock = HandClock(time.time())
         with pytest.raises(RepositoryLockedError):
             add(project, ["f"])
     assert not work.exists("f.dvc")
-
-
-class Hasty:
-    """A clock on which waiting takes no time."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def now_ns(self) -> int:
-        return int(self.now * 1e9)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_a_pointer_file_that_tracks_something_else_is_replaced_only_by_force(work: Workplace) -> None:

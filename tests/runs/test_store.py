@@ -18,16 +18,8 @@ from fourfold.formats.native.record import (
     parts_of,
     render,
 )
-from fourfold.runs.store import RecordCorruptError, Records, RunAmbiguousError, RunNotFoundError
-
-
-def records_in(folder: Path) -> Records:
-    def make(*parts: str) -> str:
-        path = folder.joinpath(*parts)
-        path.mkdir(parents=True, exist_ok=True)
-        return str(path)
-
-    return Records(str(folder / "runs"), make)
+from fourfold.runs.store import RecordCorruptError, RunAmbiguousError, RunNotFoundError
+from tests.runs.recordmaking import records_in
 
 
 def record(

@@ -18,30 +18,13 @@ from fourfold.storage.blob.protocol import (
 )
 from fourfold.storage.wrap.retry import Policy, Retry, retrying
 from fourfold.testing.faults import Fault, Faulty
+from tests.fixtures.clock import HandClock
 
 
-class FakeClock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def now_ns(self) -> int:
-        return int(self.now * 1e9)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-def patient(*faults: Fault, policy: Policy | None = None) -> tuple[Retry, Faulty, MemoryStore, FakeClock]:
+def patient(*faults: Fault, policy: Policy | None = None) -> tuple[Retry, Faulty, MemoryStore, HandClock]:
     memory = MemoryStore()
     faulty = Faulty(memory, faults)
-    clock = FakeClock()
+    clock = HandClock(0.0)
     return Retry(faulty, policy or Policy(), clock=clock, chance=lambda: 1.0), faulty, memory, clock
 
 
@@ -86,7 +69,7 @@ def test_the_deadline_ends_it_before_the_attempts_do() -> None:
 def test_the_jitter_only_shortens_a_wait() -> None:
     memory = MemoryStore()
     memory.put("k", b"x")
-    clock = FakeClock()
+    clock = HandClock(0.0)
     faulty = Faulty(memory, [Fault("unavailable", "get", times=2)])
     Retry(faulty, clock=clock, chance=lambda: 0.0).get("k")
     assert clock.slept == [0.1, 0.2]
@@ -102,7 +85,7 @@ def test_the_time_that_the_server_asks_for_is_given() -> None:
                 raise BlobThrottledError("busy", retry_after=7.0)
             return super().get(key, max_size)
 
-    busy, clock = Busy(), FakeClock()
+    busy, clock = Busy(), HandClock(0.0)
     busy.put("k", b"x")
     assert Retry(busy, clock=clock, chance=lambda: 0.0).get("k") == b"x"
     assert clock.slept == [7.0]
@@ -210,7 +193,7 @@ def test_each_wait_is_news() -> None:
     memory = MemoryStore()
     memory.put("k", b"x")
     faulty = Faulty(memory, [Fault("unavailable", "get")])
-    Retry(faulty, clock=FakeClock(), chance=lambda: 1.0, events=heard.append).get("k")
+    Retry(faulty, clock=HandClock(0.0), chance=lambda: 1.0, events=heard.append).get("k")
     assert [type(event) for event in heard] == [Noticed]
 
 

@@ -17,18 +17,8 @@ from fourfold.evidence.replaying.building import (
 )
 from fourfold.evidence.replaying.surroundings import EnvironmentDiffersError
 from fourfold.formats.native.fact import absent, observed
-from tests.evidence.envworld import World, stock
+from tests.evidence.envworld import World
 from tests.fixtures.wheels import index_of, make_wheel, sha256
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stock(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def world(tmp_path: Path, made: Path) -> World:
-    return World(tmp_path, made)
 
 
 def environments(world: World) -> list[str]:

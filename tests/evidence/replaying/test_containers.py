@@ -25,7 +25,7 @@ from fourfold.formats.native.fact import observed
 from fourfold.runs.store import records_of
 from fourfold.wiring import find_place
 from tests.conftest import find_ff
-from tests.evidence.envworld import World, stock
+from tests.evidence.envworld import World
 from tests.fixtures.sandbox import Sandbox, Tool
 
 MANIFEST, INDEX, CONFIG = (f"sha256:{letter * 64}" for letter in "abc")
@@ -56,16 +56,6 @@ image="$1"; shift
 test "$FOURFOLD_RUN_DIR" != /tmp || export FOURFOLD_RUN_DIR="$(dirname "$PODMAN_HEARD")"  # a /tmp of its own
 IMAGE="$image" exec "$@"
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stock(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def world(tmp_path: Path, made: Path) -> World:
-    return World(tmp_path, made)
 
 
 def _others(folder: Path) -> Path:

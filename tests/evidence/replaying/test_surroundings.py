@@ -14,18 +14,8 @@ from fourfold.evidence.replaying.surroundings import EnvironmentDiffersError, ch
 from fourfold.formats.native.fact import absent, observed
 from fourfold.runs.environment.now import now
 from fourfold.runs.store import records_of
-from tests.evidence.envworld import World, stock
+from tests.evidence.envworld import World
 from tests.runs.recordmaking import Parts, make
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stock(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def world(tmp_path: Path, made: Path) -> World:
-    return World(tmp_path, made)
 
 
 def test_the_running_environment_is_taken_when_it_is_the_recorded_one(world: World) -> None:
