@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fourfold.base.errors import UnsafeError
+from fourfold.base.errors import FourfoldError, UnsafeError
 from fourfold.project.project import NotInProjectError, ProjectUnreadableError, find_root
 from fourfold.wiring import open_project
 from tests.project.workplace import Workplace
@@ -60,6 +60,13 @@ def test_our_own_folder_hides_itself_from_git(work: Workplace) -> None:
     assert os.path.isdir(path)
     assert work.text(".dvc/fourfold/.gitignore") == "*\n"
     assert "fourfold" not in work.git("status", "--short", "--untracked-files=all")
+
+
+def test_a_file_where_our_own_folder_should_be_is_told(work: Workplace) -> None:
+    work.gen({".dvc/fourfold": "a file\n"})
+    with pytest.raises(FourfoldError, match=r"creating .*fourfold failed"):
+        work.open().make_own_dir()
+    assert work.text(".dvc/fourfold") == "a file\n"
 
 
 @pytest.mark.parametrize("planted", [".dvc/fourfold", ".dvc/fourfold/ops"])

@@ -6,6 +6,7 @@ entries, never a pointer file. This module has no verbs, knows no format, and pr
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import NotAProjectError, from_os_error
@@ -181,10 +182,9 @@ def make_hidden_dir(own: str, *parts: str) -> str:
         os.makedirs(path, exist_ok=True)
         marker = os.path.join(own, ".gitignore")
         if not os.path.lexists(marker):
-            with open(marker, "xb") as file:
+            # Another process may have made it between our two looks.
+            with suppress(FileExistsError), open(marker, "xb") as file:
                 file.write(b"*\n")
-    except FileExistsError:
-        return path  # another process made the marker between our two looks
     except OSError as error:
         raise from_os_error(error, f"creating {path}") from error
     return path
