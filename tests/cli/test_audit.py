@@ -91,6 +91,16 @@ class Repo(Sandbox):
     def document(self, kind: str, name: str) -> Path:
         return self.path / ".dvc/fourfold/runs" / kind / name[:2] / name[2:]
 
+    def write_anew(self, run: str, old: bytes, new: bytes) -> str:
+        """A record with other words, under the id that is right for them: that id."""
+        path = self.document("records", run)
+        data = path.read_bytes().replace(old, new)
+        fresh = self.document("records", digest(data))
+        fresh.parent.mkdir(exist_ok=True)
+        fresh.write_bytes(data)
+        path.unlink()
+        return digest(data)
+
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.path / file).read_text()
         assert old in text
@@ -228,24 +238,13 @@ def test_a_record_that_was_edited_is_named(repo: Repo) -> None:
 
 def test_a_record_that_was_written_anew_under_a_fresh_id_breaks_the_chain(repo: Repo) -> None:
     run = repo.run_id("prepare~1")
-    old = repo.document("records", run)
-    data = old.read_bytes().replace(b'"state":"succeeded"', b'"state":"failed"')
-    fresh = repo.document("records", digest(data))
-    fresh.parent.mkdir(exist_ok=True)
-    fresh.write_bytes(data)
-    old.unlink()
+    repo.write_anew(run, b'"state":"succeeded"', b'"state":"failed"')
     assert repo.kinds()["chain-gap"] == [f"run {run[:12]}"]
 
 
 def test_a_last_record_written_anew_with_the_head_is_named_by_the_lock_file(repo: Repo) -> None:
-    run = repo.run_id("train")
-    old = repo.document("records", run)
-    data = old.read_bytes().replace(b'"lr":0.2', b'"lr":0.3')
-    fresh = repo.document("records", digest(data))
-    fresh.parent.mkdir(exist_ok=True)
-    fresh.write_bytes(data)
-    old.unlink()
-    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    fresh = repo.write_anew(repo.run_id("train"), b'"lr":0.2', b'"lr":0.3')
+    (repo.path / ".dvc/fourfold/runs/head").write_text(fresh)
     assert repo.kinds() == {"run-missing": ["fourfold.lock: train"]}
 
 
