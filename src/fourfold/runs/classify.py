@@ -301,7 +301,7 @@ class _Ground:
         return below(self.local(path), self._repository)
 
     def real(self, path: str, *, followed: bool = True) -> str:
-        """Where a path of the repository really is; a link itself only leads elsewhere when it is followed."""
+        """Where a path of the repository really is; if not `followed`, a link itself is where it lies."""
         folder = os.path.dirname(path)
         found = self._real_folders.get(folder)
         if found is None:

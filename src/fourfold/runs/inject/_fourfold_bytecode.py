@@ -41,7 +41,7 @@ def install(finder: "Finder") -> None:
         finder: Hears of imports.
     """
     external = sys.modules["_frozen_importlib_external"]
-    told = Told(folders())
+    told = Told(folders(), os.path.dirname(os.path.abspath(__file__)) + "/")
     external.FileLoader.get_data = reading(external.FileLoader.get_data, told)
     files = external.FileFinder
     files._fill_cache = listing(files._fill_cache, told)  # noqa: SLF001 - there is no other way to it
@@ -58,10 +58,12 @@ class Told:
 
     Args:
         below: The folders of the interpreter and its packages.
+        own: The folder of what runs here for us, of which nobody is told.
     """
 
-    def __init__(self, below: "tuple[str, ...]") -> None:
-        self.below = below
+    def __init__(self, below: "tuple[str, ...]", own: str = "") -> None:
+        self.below = (*below, own) if own else below
+        self._own = own
         self._names = set()  # type: set[str]
         self._folders = set()  # type: set[str]
 
@@ -77,7 +79,7 @@ class Told:
             path: Of the file, which is covered.
         """
         package = _package(name) if _PACKAGES in path else ""
-        if package in self._names:
+        if package in self._names or (self._own and path.startswith(self._own)):
             return True
         self._names.add(package)
         if package:

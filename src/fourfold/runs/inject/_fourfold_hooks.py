@@ -93,12 +93,12 @@ def attach(finder: Finder) -> None:
 
 
 def start() -> None:
-    """Begin in this process: reports, the audit where it is asked for, seeds, fewer questions."""
+    """Begin in this process: fewer questions, reports, the audit where it is asked for, seeds."""
     folder = os.environ.get("FOURFOLD_RUN_DIR", "")
     if not folder:
         return
     finder = Finder()
-    for begin in (_reports, _audit, _seeds, _bytecode):
+    for begin in (_bytecode, _reports, _audit, _seeds):
         try:  # noqa: SIM105 - contextlib may not be loaded
             begin(folder, finder)
         except Exception:  # noqa: BLE001, S110 - one that fails leaves the others
