@@ -38,11 +38,6 @@ class Changes(NamedTuple):
     unknown: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
 
-    @property
-    def any(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.modified or self.added or self.deleted or self.renamed or self.unknown)
-
 
 class DataStatus(NamedTuple):
     """The result of `data_status`.

@@ -76,7 +76,6 @@ class Commit(NamedTuple):
     """One commit; ``time`` is when it was committed, in seconds since the epoch."""
 
     id: CommitId
-    parents: tuple[CommitId, ...]
     author: str
     time: int
     message: str
@@ -289,7 +288,7 @@ class Git:
         return CommitId(text) if not done.code and is_full_id(text) else None
 
     def commit(self, rev: str) -> Commit:
-        """A commit's parents, author, time and message.
+        """A commit's author, time and message.
 
         Raises:
             UnknownRevisionError: there is no such commit.
@@ -525,11 +524,10 @@ def parse_commit(commit: CommitId, data: bytes) -> Commit:
     """Read the raw object of a commit."""
     header, _, message = data.decode("utf-8", "replace").partition("\n\n")
     fields = [line.partition(" ") for line in header.split("\n")]
-    parents = tuple(CommitId(value) for name, _, value in fields if name == "parent")
     found = {name: value for name, _, value in fields}
     author = found.get("author", "").rpartition("> ")[0] + ">"
     when = re.search(r"> (-?\d+)", found.get("committer", ""))
-    return Commit(commit, parents, author, int(when[1]) if when else 0, message)
+    return Commit(commit, author, int(when[1]) if when else 0, message)
 
 
 def _with_parents(path: str) -> Iterable[str]:
