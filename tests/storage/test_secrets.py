@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from fourfold.storage.secrets import looks_random, secrecy, strike, strike_arguments
+from fourfold.storage.secrecy import looks_random, secrecy
+from fourfold.storage.secrets import strike, strike_arguments
 
 SECRET = "hunter2Hunter2hunter2"
 

@@ -1,8 +1,8 @@
 """Secrets struck out of what a record is going to say.
 
-What looks like a secret, or stands where a secret stands, `fourfold.storage.secrets` knows. Here is known
-besides what is secret in this environment: the values of variables whose names say so, and the passwords in
-variables that hold URLs. Both go, wherever they stand. The same text and environment give the same answer.
+What looks like a secret, or stands where a secret stands, `storage.secrets` and `storage.secrecy` know. Here
+is known besides what is secret in this environment: the values of variables whose names say so, and the
+passwords in variables that hold URLs. Both go, wherever they stand. The same text and environment give the same answer.
 """
 
 import json
@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from fourfold.formats.native.canonical import canonical
 from fourfold.storage.redact import HIDDEN
-from fourfold.storage.secrets import is_secret_value, secrecy, strike
+from fourfold.storage.secrecy import is_secret_value, secrecy
 
 #: A shorter value is no secret that could be told from a word.
 _LEAST = 4
@@ -65,6 +65,8 @@ def redact_value(value: Any, environ: Mapping[str, str]) -> Any:
 
 def redact_text(text: str, secrets: Secrets) -> str:
     """As `redact`, the environment looked through before."""
+    from fourfold.storage.secrets import strike  # noqa: PLC0415 - no command waits for its patterns
+
     # First, since what only looks like a secret may end in the middle of one that is.
     text = strike(_without(text, secrets.long))
     return secrets.short.sub(HIDDEN, text) if secrets.short is not None else text

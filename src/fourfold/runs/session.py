@@ -55,8 +55,18 @@ class _Warming:
     def _load() -> None:
         # Whatever is wrong with one of them is told by whoever needs it.
         with suppress(Exception):
-            from fourfold.runs import classify, environment, findings, redact, reports, results, summaries  # noqa: F401, PLC0415
+            from fourfold.runs import (  # noqa: PLC0415
+                classify,  # noqa: F401
+                environment,  # noqa: F401
+                findings,  # noqa: F401
+                lockcheck,  # noqa: F401
+                redact,  # noqa: F401
+                reports,  # noqa: F401
+                results,  # noqa: F401
+                summaries,  # noqa: F401
+            )
             from fourfold.runs.image import running  # noqa: F401, PLC0415
+            from fourfold.storage import secrets  # noqa: F401, PLC0415
 
 
 _WARMING = _Warming()

@@ -27,7 +27,8 @@ from fourfold.evidence.explaining.parted import Parted, order_only, renamed
 from fourfold.evidence.explaining.rows import Rows
 from fourfold.evidence.statistics.inference import chi_squared, holm
 from fourfold.storage.redact import HIDDEN
-from fourfold.storage.secrets import is_secret_value, strike
+from fourfold.storage.secrecy import is_secret_value
+from fourfold.storage.secrets import strike
 
 #: Tables of more bytes are not read for a comparison.
 BUDGET = 24 << 20
