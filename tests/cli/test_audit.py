@@ -18,6 +18,8 @@ from fourfold.cli.main import Invocation
 from fourfold.evidence.auditing import signing, statements
 from fourfold.evidence.auditing.documents import audit_file
 from fourfold.formats.attest import dsse, intoto, verdict
+from fourfold.formats.dvc import lock as dvc_lock
+from fourfold.formats.dvc.lock import entry_document
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.record import RunId
 from fourfold.runs import envelopes
@@ -120,12 +122,12 @@ class Repo(Sandbox):
         at = max(number for number, line in enumerate(lines) if line.strip() == f"- path: {path}")
         return next(line.split()[-1] for line in lines[at:] if "md5: " in line)
 
-    def verified(self, **environ: str) -> str:
-        """Keep a verdict about the newest run of ``train``, and note it; its id."""
+    def verified(self, stage: str = "train", found: dict[str, Any] = FOUND, **environ: str) -> str:
+        """Keep a verdict about the newest run of a stage, and note it; its id."""
         place = self.place._replace(environ={"HOME": "/nowhere", **environ})
         records = records_of(place)
-        run = records.resolve("train")
-        name = statements.record_verdict(place, records, run, FOUND)
+        run = records.resolve(stage)
+        name = statements.record_verdict(place, records, run, found)
         statements.note_in_lock(place, records, run, name)
         return name
 
@@ -245,7 +247,10 @@ def test_a_record_that_was_written_anew_under_a_fresh_id_breaks_the_chain(repo: 
 def test_a_last_record_written_anew_with_the_head_is_named_by_the_lock_file(repo: Repo) -> None:
     fresh = repo.write_anew(repo.run_id("train"), b'"lr":0.2', b'"lr":0.3')
     (repo.path / ".dvc/fourfold/runs/head").write_text(fresh)
-    assert repo.kinds() == {"run-missing": ["fourfold.lock: train"]}
+    assert repo.kinds() == {
+        "record-contradicts-itself": ["dvc.lock: train"],
+        "run-missing": ["fourfold.lock: train"],
+    }
 
 
 def test_a_record_that_was_added_to_make_a_forged_entry_true_forks_the_chain(repo: Repo) -> None:
@@ -270,6 +275,49 @@ def test_a_record_whose_outputs_are_not_those_of_its_entry_contradicts_itself(re
     fresh.write_bytes(data)
     (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
     assert repo.kinds() == {"record-contradicts-itself": ["dvc.lock: train"]}
+
+
+@pytest.mark.parametrize("what", ["inputs", "command", "params"])
+def test_a_record_that_read_or_did_other_than_its_entry_says_contradicts_itself(
+    repo: Repo, what: str
+) -> None:
+    run = repo.run_id("train")
+    document = json.loads(repo.document("records", run).read_bytes())
+    if what == "command":
+        document["command"] = ["true"]
+    elif what == "inputs":
+        row = next(one for one in document["data"]["inputs"]["value"] if one["path"] == "table.txt")
+        row["md5"] = "0" * 32
+    else:
+        document["data"]["params"]["value"] = {"params.yaml": {"lr": 0.9}}
+    document["previous"] = run
+    data = canonical(document)
+    fresh = repo.document("records", digest(data))
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_bytes(data)
+    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    assert repo.kinds() == {"record-contradicts-itself": ["dvc.lock: train"]}
+
+
+def test_commands_of_several_lines_and_an_input_that_its_own_stage_changed_are_no_contradiction(
+    tmp_path: Path, ff: Tool
+) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    pipeline = {
+        "lines": {"cmd": "cat params.yaml > one\n\n  cat raw >> one\n", "deps": ["params.yaml", "raw"]},
+        "grows": {"cmd": "cat one > two && echo more >> log", "deps": ["one", "log"], "outs": ["two"]},
+    }
+    pipeline["lines"] |= {"params": ["lr"], "outs": ["one"]}
+    repo.gen({"dvc.yaml": json.dumps({"stages": pipeline}), "params.yaml": "lr: 1\n", "raw": "r", "log": "-"})
+    repo.run("repro", "-q")
+    repo.commit("one")
+    assert repo.kinds(code=0) == repo.kinds(code=0, weight="open") == {}
+    text = (repo.path / "dvc.lock").read_text()
+    head, _, tail = text.partition(repo.locked("one"))
+    (repo.path / "dvc.lock").write_text(head + "cd" * 16 + tail)
+    assert repo.kinds()["entry-forged"] == ["dvc.lock: lines"]
 
 
 def test_a_head_that_was_moved_back_is_named(repo: Repo) -> None:
@@ -299,6 +347,22 @@ def test_a_chain_that_was_cut_off_at_its_end_is_named_by_the_lock_file_and_stays
     for run in runs[:2]:  # until it is brought back
         shutil.copy(repo.path.parent / "whole/records" / run[:2] / run[2:], repo.document("records", run))
     assert repo.audit()["broken"] == []
+
+
+def test_last_runs_that_no_lock_file_names_are_missed_by_whoever_noted_the_last(repo: Repo) -> None:
+    before = repo.audit()["head"]
+    repo.run("run", "--", "true")
+    last = repo.audit()["head"]
+    assert last != before
+    repo.document("records", last).unlink()
+    (repo.path / ".dvc/fourfold/runs/head").write_text(before)
+    (repo.path / ".dvc/fourfold/runs/list").unlink()
+    assert repo.kinds("--noted", before, "--noted", before[:40].upper(), code=0) == {}
+    repo.run("run", "--", "echo", "another")
+    assert repo.kinds("--noted", before, "--noted", last) == {"chain-cut": [f"run {last[:12]}"]}
+    for wrong in (last[:31], "x" * 64, last + "0"):
+        refused = repo.run("audit", "verify", "--noted", wrong, check=False)
+        assert "is no id of a run" in refused.stderr
 
 
 def test_a_part_that_was_swapped_or_taken_is_named(repo: Repo) -> None:
@@ -350,6 +414,62 @@ def test_a_statement_is_worth_what_its_signature_is(repo: Repo, tmp_path: Path) 
     signing.add_trusted(str(keys), other.public._replace(name="bob"))
     assert repo.kinds("--keys", str(keys), code=0, weight="open") == {"signature-unknown": [subject]}
     assert "code: usage" in repo.run("audit", "verify", "--keys", "nowhere", check=False).stderr
+
+
+def test_a_forged_run_with_all_that_names_it_lacks_a_signature_where_one_is_asked_for(
+    repo: Repo, tmp_path: Path
+) -> None:
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    keys = ["--signed", "--keys", str(tmp_path / "keys")]
+    signing.add_trusted(keys[-1], key.public._replace(name="ada"))
+    entries = ["dvc.lock: prepare", "dvc.lock: train"]
+    assert repo.kinds(*keys) == {"entry-unsigned": entries}
+    for stage in ("prepare", "train"):
+        repo.verified(stage, **{signing.VARIABLE: key.path})
+    assert repo.kinds(*keys, code=0) == {}
+    # A run that never was, in the chain and in both lock files: somebody can write all of them.
+    old = repo.run_id("train")
+    better = repo.cache(b"better\n")
+    worse = repo.locked("model.txt")
+    repo.edit("dvc.lock", worse, better)
+    document = json.loads(repo.document("records", old).read_bytes())
+    entry = dvc_lock.parse((repo.path / "dvc.lock").read_bytes()).stages["train"]
+    for row in document["data"]["outputs"]["value"]:
+        if row["path"] == "model.txt":
+            row |= {"md5": better, "blake3": digest(b"better\n")}
+    document["data"]["entry"]["value"] = digest(canonical(entry_document(entry)))
+    document["previous"] = old
+    data = canonical(document)
+    repo.document("records", digest(data)).parent.mkdir(exist_ok=True)
+    repo.document("records", digest(data)).write_bytes(data)
+    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    repo.edit("fourfold.lock", old, digest(data))
+    text = (repo.path / "fourfold.lock").read_text()
+    head, _, tail = text.partition("  train:")
+    (repo.path / "fourfold.lock").write_text(head + "  train:" + tail.partition("    verdict:")[0])
+    assert repo.kinds(code=0) == {}
+    assert repo.kinds(*keys) == {"entry-unsigned": ["dvc.lock: train"]}
+    # Neither the signature of somebody who is not trusted nor a verdict that does not hold will do.
+    other = signing.make_key(str(tmp_path / "other.pem"))
+    repo.verified(**{signing.VARIABLE: other.path})
+    repo.verified(found={**FOUND, "level": "different", "holds": False}, **{signing.VARIABLE: key.path})
+    assert repo.kinds(*keys) == {"entry-unsigned": ["dvc.lock: train"]}
+    refused = repo.run("audit", "verify", "--signed", "keys", check=False)
+    assert "code: usage" in refused.stderr
+
+
+def test_a_verdict_that_a_later_signed_one_overruled_vouches_for_nothing(repo: Repo, tmp_path: Path) -> None:
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    sign = {signing.VARIABLE: key.path}
+    for stage in ("prepare", "train"):
+        repo.verified(stage, **sign)
+    assert repo.kinds("--signed", code=0) == {}
+    lost = {**FOUND, "level": "different", "holds": False, "tried": ["bitwise", "canonical"]}
+    repo.verified(found=lost)
+    assert repo.kinds("--signed", code=0) == {}, "what nobody signed overrules nothing that is signed"
+    repo.verified(found=lost, **sign)
+    assert repo.kinds("--signed") == {"entry-unsigned": ["dvc.lock: train"]}
 
 
 def test_a_statement_that_was_changed_and_named_anew_is_named(repo: Repo, tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from fourfold.cli.session import Session
 from fourfold.evidence.auditing.audited import WEIGHTS, Audited, Finding
 from fourfold.evidence.auditing.signing import PublicKey, trusted_keys
 from fourfold.evidence.auditing.statements import keys_of
+from fourfold.formats.native.record import is_id
 from fourfold.project.scope import NoHistoryError
 
+#: So many digits of an id are more than somebody can search for.
+_LEAST = 32
 #: So many further lines of a finding are printed.
 _MOST = 12
 _TITLES = {"broken": "not what it says", "open": "not proven", "note": "worth knowing"}
@@ -52,6 +55,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ),
         "file",
     )
+    completes(
+        parser.add_argument(
+            "--noted",
+            action="append",
+            default=[],
+            type=_id,
+            metavar="<id>",
+            help="a run that the chain must have: the last one of then, noted elsewhere; repeatable",
+        ),
+        "none",
+    )
+    parser.add_argument(
+        "--signed",
+        action="store_true",
+        help="every entry of dvc.lock needs a verdict that holds, signed with a key that is trusted",
+    )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 for what is merely not proven, too"
     )
@@ -62,8 +81,10 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
     """Audit; the exit code is 1 when something is not what it says it is."""
     keys = _keys(args, session)
     if args.file is not None:
-        if args.rev or args.all_commits or args.data:
-            raise UsageError("a file stands alone: --rev, --all-commits and --data are about the project")
+        if args.rev or args.all_commits or args.data or args.signed or args.noted:
+            raise UsageError(
+                "a file stands alone: --rev, --all-commits, --data, --signed and --noted are of the project"
+            )
         from fourfold.evidence.auditing.documents import audit_file  # noqa: PLC0415 - one of the two is wanted
 
         if keys is None:
@@ -78,11 +99,27 @@ def run(args: argparse.Namespace, session: Session) -> Outcome:
             if place.project is None or place.git is None:
                 raise NoHistoryError("there is no history here: revisions need a project in a Git repository")
             revs += [*args.rev, *(place.git.commits() if args.all_commits else [])]
-        found = audit(place, records, revs=revs, keys=keys, data=args.data, events=session.sink)
+        found = audit(
+            place,
+            records,
+            revs=revs,
+            keys=keys,
+            data=args.data,
+            signed=args.signed,
+            noted=args.noted,
+            events=session.sink,
+        )
     bad = found.of("broken") or (args.strict and found.of("open"))
     return Outcome(
         data=found.document(), text=_lines(found, session.style), exit_code=1 if bad else 0, loud=True
     )
+
+
+def _id(text: str) -> str:
+    """An id of a run, or so much of it that nobody can make another run that begins so."""
+    if len(text) < _LEAST or not is_id(text.lower().ljust(64, "0")):
+        raise argparse.ArgumentTypeError(f"'{text}' is no id of a run: {_LEAST} to 64 hex digits")
+    return text.lower()
 
 
 def _keys(args: argparse.Namespace, session: Session) -> Mapping[str, PublicKey] | None:

@@ -38,6 +38,8 @@ def audit(
     revs: Sequence[str | None] = (None,),
     keys: Mapping[str, PublicKey] | None = None,
     data: bool = False,
+    signed: bool = False,
+    noted: Sequence[str] = (),
     events: Sink = silent,
 ) -> Audited:
     """Look at everything that can be checked here.
@@ -47,6 +49,8 @@ def audit(
         records: Those of the place.
         revs: At which moments lock files are looked at: revisions; None is the workspace.
         keys: The public keys whose signatures count, by id; None for those of the project's list.
+        signed: Whether each entry needs a verdict that one of the keys signed.
+        noted: Ids of runs that were noted elsewhere: the chain must have them.
         data: Whether the bytes of outputs are read too: of those that lock files of the workspace name.
         events: Hears the phases.
 
@@ -58,11 +62,12 @@ def audit(
     ledger = Ledger(records, keys_of(place) if keys is None else keys)
     events(PhaseStarted("checking records"))
     found = ledger.read()
+    found += [cut for name in noted if (cut := ledger.noted(name)) is not None]
     events(PhaseEnded("checking records"))
     counts = dict(ledger.counts)
     project = place.project
     if project is not None:
-        locks = LockAudit(ledger)
+        locks = LockAudit(ledger, signed=signed)
         for pair in lock_files(project, revs):
             found += locks.of(pair)
         counts["entries"] = locks.entries
@@ -73,7 +78,7 @@ def audit(
             counts["files"] = bytes_.files
     if not ledger.counts["records"]:
         found = _unknown(found)
-    return Audited(in_order(found), counts)
+    return Audited(in_order(found), counts, next(iter(ledger.chain), ""))
 
 
 def _unknown(found: list[Finding]) -> list[Finding]:

@@ -41,10 +41,12 @@ class Audited(NamedTuple):
     Attributes:
         findings: The heaviest first, then by kind and subject.
         checked: How many of what were looked at.
+        head: The last run of the chain: who notes it elsewhere can ask for it later; "" without a chain.
     """
 
     findings: tuple[Finding, ...]
     checked: Mapping[str, int]
+    head: str = ""
 
     def of(self, weight: Weight) -> tuple[Finding, ...]:
         """The findings of one weight."""
@@ -55,6 +57,7 @@ class Audited(NamedTuple):
         return {
             "clean": not self.of("broken"),
             "checked": dict(self.checked),
+            "head": self.head,
             **{weight: [one.document() for one in self.of(weight)] for weight in WEIGHTS},
         }
 

@@ -27,7 +27,7 @@ from fourfold.formats.native.lockfile import LOCK_NAME, LockStage
 from fourfold.formats.native.record import RunId, RunRecord
 from fourfold.project.nativelock import files_at
 from fourfold.project.outs import LOCK_FILE
-from fourfold.runs.changes import mapping, params_of, rows_of, value_of
+from fourfold.runs.changes import mapping, opened, params_of, rows_of, value_of
 from fourfold.runs.data import plain
 from fourfold.runs.lockfile import entry_of
 
@@ -142,14 +142,16 @@ class LockAudit:
 
     Args:
         ledger: What is known.
+        signed: Whether each entry needs a verdict that holds and that somebody who is trusted signed.
 
     Attributes:
         entries: How many different entries were looked at.
         current: The runs that made what lock files of the workspace name.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, signed: bool = False) -> None:
         self._ledger = ledger
+        self._is_signed = signed
         self._seen: set[tuple[str, str, str]] = set()
         self.entries = 0
         self.current: list[RunId] = []
@@ -183,6 +185,8 @@ class LockAudit:
                     self.current += self._ledger.entries.get(found, ())[:1]
                 subject = f"{pair.name(LOCK_FILE)}: {name}{pair.when}"
                 yield from self._entry(_Said(subject, stage, entry, locked, pair.until), found)
+                if self._is_signed:
+                    yield from self._unsigned(subject, found, locked)
 
     # -- dvc.lock -----------------------------------------------------------------------------------------
 
@@ -195,6 +199,9 @@ class LockAudit:
             if wrong:
                 said = f"run {run[:SHORT]} says that it made this entry, and that it wrote another {wrong}"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
+            elif self._has_inputs(run) and not self._same_inputs(one.entry, ledger.known[run]):
+                said = f"run {run[:SHORT]} says that it made this entry, and that it read or did other things"
+                yield Finding("broken", "record-contradicts-itself", subject, said)
         if makers:
             named = one.named
             if named is not None and named in ledger.known and named not in makers:
@@ -202,6 +209,24 @@ class LockAudit:
                 yield Finding("open", "entry-of-another-run", subject, said, f"ff repro -f {one.stage}")
             return
         yield self._unmade(one)
+
+    def _unsigned(self, subject: str, name: str, locked: LockStage | None) -> Iterator[Finding]:
+        """Told of an entry that no signature vouches for: whoever writes records and lock files has none."""
+        makers = self._ledger.entries.get(name, [])
+        runs = [run for run in makers if locked is None or run == locked.run]
+        if any(self._is_vouched(run) for run in runs):
+            return
+        whose = f"of run {runs[0][:SHORT]}, which made it, " if runs else ""
+        said = f"nobody who is trusted here signed a verdict {whose}that holds"
+        hint = f"verify it where the key is: ff verify {runs[0][:SHORT]}" if runs else ""
+        yield Finding("broken", "entry-unsigned", subject, said, hint)
+
+    def _is_vouched(self, run: RunId) -> bool:
+        stated = [one for one in self._ledger.about.get(run, ()) if one.checked.state == "signed"]
+        held = [one for one in stated if one.verdict is not None and one.verdict.holds]
+        return self._has_inputs(run) and any(
+            not any(_overrules(other, one) for other in stated) for one in held
+        )
 
     def _unmade(self, one: _Said) -> Finding:
         """What is to be said of an entry that no record has."""
@@ -252,10 +277,20 @@ class LockAudit:
         said = f"its outputs are those of run {run[:SHORT]}, which did not read, or do, what it says"
         return Finding("open", "entry-edited", subject, said, "ff commit, or an editor, wrote it")
 
+    def _has_inputs(self, run: RunId) -> bool:
+        """Whether it is known what a run read, and it was the same from its begin to its end."""
+        record, part = self._ledger.known[run], self._ledger.records.part
+        found = (opened(value_of(record.data, name), part) for name in ("inputs", "params"))
+        return (
+            None not in found
+            and all(row.get("md5") for row in rows_of(record, "inputs"))
+            and not any(value_of(record.data, name) for name in ("changed_during", "missing", "unread"))
+        )
+
     def _same_inputs(self, entry: LockEntry, record: RunRecord, more: Counter[str] | None = None) -> bool:
         """Whether a run did what an entry says, with the inputs that it says, but for some."""
-        commands = entry.cmd if isinstance(entry.cmd, str) else "\n".join(entry.cmd)
-        if not fits(commands, "\n".join(record.command)):
+        commands = [entry.cmd] if isinstance(entry.cmd, str) else entry.cmd
+        if not fits(_lines(commands), _lines(record.command)):
             return False
         if _deps(entry) - (more or Counter()) != _inputs(record):
             return False
@@ -347,6 +382,11 @@ def _forged(subject: str, said: str, entry: LockEntry, record: RunRecord) -> Fin
     return Finding("broken", "entry-forged", subject, f"no run made it: {said}", hint, lines)
 
 
+def _lines(commands: Iterable[str]) -> str:
+    """Commands as a shell has them: a text of several lines is several commands."""
+    return "\n".join(line.strip() for each in commands for line in each.splitlines() if line.strip())
+
+
 def _outs(entry: LockEntry) -> Counter[tuple[str, str]]:
     """Outputs by name and content; the folder of a stage is not known to its entry."""
     return Counter((out.path.rpartition("/")[2], out.oid or "") for out in entry.outs)
@@ -373,7 +413,10 @@ def _deps(entry: LockEntry) -> Counter[str]:
 
 
 def _inputs(record: RunRecord) -> Counter[str]:
-    rows: Iterable[Mapping[str, Any]] = rows_of(record, "inputs")
+    rows: Iterable[Mapping[str, Any]] = (
+        *rows_of(record, "inputs"),
+        *(row for row in rows_of(record, "elsewhere") if row.get("role") == "dep"),
+    )
     return Counter(str(row["md5"]) for row in rows if row.get("role") != "params" and row.get("md5"))
 
 

@@ -150,6 +150,19 @@ class Ledger:
             lines = tuple(f"{run}  {self.known[run].stage or 'command'}" for run in foreign)
             yield Finding("note", "record-foreign", "records", said, "", lines)
 
+    def noted(self, name: str) -> Finding | None:
+        """What is wrong where a run that somebody noted elsewhere is no more on the chain; None for nothing.
+
+        Args:
+            name: Its id, or so much of it that nobody can make another one that begins so.
+        """
+        if any(run.startswith(name) for run in self.chain):
+            return None
+        said = (
+            f"run {name[:SHORT]}, which was noted, is not on the chain: the chain was cut off, or is another"
+        )
+        return Finding("broken", "chain-cut", f"run {name[:SHORT]}", said, "look for it: ff pull -A")
+
     # -- parts --------------------------------------------------------------------------------------------
 
     def _parts(self) -> Iterator[Finding]:
