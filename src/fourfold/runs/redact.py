@@ -2,7 +2,8 @@
 
 What looks like a secret, or stands where a secret stands, `storage.secrets` and `storage.secrecy` know. Here
 is known besides what is secret in this environment: the values of variables whose names say so, and the
-passwords in variables that hold URLs. Both go, wherever they stand. The same text and environment give the same answer.
+passwords in variables that hold URLs. Both go, wherever they stand. The same text and environment give the
+same answer.
 """
 
 import json

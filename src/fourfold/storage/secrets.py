@@ -1,8 +1,8 @@
 """Taking secrets out of what people typed: command lines, arguments, texts of any origin.
 
 `redact` knows URLs, requests and our configuration, `secrecy` the names that say that a secret follows; here
-are the shapes that secrets have by themselves (tokens of services, private keys), and where names stand. Every
-pattern reads a text once, whatever stands in it. Loaded by those who write or fail, never by hot paths.
+are the shapes that secrets have by themselves (tokens of services, private keys), and where names stand.
+Every pattern reads a text once, whatever stands in it. Loaded by those who write or fail, never by hot paths.
 """
 
 import re
