@@ -6,6 +6,7 @@ warning, and the section says why it is absent. Only what was asked for by name 
 tracing, a sandbox) is refused, before anything runs. What the sections hold is each module's own.
 """
 
+import importlib
 import os
 import threading
 import time
@@ -40,33 +41,39 @@ Keep = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class _Warming:
-    """Loads, while the first commands run, what is needed when they have ended: nobody waits for it then."""
+    """Loads, while commands run, what is needed when they have ended: nobody waits for it then.
+
+    It stops where a command ends early: two that load would be in each other's way.
+    """
 
     def __init__(self) -> None:
-        self._begun = False
+        # What only a Python makes necessary comes last.
+        self._left = [
+            "fourfold.runs.image.running",
+            "fourfold.runs.lockcheck",
+            *("fourfold.runs.summaries", "fourfold.runs.results", "fourfold.storage.secrets"),
+            *("fourfold.runs.environment", "fourfold.runs.redact", "fourfold.runs.reports"),
+            *("fourfold.runs.findings", "fourfold.runs.classify"),
+        ]
+        self._thread: threading.Thread | None = None
+        self._is_wanted = False
 
     def start(self) -> None:
-        """Begin, once a process."""
-        if not self._begun:
-            self._begun = True
-            threading.Thread(target=self._load, name="ff capture", daemon=True).start()
+        """A command begins."""
+        self._is_wanted = True
+        if self._left and (self._thread is None or not self._thread.is_alive()):
+            self._thread = threading.Thread(target=self._load, name="ff capture", daemon=True)
+            self._thread.start()
 
-    @staticmethod
-    def _load() -> None:
-        # Whatever is wrong with one of them is told by whoever needs it.
-        with suppress(Exception):
-            from fourfold.runs import (  # noqa: PLC0415
-                classify,  # noqa: F401
-                environment,  # noqa: F401
-                findings,  # noqa: F401
-                lockcheck,  # noqa: F401
-                redact,  # noqa: F401
-                reports,  # noqa: F401
-                results,  # noqa: F401
-                summaries,  # noqa: F401
-            )
-            from fourfold.runs.image import running  # noqa: F401, PLC0415
-            from fourfold.storage import secrets  # noqa: F401, PLC0415
+    def stop(self) -> None:
+        """A command has ended."""
+        self._is_wanted = False
+
+    def _load(self) -> None:
+        while self._left and self._is_wanted:
+            # Whatever is wrong with it is told by whoever needs it.
+            with suppress(Exception):
+                importlib.import_module(self._left.pop())
 
 
 _WARMING = _Warming()
@@ -167,6 +174,7 @@ class Capture:
         from fourfold.runs.findings import Findings  # noqa: PLC0415 - likewise
 
         if self._looked is None:
+            _WARMING.stop()
             clock = self._place.clock
             self._ended = clock.monotonic() - self._since, clock.now_ns()
             observation = self._observe()
