@@ -29,6 +29,14 @@ ASK = (
 ENVIRON = {"PATH": os.environ["PATH"], "ODD": "a=b\n\udcff", "EMPTY": ""}
 
 
+@pytest.fixture(autouse=True, params=["at once", "ahead"])
+def _ready(request: pytest.FixtureRequest) -> None:
+    """The process is made when it is asked for, or mostly is there already."""
+    nursery.NURSERY.get_ready()
+    if request.param == "ahead":
+        time.sleep(0.05)
+
+
 def task(scratch: Path) -> Task:
     return Task("command", "", ("x",), str(scratch), str(scratch), ENVIRON, Declared())
 
@@ -136,27 +144,40 @@ def test_what_it_does_is_seen(tmp_path: Path) -> None:
     assert str(file) in {access.path for access in trace.accesses}
 
 
+def children(process: int) -> set[int]:
+    """Processes that a process started, from any thread."""
+    tasks = Path(f"/proc/{process}/task")
+    return {int(one) for task in tasks.iterdir() for one in (task / "children").read_text().split()}
+
+
 def test_without_a_server_there_is_no_child_and_the_prefix_serves() -> None:
     broken = nursery.Nursery()
     assert broken.start(["x"], cwd="/", environ={}, streams=(0, 1, 2)) is None
 
 
 def test_a_server_that_was_killed_is_noticed(tmp_path: Path) -> None:
-    own = nursery.Nursery()
+    own, before = nursery.Nursery(), children(os.getpid())
     own.get_ready()
+    [server] = children(os.getpid()) - before
     launch = prepare(task(tmp_path), str(tmp_path))
     words = [*launch.prefix[4:], "/bin/sh", "-c", "exit 5"]
     child = own.start(words, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2))
     assert child is not None
     assert child.wait() == 5
-    child = own.start(
-        [words[0], "--", "/bin/sh", "-c", "sleep 60"], cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2)
-    )
-    assert child is not None
-    server = int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    lasting = [words[0], "--", "/bin/sh", "-c", "until test -e done; do sleep 0.05; done; exit 7"]
+    until = time.monotonic() + 30
+    while not any(map(children, children(server))) and time.monotonic() < until:
+        time.sleep(0.01)  # until two processes are forked ahead
+    ahead = own.start(lasting, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2))
+    leading = own.start(lasting, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2), session=True)
+    assert ahead is not None
+    assert leading is not None
     os.kill(server, signal.SIGKILL)
-    assert child.wait(30) == -signal.SIGKILL
-    os.kill(child.pid, signal.SIGKILL)
+    assert leading.wait(30) == -signal.SIGKILL
+    os.kill(leading.pid, signal.SIGKILL)
+    assert ahead.poll() is None
+    (tmp_path / "done").touch()
+    assert ahead.wait(30) == 7  # its supervisor tells it without a server
     assert own.start(words, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2)) is None
 
 

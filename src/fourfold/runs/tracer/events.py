@@ -39,23 +39,22 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Serves the notifications of one listener.
+    """Serves the notifications of one listener, once it is given that (`listen`).
 
     Args:
-        listener: The descriptor on which the kernel asks.
         ledger: Where uses are noted.
         reports: Where processes of Python tell at their end which libraries they have (`inject`); empty where
             the dynamic loader asks as all others do.
     """
 
-    def __init__(self, listener: int, ledger: Ledger, reports: bytes = b"") -> None:
+    def __init__(self, ledger: Ledger, reports: bytes = b"") -> None:
         self._reports = reports
         #: Processes that are no longer the program as which they were forked, and whether there ever was one.
         self._turned: set[int] = set()
         self._has_begun = False
-        self._listener = listener
+        self._listener = -1
         self._ledger = ledger
-        self._receive = kernel.receiver(listener)
+        self._receive = kernel.receiver(-1)
         self._read = kernel.reader()
         self._asker = 0
         #: What was opened to be read and is still to be looked at, with the flags.
@@ -71,6 +70,11 @@ class Events:
         self._opens = {calls["openat"]: (6, 7, 8)}
         if "open" in calls:
             self._opens[calls["open"]] = (-1, 6, 7)
+
+    def listen(self, listener: int) -> None:
+        """Take the descriptor on which the kernel asks."""
+        self._listener = listener
+        self._receive = kernel.receiver(listener)
 
     def _by_name(self) -> dict[str, Callable[[int, Call], None]]:
         return {

@@ -32,13 +32,12 @@ class Guard(Events):
     """Serves the notifications of a run behind walls.
 
     Args:
-        listener: The descriptor on which the kernel asks.
         ledger: Where uses are noted, and what was refused.
         allowed: What the run may use.
     """
 
-    def __init__(self, listener: int, ledger: Ledger, allowed: Walls) -> None:
-        super().__init__(listener, ledger)
+    def __init__(self, ledger: Ledger, allowed: Walls) -> None:
+        super().__init__(ledger)
         self._walls = allowed
         self._process = 0
         #: For the call that waits: its result and its error, negative; or a descriptor to hand over.

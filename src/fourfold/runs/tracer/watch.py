@@ -20,6 +20,7 @@ import struct
 from fourfold.runs.tracer import abi, kernel, loader
 from fourfold.runs.tracer.events import Events
 from fourfold.runs.tracer.ledger import HEADER, Ledger
+from fourfold.runs.tracer.protocol import NUMBER
 
 TYPE_CHECKING = False  # see `abi`
 if TYPE_CHECKING:
@@ -96,10 +97,8 @@ def main(words: Sequence[str]) -> NoReturn:
     _forget_locale()
     command = [os.fsencode(word) for word in words[2:]]
     try:
-        spec = read_spec(words[0])
-        _loaders()  # in both processes
-        out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        _write(out, HEADER + b"\0")
+        spec, out = begin(words)
+        get_ready()  # for both processes
         ours, theirs = _socket.socketpair()
         supervisor = os.getpid()
         child = os.fork()
@@ -110,30 +109,67 @@ def main(words: Sequence[str]) -> NoReturn:
     if child == 0:
         ours.close()
         _become(command, theirs, supervisor, spec)
-    _watch(child, ours, theirs, out, spec)
+    theirs.close()
+    _watch(child, ours, out, spec)
 
 
-def _watch(child: int, ours: _socket.socket, theirs: _socket.socket, out: int, spec: Spec) -> NoReturn:
-    """Watch the command, write down what was seen, and end as it did."""
+def begin(words: Sequence[str]) -> tuple[Spec, int]:
+    """What a supervisor is told, and the file in which it leaves what it saw, begun.
+
+    Raises:
+        OSError: one of the files cannot be had.
+    """
+    spec = read_spec(words[0])
+    out = os.open(spec.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    _write(out, HEADER + b"\0")
+    return spec, out
+
+
+def watch_ahead(words: Sequence[str], child: int, ours: _socket.socket, telling: int) -> NoReturn:
+    """Watch a command whose process is there already; never returns.
+
+    Args:
+        words: As for `main`.
+        child: It, which does `run_ahead`.
+        ours: Our end of the channel to it.
+        telling: Where its status is told.
+    """
+    try:
+        spec, out = begin(words)
+    except OSError:  # the command runs all the same; whoever looks for the file will say that it is not there
+        spec, out = Spec([b""]), os.open(os.devnull, os.O_WRONLY)
+    _watch(child, ours, out, spec, telling)
+
+
+def run_ahead(words: Sequence[str], channel: _socket.socket, supervisor: int) -> NoReturn:
+    """Be the command of a supervisor that is there already; never returns."""
+    _become([os.fsencode(word) for word in words[2:]], channel, supervisor, words[0])
+
+
+def _watch(child: int, ours: _socket.socket, out: int, spec: Spec, telling: int | None = None) -> NoReturn:
+    """Watch the command, write down what was seen, tell its status where that is asked, and end as it did."""
     _stand_aside(child)
     kernel.adopt_orphans()
-    theirs.close()
+    ledger = Ledger()
+    if spec.walls is None:
+        events = Events(ledger, os.path.dirname(spec.file) if _loaders() else b"")
+        ledger.blind.update({_SPARED, _LOADED} if _loaders() else {_SPARED})
+    else:
+        from fourfold.runs.tracer.guard import Guard  # noqa: PLC0415 - most runs have no walls
+
+        events = Guard(ledger, spec.walls)
     listener, why = _receive(ours)
     ours.close()
     if listener is None:
         _write(out, b"y\0%s\0E\0" % why)
         _end_like(_wait(child))
-    _let_go_of_streams({out, listener})
-    ledger = Ledger()
-    if spec.walls is None:
-        events = Events(listener, ledger, os.path.dirname(spec.file) if _loaders() else b"")
-        ledger.blind.update({_SPARED, _LOADED} if _loaders() else {_SPARED})
-    else:
-        from fourfold.runs.tracer.guard import Guard  # noqa: PLC0415 - most runs have no walls
-
-        events = Guard(listener, ledger, spec.walls)
+    events.listen(listener)
+    _let_go_of_streams({out, listener, telling})
     status = _answer(events, listener, child)
     _write(out, b"".join(ledger.render()) + b"E\0")
+    if telling is not None:  # whoever waits need not wait until we are gone
+        _write(telling, NUMBER.pack(status))
+        os.close(telling)
     _leave_successor(listener)
     _end_like(status)
 
@@ -161,7 +197,7 @@ def _write(out: int, data: bytes) -> None:
         return
 
 
-def _let_go_of_streams(kept: set[int]) -> None:
+def _let_go_of_streams(kept: set[int | None]) -> None:
     """Hold none of the command's streams: who reads its output, or writes its input, waits for it alone."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
@@ -169,16 +205,24 @@ def _let_go_of_streams(kept: set[int]) -> None:
             os.dup2(nothing, number)
 
 
-def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec: Spec) -> NoReturn:
-    """In the child: go behind the filter, hand over its descriptor, and turn into the command."""
+def _become(command: list[bytes], channel: _socket.socket, supervisor: int, told: Spec | str) -> NoReturn:
+    """In the child: go behind the filter, hand over its descriptor, and turn into the command.
+
+    Args:
+        command: Its words.
+        channel: To the supervisor.
+        supervisor: Its process id.
+        told: What it was told; or the file that says it, of a run without walls.
+    """
+    walls = told.walls if isinstance(told, Spec) else None
     kernel.die_with_parent(_signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
     machine = abi.MACHINES[os.uname().machine]
-    program = abi.program(machine, hermetic=spec.walls is not None, loaders=_loaders())
+    program = abi.program(machine, hermetic=walls is not None, loaders=_loaders())
     try:
-        if spec.walls is not None:
-            spec.walls.raise_()
+        if walls is not None:
+            walls.raise_()
         try:
             listener = kernel.listen(program)
         except PermissionError:
@@ -187,8 +231,9 @@ def _become(command: list[bytes], channel: _socket.socket, supervisor: int, spec
     except (OSError, KeyError) as error:
         number = getattr(error, "errno", 0) or 0
         channel.send(b"%d" % number)
-        if spec.walls is not None:
+        if walls is not None:
             _fail("the sandbox cannot be built", error)
+        spec = told if isinstance(told, Spec) else read_spec(told)
         # Where somebody listens already, strace would be told nothing.
         if spec.instead and number != _BUSY and _works(spec.instead):
             command = [*spec.instead, *command]
