@@ -1,6 +1,9 @@
 """What moved between two runs is named, once, and nothing else."""
 
+import time
 from typing import Any
+
+import pytest
 
 from fourfold.formats.native.fact import absent, observed
 from fourfold.formats.native.record import Outcome, RunRecord
@@ -181,6 +184,50 @@ def test_a_script_that_changed_is_code_and_told_once_though_it_is_declared() -> 
     assert told(found) == [("code", "train.py", "a" * 40, "d" * 40)]
 
 
+def test_a_script_whose_content_nobody_may_keep_is_compared_by_the_digests_of_its_rows() -> None:
+    def declaring(content: str, path: str = "secret.py", oid: str | None = None) -> dict[str, Any]:
+        row = {"path": path, "role": "dep", "md5": content * 32}
+        return {"sources": {"train.py": "a" * 40, "secret.py": oid}, "inputs": (row,)}
+
+    def reading(content: str) -> dict[str, Any]:
+        row = {"path": "secret.py", "kind": "code", "how": "read", "md5": content * 32, "size": 1}
+        trace = {"undeclared_reads": observed({"count": 1, "files": [row]})}
+        return {"sources": {"train.py": "a" * 40, "secret.py": None}, "trace": trace}
+
+    moved = [("code", "secret.py", "1" * 32, "2" * 32)]
+    for first, second in ((declaring, declaring), (reading, reading), (reading, declaring)):
+        assert told(changes(first("1"), second("2"))) == moved
+        assert told(changes(first("1"), second("1"))) == []
+    assert told(changes(declaring("1"), declaring("1", oid="b" * 40))) == []
+    unknown = changes(declaring("1", "other.py"), declaring("1", "other.py"))
+    assert [(each.name, each.kind) for each in unknown] == [("secret.py", "aside")]
+
+
+def test_a_folder_of_code_of_which_a_file_is_not_kept_is_told_by_its_own_digest() -> None:
+    def declaring(content: str) -> dict[str, Any]:
+        row = {"path": "lib", "role": "dep", "md5": content * 32}
+        listing = {"classes": {"input": ["lib/secret.py"]}, "missing": []}
+        trace = {"paths": observed({"listing": listing})}
+        return {"sources": {"train.py": "a" * 40, "lib/secret.py": None}, "inputs": (row,), "trace": trace}
+
+    assert told(changes(declaring("1"), declaring("2"))) == [("code", "lib", "1" * 32, "2" * 32)]
+
+
+def test_a_great_tree_of_code_is_compared_at_once() -> None:
+    paths = [f"lib/p{at}/q{at}/r{at}/m.py" for at in range(4000)]
+    reads = [path.replace(".py", ".yaml") for path in paths]
+    sources = dict.fromkeys(paths, "a" * 40)
+
+    def run(content: str) -> dict[str, Any]:
+        rows = tuple({"path": path, "role": "dep", "md5": content * 32} for path in reads)
+        listing = {"classes": {"input": reads}, "missing": []}
+        return {"sources": sources, "inputs": rows, "trace": {"paths": observed({"listing": listing})}}
+
+    began = time.process_time()
+    assert len(told(changes(run("1"), run("2")))) == len(reads)
+    assert time.process_time() - began < 5
+
+
 def test_code_that_changed_and_was_not_read_is_told_apart() -> None:
     files = ["train.py", "notes.md", "dvc.yaml", "data.csv.dvc", "other.py"]
     found = changes({}, {"sources": {"train.py": "d" * 40, "lib/model.py": "b" * 40}}, listing(*files))
@@ -288,6 +335,24 @@ def test_hostile_facts_are_compared_and_break_nothing() -> None:
             odd = make(parts, **strange_facts)
             compare(plain, odd, parts.read)
             compare(odd, plain, parts.read)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "../../x", "/etc/passwd", "\udcff.py"])
+def test_hostile_paths_are_compared_and_break_nothing(path: str) -> None:
+    parts = Parts()
+    plain = make(parts)
+    for folder in (".", "app", "..", "/", "a/../.."):
+        row = {"path": path, "kind": [], "how": {}, "md5": [1]}
+        odd = make(
+            parts,
+            code={
+                "folder": observed(folder),
+                "sources": observed({"files": {"files": {path: None, "lib/x.py": [1]}}}),
+            },
+            trace={"undeclared_reads": observed({"count": 1, "files": [row]})},
+        )
+        for pair in ((plain, odd), (odd, plain), (odd, odd)):
+            compare(*pair, parts.read)
 
 
 def test_a_distribution_that_no_run_imported_is_told_apart() -> None:

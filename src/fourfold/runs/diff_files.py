@@ -14,6 +14,7 @@ from fourfold.runs.changes import (
     Change,
     Kind,
     Part,
+    by_path,
     content_of,
     coverage_of,
     differing,
@@ -26,7 +27,15 @@ from fourfold.runs.changes import (
 )
 from fourfold.runs.codesources import is_code
 from fourfold.runs.codetree import is_written
-from fourfold.runs.reading import code_folders, prefix_of, shown, sources_of, undeclared_of
+from fourfold.runs.reading import (
+    all_undeclared_of,
+    code_folders,
+    folders_of,
+    prefix_of,
+    shown,
+    sources_of,
+    undeclared_of,
+)
 
 #: The files of the code tree of a run, by path, with their ids.
 CodeFiles = Callable[[RunRecord], Mapping[str, str]]
@@ -74,15 +83,48 @@ class _Files:
         self._read = [_inputs_read(record, part) for record in (a, b)]
         #: Data that was read undeclared; where Git keeps it, it is among the sources, too.
         self._undeclared = _contents_of_undeclared(a, b, part)
+        #: Rows of all files of which a run has one, by path: they have digests also of what nobody may keep.
+        self._rows = [
+            {**all_undeclared_of(record, part), **by_path(rows_of(record, "inputs"))} for record in (a, b)
+        ]
         names = {shown(path, self._above) for path in self._sources}
+        of_code = code_folders(self._sources, self._above)
         #: Declared folders that are told of by the source files that were read in them: as code, unless one
         #: of the runs read some of them as data that nobody declared.
-        self._folders = {
-            folder
-            for folder in code_folders(self._sources, self._above)
-            if not _below(folder, self._undeclared)
-            and all(read is not None and _below(folder, read) <= names for read in self._read)
-        }
+        self._folders: frozenset[str] = frozenset()
+        if all(read is not None for read in self._read):
+            others = self._undeclared.union(*(read - names for read in self._read if read is not None))
+            self._folders = of_code - _folders(others)
+        #: Of these, and of code, too; but the sources in it do not tell whether it changed.
+        self._dim = self._folders & _folders(
+            shown(path, self._above) for path in self._sources if self.content(path) is None
+        )
+        self._folders -= self._dim
+
+    def content(self, path: str) -> tuple[Any, Any] | None:
+        """What names the content of a source file in either run, None for a run that did not read it.
+
+        Returns:
+            None where it is not known: what may hold secrets, or is too large, has no id, and a digest only
+            where it was declared, or undeclared as an input.
+        """
+        sides = (self.first or {}, self.second or {})
+        before, after = (side.get(path) for side in sides)
+        if all(side.get(path) is not None for side in sides if path in side):
+            return before, after
+        name = shown(path, self._above)
+        old, new = (
+            rows.get(name) if path in side else None for rows, side in zip(self._rows, sides, strict=True)
+        )
+        before, after = content_of(old, new), content_of(new, old)
+        known = all(
+            each is not None for each, side in zip((before, after), sides, strict=True) if path in side
+        )
+        return (before, after) if known else None
+
+    def is_of_code(self, path: str) -> bool:
+        """Whether a declared input counts to code, where it is told of."""
+        return is_code(path) or path in self._dim
 
     def is_data(self, path: str) -> bool:
         """Whether a path of the repository is data of the runs, and told of as such."""
@@ -92,7 +134,8 @@ class _Files:
 
     def is_unknown(self, path: str) -> bool:
         """Whether neither sources nor data tell of a path of the repository."""
-        return path not in self._sources and shown(path, self._above) not in {*self._inputs, *self._outputs}
+        name = shown(path, self._above)
+        return path not in self._sources and name not in self._inputs and name not in self._outputs
 
     def is_source(self, path: str) -> bool:
         """Whether a declared input is a source file that was read, or a folder of such, and told of so."""
@@ -111,8 +154,9 @@ class _Files:
         )
 
 
-def _below(folder: str, paths: Iterable[str]) -> set[str]:
-    return {path for path in paths if path.startswith(folder + "/") and not is_written(path)}
+def _folders(paths: Iterable[str]) -> set[str]:
+    """The folders in which files lie, but for those that only hold what runs write."""
+    return {folder for path in paths if not is_written(path) for folder in folders_of(path)}
 
 
 def _inputs_read(record: RunRecord, part: Part) -> frozenset[str] | None:
@@ -135,8 +179,15 @@ def _code(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         yield Change("code", "command", "\n".join(a.command), "\n".join(b.command))
     if files.first is not None and files.second is not None:
         for path in sorted({*files.first, *files.second}):
-            before, after = files.first.get(path), files.second.get(path)
-            if files.is_data(path) or (before == after and (path in files.first) == (path in files.second)):
+            if files.is_data(path):
+                continue
+            in_both = path in files.first and path in files.second
+            content = files.content(path)
+            if content is None and in_both:
+                yield Change("code", path, None, None, "aside", "whether it changed is not known: not kept")
+                continue
+            before, after = content or (None, None)
+            if in_both and before == after:
                 continue
             note = "now read" if path not in files.first else ""
             note = "no longer read" if path not in files.second else note
@@ -185,7 +236,7 @@ def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         path = change.name
         if files.is_source(path):
             continue
-        coordinate = "code" if is_code(path) else "data"
+        coordinate = "code" if files.is_of_code(path) else "data"
         if role == "params":
             if not any(each.name.startswith(path + ":") for each in params):
                 yield change._replace(kind=_params_kind(a, b), note="no parameter of this run changed")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fourfold.formats.native.record import RunRecord
-from fourfold.runs.changes import Part, by_path, mapping, opened, value_of
+from fourfold.runs.changes import Part, by_path, is_path, mapping, opened, value_of
 from fourfold.runs.codesources import is_code
 
 
@@ -45,7 +45,9 @@ def sources_of(record: RunRecord, part: Part) -> Mapping[str, str | None] | None
     if "files" not in value:
         return {}
     files = mapping(opened(value["files"], part)).get("files")
-    return {str(path): oid for path, oid in files.items()} if isinstance(files, Mapping) else None
+    if not isinstance(files, Mapping):
+        return None
+    return {path: oid for path, oid in files.items() if path and is_path(path)}
 
 
 def undeclared_of(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
@@ -53,16 +55,21 @@ def undeclared_of(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]
 
     Source files are not among them: they are among those of the code, also those that Git did not track yet.
     """
+    return {
+        path: row
+        for path, row in all_undeclared_of(record, part).items()
+        if row.get("kind") != "code" and not (row.get("kind") in ("tracked", "untracked") and is_code(path))
+    }
+
+
+def all_undeclared_of(record: RunRecord, part: Part) -> dict[str, Mapping[str, Any]]:
+    """Rows of all that a run was seen to read and that nobody declared, source files among them, by path."""
     value = mapping(value_of(record.trace, "undeclared_reads"))
     rows = by_path(value.get("files"))
     if len(rows) != value.get("count", 0):
         listing = mapping(value_of(record.trace, "paths")).get("listing")
         rows = by_path(mapping(mapping(opened(listing, part)).get("undeclared")).get("reads")) or rows
-    return {
-        path: row
-        for path, row in rows.items()
-        if row.get("kind") != "code" and not (row.get("kind") in {"tracked", "untracked"} and is_code(path))
-    }
+    return rows
 
 
 def code_folders(sources: Iterable[str], above: str) -> frozenset[str]:
