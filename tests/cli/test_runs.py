@@ -189,6 +189,20 @@ def test_a_run_is_named_by_a_revision_as_for_explain(project: Sandbox, tmp_path:
     assert project.run("runs", "find", "--code", "v9", "--json", check=False).json()["error"]["hint"]
 
 
+def test_a_stage_with_too_few_runs_is_not_taken_for_a_branch_of_its_name(project: Sandbox) -> None:
+    for at in range(3):
+        project.gen({"notes.md": f"{at}\n"})
+        project.commit(f"note {at}")
+    project.git("branch", "train")
+    there = len(project.run("runs", "list", "--json").json()["runs"])
+    for name in (f"train~{there}", f"@~{there}"):
+        refused = project.run("runs", "show", name, "--json", check=False).json()["error"]
+        assert refused["code"] == "not-so-many-runs"
+    assert project.run("runs", "show", "heads/train~1", "--json").json()["record"]["stage"] == "train"
+    near = project.run("runs", "show", "trian", "--json", check=False).json()["error"]
+    assert near["hint"] == "did you mean 'train'?"
+
+
 def test_of_a_revision_with_stages_of_which_none_is_the_last_these_are_named(
     tmp_path: Path, ff: Tool
 ) -> None:
@@ -209,7 +223,8 @@ def test_of_a_revision_with_stages_of_which_none_is_the_last_these_are_named(
     ("arguments", "code"),
     [
         (["show", "nobody"], "run-not-found"),
-        (["show", "train~9"], "run-not-found"),
+        (["show", "train~9"], "not-so-many-runs"),
+        (["show", "train~first"], "run-not-found"),
         (["diff", "train"], "run-not-found"),
         (["diff", "train", "0000"], "run-not-found"),
         (["find", "--since", "yesterday"], "bad-moment"),

@@ -18,7 +18,7 @@ from fourfold.formats.native.record import (
     parts_of,
     render,
 )
-from fourfold.runs.store import RecordCorruptError, RunAmbiguousError, RunNotFoundError
+from fourfold.runs.store import NotSoManyRunsError, RecordCorruptError, RunAmbiguousError, RunNotFoundError
 from tests.runs.recordmaking import records_in
 
 
@@ -103,9 +103,26 @@ def test_a_run_is_found_by_stage_by_place_in_time_and_by_the_beginning_of_its_id
     assert records.resolve(made[0][:12]) == made[0]
     assert records.made("e3") == made[3]
     assert records.made("never") is None
-    for unknown in ("train~12", "nothing", "ffffffffffff", "@~99"):
-        with pytest.raises(RunNotFoundError):
+    assert records.resolve("train~") == records.resolve("train~001") == made[-2]
+    assert records.resolve("train~0") == made[-1]
+    assert records.resolve("@~") == made[-1]
+    for unknown in (
+        "nothing",
+        "ffffffffffff",
+        "",
+        "~1",
+        "train~x",
+        "train~1~1",
+        "train~-1",
+        "train~1.0",
+        "train~²",
+    ):
+        with pytest.raises(RunNotFoundError) as error:
             records.resolve(unknown)
+        assert not isinstance(error.value, NotSoManyRunsError)
+    for far in ("train~12", "@~99", "train~12345678", "train~" + "9" * 9000):
+        with pytest.raises(NotSoManyRunsError):
+            records.resolve(far)
 
 
 def test_a_short_beginning_that_several_share_is_refused(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from fourfold.base.errors import ConflictError, FourfoldError, NotFoundError
+from fourfold.base.suggest import did_you_mean
 from fourfold.evidence.lineage import Lineage, Makers
 from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.formats.native import lockfile
 from fourfold.formats.native.lockfile import LOCK_NAME
 from fourfold.formats.native.record import RunId
-from fourfold.runs.store import RunAmbiguousError, RunNotFoundError
+from fourfold.runs.store import NotSoManyRunsError, RunAmbiguousError, RunNotFoundError
 
 if TYPE_CHECKING:
     from fourfold.base.ids import CommitId
@@ -52,6 +53,7 @@ def resolve(place: "Place", records: "Records", text: str) -> RunId:
 
     Raises:
         RunNotFoundError: no run, stage or revision is called so; or the run of a revision is not here.
+        NotSoManyRunsError: a stage has not so many runs, also where a branch is called like it.
         RunAmbiguousError: several ids begin so, or an id and a commit do.
         StageNotNamedError: a revision has several stages.
         NoRunInRevisionError: ``fourfold.lock`` names no run there, or none of that stage.
@@ -59,14 +61,21 @@ def resolve(place: "Place", records: "Records", text: str) -> RunId:
     """
     try:
         found = records.resolve(text)
+    except NotSoManyRunsError:
+        raise  # a stage goes before a revision: its runs are meant, not commits before a branch
     except RunNotFoundError as error:
         named = in_revision(place, records, text)
-        if named is None and not records.summaries():
+        if named is not None:
+            return named
+        summaries = records.summaries()
+        if not summaries:
             raise
-        if named is None:
+        names, hint = "run or stage", "name a run (ff runs list) or a stage"
+        if place.git is not None:
+            names = "run, stage or revision"
             hint = "name a run (ff runs list), a stage, or a revision with a fourfold.lock"
-            raise RunNotFoundError(f"no run, stage or revision '{text}'", hint=hint) from error
-        return named
+        hint = did_you_mean(text, {one.stage for one in summaries if one.stage}, hint)
+        raise RunNotFoundError(f"no {names} '{text}'", hint=hint) from error
     if _could_be_commit(text) and found.startswith(text.lower()) and place.git is not None:
         commit = _commit(place.git, text)
         if commit is not None:
@@ -87,7 +96,7 @@ def in_revision(place: "Place", records: "Records", text: str) -> RunId | None:
     if place.git is None:
         return None
     rev, colon, stage = text.partition(":")
-    commit = _commit(place.git, rev or "HEAD")
+    commit = _commit(place.git, rev)
     if commit is None:
         return None
     runs = runs_of(place, commit)

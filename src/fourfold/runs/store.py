@@ -35,6 +35,8 @@ FOLDER = "runs"
 _PATIENCE = 30.0
 #: A prefix of an id must be this long to be taken for one.
 SHORTEST = 4
+#: So many digits of ``train~N`` are read: nobody has as many runs as these can say.
+_DIGITS = 18
 #: What leads to the first one.
 _NOTHING = "ff repro and ff run leave records; in a clone, bring those of others with: ff pull"
 
@@ -44,6 +46,12 @@ class RunNotFoundError(NotFoundError):
 
     code = "run-not-found"
     default_hint = "see which there are: ff runs list"
+
+
+class NotSoManyRunsError(RunNotFoundError):
+    """A stage has runs, but not as many as ``stage~N`` goes back."""
+
+    code = "not-so-many-runs"
 
 
 class RunAmbiguousError(ConflictError):
@@ -255,17 +263,24 @@ class Records:
     def resolve(self, text: str) -> RunId:
         """The run that a user means: an id or the beginning of one, a stage, ``stage~2``, ``@`` for the last.
 
-        A replay is meant by its id only.
+        A replay is meant by its id only. ``train~`` is ``train~1``, as Git has it.
 
         Raises:
             RunNotFoundError: there is none.
+            NotSoManyRunsError: there are runs of that stage, but not as many.
             RunAmbiguousError: several begin so.
         """
-        name, _, back = text.partition("~")
-        steps = int(back) if back.isdecimal() and len(back) < len(str(10**6)) else 0
+        name, steps = _spelled(text)
         summaries = self.summaries()
+        if not summaries:
+            raise RunNotFoundError("no run is recorded here", hint=_NOTHING)
         original = [one for one in summaries if one.kind != "replay"]
-        chosen = original if name in {"@", ""} else [one for one in original if one.stage == name]
+        chosen = original if name == "@" else [one for one in original if name and one.stage == name]
+        if chosen and steps >= len(chosen):
+            raise NotSoManyRunsError(
+                f"no run '{text}': there are {len(chosen)} of '{name}'",
+                hint=f"the first is {name}~{len(chosen) - 1}",
+            )
         if not chosen and len(name) >= SHORTEST:
             begun = [one for one in summaries if one.id.startswith(name.lower())]
             if len(begun) > 1:
@@ -275,8 +290,6 @@ class Records:
                     details=[f"{one.id[:16]}  {one.stage or 'command'}  {one.started}" for one in begun[:10]],
                 )
             chosen = begun
-        if not summaries:
-            raise RunNotFoundError("no run is recorded here", hint=_NOTHING)
         if steps >= len(chosen):
             raise RunNotFoundError(f"no run '{text}'")
         return chosen[-1 - steps].id
@@ -295,6 +308,17 @@ class Records:
 def records_of(place: "Place") -> Records:
     """The records of a place."""
     return Records(os.path.join(place.own, FOLDER), place.make)
+
+
+def _spelled(text: str) -> tuple[str, int]:
+    """A name, and how many runs before its newest are meant; the whole text and 0 where it says no number."""
+    name, tilde, back = text.partition("~")
+    if not tilde:
+        return name, 0
+    if back and not (back.isascii() and back.isdecimal()):
+        return text, 0
+    # No place has more runs than that; a longer number costs time to read.
+    return name, int(back.lstrip("0")[:_DIGITS] or (0 if back else 1))
 
 
 def _summary(name: RunId, record: RunRecord) -> Summary:
