@@ -45,7 +45,15 @@ def test_only_what_names_something_waits_for_an_answer(name: str) -> None:
     def of(call: str, *args: int) -> int:
         return verdict(program, machine.calls[call], machine.audit, args)
 
-    waits = set(machine.calls) - {"io_uring_setup", "socket", "mkdir", "mkdirat", "rmdir", "exit_group"}
+    waits = set(machine.calls) - {
+        "io_uring_setup",
+        "socket",
+        "mkdir",
+        "mkdirat",
+        "rmdir",
+        "exit_group",
+        "kill",
+    }
     conditional = {"sendto", "unshare", "clone"}
     assert {call for call in machine.calls if of(call) == NOTIFY} == waits - conditional
     assert of("io_uring_setup") == NO_SUCH_CALL
@@ -99,6 +107,8 @@ def test_the_loader_is_not_asked_and_the_end_of_a_program_is(name: str, places: 
         assert of(spared, 0x5555_5555_5000 + place, 0o2000000 | abi.TOLD) == ALLOW
     for program, answer in {spared: NOTIFY, hermetic: ALLOW, abi.program(machine): ALLOW}.items():
         assert verdict(program, machine.calls["exit_group"], machine.audit) == answer
+        assert verdict(program, machine.calls["kill"], machine.audit, (1, 15)) == answer
+        assert verdict(program, machine.calls["kill"], machine.audit, (1, 10)) == ALLOW
 
 
 @pytest.mark.parametrize("name", abi.MACHINES)

@@ -12,7 +12,7 @@ import pytest
 from fourfold.runs import reports
 from fourfold.runs.inject import _fourfold_report
 from fourfold.runs.observation import Access, Coverage, Trace
-from fourfold.runs.tracer import loader, start
+from fourfold.runs.tracer import loader, mapped, start
 from fourfold.runs.tracer.merge import with_libraries
 from tests.runs.tracer.tracing import launches, task, traced
 
@@ -26,7 +26,41 @@ int main(void) { return dlopen("./libanswer.so", RTLD_NOW) ? execl("/bin/true", 
 """
 _KEPT = "import ctypes; kept = ctypes.CDLL('./libanswer.so')"
 _UNLOADED = f"{_KEPT}; import _ctypes; _ctypes.dlclose(kept._handle)"
-_KILLED = f"{_KEPT}; import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+_CRASHED = f"{_KEPT}; ctypes.string_at(0)"
+_FORKED = f"import os; os.fork() and exit(os.wait()[1]); {_KEPT}; os.execv('/bin/true', ['true'])"
+_THREAD = """\
+#include <dlfcn.h>
+#include <pthread.h>
+#include <unistd.h>
+static void *turn(void *none) { execl("/bin/true", "true", (char *)0); return none; }
+int main(void) {
+    pthread_t one;
+    return !dlopen("./libanswer.so", RTLD_NOW) || pthread_create(&one, 0, turn, 0) || pthread_join(one, 0);
+}
+"""
+_POOL = """\
+import ctypes, multiprocessing, sys
+def work(_):
+    global kept
+    kept = ctypes.CDLL("./libanswer.so")
+if __name__ == "__main__":
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        pool.map(work, range(2))
+"""
+#: Names that are hard to read from a list of lines.
+_NAMES = (
+    "a b.so",
+    " c.so ",
+    "d\n.so",
+    "e\r.so",
+    "f\x1c.so",
+    "g\u2028.so",
+    "h.so (deleted)",
+    "i (deleted)",
+    "j\\012.so",
+    "k\udcff.so",
+    "l\t.so",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +70,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.fail("no C compiler; run: apt-get install gcc", pytrace=False)
-    for name, text in {"answer.c": _LIBRARY, "linked.c": _LINKED, "loading.c": _LOADING}.items():
+    for name, text in {
+        "answer.c": _LIBRARY,
+        "linked.c": _LINKED,
+        "loading.c": _LOADING,
+        "thread.c": _THREAD,
+    }.items():
         (folder / name).write_text(text)
     for words in (
         ["-shared", "-fPIC", "-o", "libanswer.so", "answer.c"],
         ["-o", "linked", "linked.c", "-L.", "-lanswer", "-Wl,-rpath,$ORIGIN"],
         ["-o", "loading", "loading.c", "-ldl"],
+        ["-o", "thread", "thread.c", "-ldl", "-lpthread"],
     ):
         subprocess.run([compiler, *words], cwd=folder, check=True)
     return folder
@@ -58,6 +98,8 @@ def folder(built: Path, tmp_path: Path) -> Path:
     [
         "./linked",
         "./loading",
+        "./thread",
+        f'{sys.executable} -c "{_FORKED}"',
         f'{sys.executable} -c "{_KEPT}"',
         f'env {sys.executable} -c \'import os; os.execv("./linked", ["linked"])\'',
     ],
@@ -95,7 +137,100 @@ def test_the_loader_of_this_system_is_not_asked(folder: Path) -> None:
         assert not phrases
 
 
-@pytest.mark.parametrize(("program", "code"), [(_UNLOADED, 0), (_KILLED, 137)])
+@pytest.mark.parametrize("ending", ["one.terminate()", "os.killpg(one.pid, 9)"])
+def test_a_library_of_a_program_that_another_ends_is_seen(folder: Path, ending: str) -> None:
+    (folder / "main.py").write_text(f"""\
+import os, subprocess, sys
+words = [sys.executable, "-c", "{_KEPT}; print(1, flush=True); import time; time.sleep(60)"]
+one = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
+one.stdout.readline()
+{ending}
+one.communicate()
+""")
+    run = traced(folder, f"{sys.executable} main.py", trace="seccomp")
+    assert run.codes == [0], run.errors
+    assert run.below("read")["libanswer.so"]
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("told", [False, True])
+def test_libraries_of_workers_that_a_pool_ends_are_seen(folder: Path, way: str, told: bool) -> None:
+    (folder / "main.py").write_text(_POOL)
+    environ = {**os.environ, "PYTHONPATH": os.path.dirname(_fourfold_report.__file__) if told else ""}
+    run = traced(folder, f"{sys.executable} main.py {way}", environ=environ, trace="seccomp")
+    whole = run._replace(trace=with_libraries(run.trace, reports.read(str(folder.parent / "ws-scratch"))))
+    assert run.codes == [0], run.errors
+    assert whole.below("read")["libanswer.so"]
+    assert whole.trace.coverage.lost == 0
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_library_is_seen_whatever_it_is_called(folder: Path, told: bool) -> None:
+    for name in _NAMES:
+        shutil.copy(folder / "libanswer.so", folder / name)
+    (folder / "main.py").write_text(
+        f"import ctypes; kept = [ctypes.CDLL('./' + name) for name in {_NAMES!a}]"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.path.dirname(_fourfold_report.__file__) if told else ""}
+    run = traced(folder, f"{sys.executable} main.py", environ=environ, trace="seccomp")
+    whole = run._replace(trace=with_libraries(run.trace, reports.read(str(folder.parent / "ws-scratch"))))
+    assert run.codes == [0], run.errors
+    assert set(whole.below("read")) == {*_NAMES, "main.py"}
+
+
+def test_a_library_of_data_alone_is_seen(folder: Path) -> None:
+    (folder / "data.c").write_text("const int data[5000] = {1, 2, 3};\n")
+    (folder / "reading.c").write_text("extern const int data[];\nint main(void) { return data[9]; }\n")
+    bare = ["-shared", "-nostdlib", "-fPIC", "-Wl,-z,separate-code", "-o", "libdata.so", "data.c"]
+    for words in (bare, ["-o", "reading", "reading.c", "-L.", "-ldata", "-Wl,-rpath,$ORIGIN"]):
+        subprocess.run(["gcc", *words], cwd=folder, check=True)
+    run = traced(folder, "./reading", trace="seccomp")
+    assert run.codes == [0], run.errors
+    assert run.below("read")["libdata.so"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_library_without_a_name_is_none(folder: Path, told: bool) -> None:
+    (folder / "main.py").write_text("""\
+import ctypes, os
+code = open("libanswer.so", "rb").read()
+kept = []
+for made in (os.memfd_create("x.so"), os.open(".", os.O_TMPFILE | os.O_RDWR)):
+    os.write(made, code)
+    kept.append(ctypes.CDLL(f"/proc/self/fd/{made}"))
+""")
+    environ = {**os.environ, "PYTHONPATH": os.path.dirname(_fourfold_report.__file__) if told else ""}
+    run = traced(folder, f"{sys.executable} main.py", environ=environ, trace="seccomp")
+    whole = run._replace(trace=with_libraries(run.trace, reports.read(str(folder.parent / "ws-scratch"))))
+    assert run.codes == [0], run.errors
+    assert set(whole.below("read")) == {"main.py", "libanswer.so"}
+    assert not [one.path for one in whole.trace.accesses if "memfd" in one.path]
+
+
+def test_a_file_that_is_called_deleted_is_not_taken_for_another(tmp_path: Path) -> None:
+    for name in ("notes", "notes (deleted)"):
+        (tmp_path / name).write_text(name)
+    run = traced(tmp_path, 'cat "notes (deleted)"', trace="seccomp")
+    assert set(run.below("read")) == {"notes (deleted)"}
+
+
+def test_a_signal_reaches_descendants_alone() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as one:
+        own, group = os.getpid(), one.pid
+        try:
+            assert list(mapped.reached(one.pid, own, own)) == [one.pid]
+            assert list(mapped.reached(-group, own, own)) == [one.pid]
+            assert list(mapped.reached(0, one.pid, own)) == [one.pid]
+            assert list(mapped.reached(one.pid, own, one.pid)) == []
+            assert list(mapped.reached(own, own, own)) == []
+            assert list(mapped.reached(-1, own, own)) == []
+            assert mapped.has_grown(one.pid)
+        finally:
+            one.kill()
+    assert list(mapped.reached(one.pid, own, own)) == []
+
+
+@pytest.mark.parametrize(("program", "code"), [(_UNLOADED, 0), (_CRASHED, 139)])
 def test_what_is_not_seen_of_libraries_is_said(folder: Path, program: str, code: int) -> None:
     run = traced(folder, f'{sys.executable} -c "{program}"; exit $?', trace="seccomp")
     assert run.codes == [code], run.errors

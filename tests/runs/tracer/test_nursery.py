@@ -181,6 +181,26 @@ def test_a_server_that_was_killed_is_noticed(tmp_path: Path) -> None:
     assert own.start(words, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2)) is None
 
 
+def test_a_process_that_was_ended_before_anybody_asked_is_not_missed(tmp_path: Path) -> None:
+    own, before = nursery.Nursery(), children(os.getpid())
+    own.get_ready()
+    [server] = children(os.getpid()) - before
+    launch = prepare(task(tmp_path), str(tmp_path))
+    words = [*launch.prefix[4:], "/bin/sh", "-c", "exit 6"]
+    until = time.monotonic() + 30
+    while not any(map(children, children(server))) and time.monotonic() < until:
+        time.sleep(0.01)
+    [ahead] = children(server)
+    os.kill(ahead, signal.SIGKILL)
+    while ahead in children(server) and time.monotonic() < until:
+        time.sleep(0.01)
+    for _ in range(2):
+        child = own.start(words, cwd=str(tmp_path), environ=ENVIRON, streams=(0, 1, 2))
+        assert child is not None
+        assert child.wait(30) == 6
+    own.close()
+
+
 @pytest.mark.parametrize(("spec", "code", "says"), [(b"seen", 4, b"ran"), (b"seen\0H\0r/", 126, b"")])
 def test_a_supervisor_that_does_not_load_lets_the_command_run_but_never_without_its_walls(
     tmp_path: Path, spec: bytes, code: int, says: bytes

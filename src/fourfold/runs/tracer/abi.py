@@ -44,8 +44,10 @@ _FLAGS = {"open": 1, "openat": 2}
 #: With which flags the dynamic loader opens (`loader`), by which call, and above what the upper half of the
 #: address of its code is: there the kernel puts what it maps, and never the program itself.
 _LOADERS, _LOADERS_CALL, _MAPPED_ABOVE = 0o2000000, "openat", 0x7E00
-#: Asked about only where the loader is not: what it opened is looked at when a program ends.
-_END = "exit_group"
+#: Asked about only where the loader is not: what it opened is looked at when a program ends, or is ended by
+#: another with a signal of these (SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGTERM).
+_ENDS = frozenset({"exit_group", "kill"})
+_ENDING = (1, 2, 3, 6, 9, 15)
 #: Offsets in ``struct seccomp_data``.
 _NR, _ARCH, _FROM, _ARGS = 0, 4, 8, 16
 _IN_PAGE = 0xFFF
@@ -103,6 +105,7 @@ _X86_64 = Machine(
         "clone": 56,
         "io_uring_setup": 425,
         "exit_group": 231,
+        "kill": 62,
     },
 )
 _AARCH64 = Machine(
@@ -134,6 +137,7 @@ _AARCH64 = Machine(
         "clone": 220,
         "io_uring_setup": 425,
         "exit_group": 94,
+        "kill": 129,
     },
 )
 #: By the name that ``uname`` gives.
@@ -178,7 +182,7 @@ def program(machine: Machine, *, hermetic: bool = False, loaders: Sequence[int] 
             name == "io_uring_setup"
         ):  # reads through a ring are seen by nobody: libraries fall back to plain ones
             answer = [_step(_RET, _ERRNO | _ENOSYS)]
-        elif (name in _HERMETIC and not hermetic) or (name == _END and not loaders):
+        elif (name in _HERMETIC and not hermetic) or (name in _ENDS and not loaders):
             continue
         elif name in _FLAGS and not hermetic:
             answer = _unless_told(_FLAGS[name])
@@ -186,6 +190,8 @@ def program(machine: Machine, *, hermetic: bool = False, loaders: Sequence[int] 
                 answer = [*_unless_loading(_FLAGS[name], loaders), *answer]
         elif name == "socket":
             answer = [*_when(0, (2, 10, 17)), _step(_RET, _NOTIFY)]
+        elif name == "kill":
+            answer = [*_when(1, _ENDING), _step(_RET, _NOTIFY)]
         elif name in _WHEN_SET:
             at, bits, wide = _WHEN_SET[name]
             answer = _when_set(at, bits, wide=wide)

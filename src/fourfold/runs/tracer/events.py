@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 
-from fourfold.runs.tracer import abi, kernel
+from fourfold.runs.tracer import abi, kernel, mapped
 from fourfold.runs.tracer.ledger import Ledger
 
 TYPE_CHECKING = False  # see `abi`
@@ -30,8 +30,6 @@ _EXCHANGE = 2
 _LONGEST_ADDRESS = 128
 #: ENOENT, ESRCH, EBADF, EFAULT: whoever asked is gone, or asked for what cannot be; the call fails by itself.
 FAILS_BY_ITSELF = frozenset({2, 3, 9, 14})
-#: What the kernel names so in a process's memory has no file.
-_NO_FILES = (b"/memfd:", b"/dev/zero", b"/SYSV", b"/anon_hugepage")
 _REGULAR, _FOLDER, _KIND = 0o100000, 0o040000, 0o170000
 
 if TYPE_CHECKING:
@@ -51,6 +49,8 @@ class Events:
         self._reports = reports
         #: Processes that are no longer the program as which they were forked, and whether there ever was one.
         self._turned: set[int] = set()
+        #: Processes that have told of themselves and ended; others may be given their numbers.
+        self._told: set[int] = set()
         self._has_begun = False
         self._listener = -1
         self._ledger = ledger
@@ -106,6 +106,7 @@ class Events:
             "unshare": self._elsewhere,
             "clone": self._elsewhere,
             "exit_group": self._ends,
+            "kill": self._kills,
         }
 
     def serve(self) -> None:
@@ -349,7 +350,7 @@ class Events:
         """A process turns into a program: what it had loaded is gone, unless its parent has it too."""
         self._executed(path)
         if self._reports and b"x" + path not in self._ledger.missing:
-            if process in self._turned:
+            if process in self._turned or (self._has_begun and mapped.has_grown(process)):
                 self._note_libraries(process)
             self._turned.add(process)
             self._has_begun = True
@@ -361,27 +362,35 @@ class Events:
     def _ends(self, process: int, _call: Call) -> None:
         """A process ends: what it has in memory says what the dynamic loader opened."""
         self._turned.discard(process)
-        if self._has_begun and not os.path.exists(b"%s/python-%d.json" % (self._reports, process)):
+        if not self._has_begun:
+            return
+        if process in self._told or not self._tells(process):
             self._note_libraries(process)
+        else:
+            self._told.add(process)
+
+    def _kills(self, process: int, call: Call) -> None:
+        """Processes are about to be ended by a signal, as those of a pool are when it is left."""
+        target = (call[0] & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+        for one in mapped.reached(target, process, os.getpid()):
+            if not self._tells(one):
+                try:
+                    self._note_libraries(one)
+                except OSError:  # it has ended meanwhile
+                    continue
+
+    def _tells(self, process: int) -> bool:
+        """Whether a process has told of its libraries by itself."""
+        return os.path.exists(b"%s/python-%d.json" % (self._reports, process))
 
     def _note_libraries(self, process: int) -> None:
-        """Note the files whose code a process has in memory, but for the program itself.
+        """Note which libraries a process has in memory.
 
         Raises:
             OSError: it is gone.
         """
-        own = os.readlink(b"/proc/%d/exe" % process)
-        with open(b"/proc/%d/maps" % process, "rb", buffering=0) as file:
-            lines = file.readall().splitlines()
+        found = mapped.libraries(process)
         self._check()
-        found: dict[bytes, None] = {own: None}
-        for line in lines:  # addresses, rights, offset, device, inode, path
-            if line[line.find(b" ") + 3 :][:1] != b"x":
-                continue
-            words = line.split(None, 5)
-            if len(words) == 6 and words[5][:1] == b"/" and not words[5].startswith(_NO_FILES):
-                found[words[5].replace(b"\\012", b"\n")] = None
-        del found[own]
         for name in found:
             self._ledger.add(b"r", name)
 

@@ -40,9 +40,9 @@ def serve(number: int) -> NoReturn:
     poll.register(control, select.POLLIN)
     poll.register(waking, select.POLLIN)
     ahead: _Ahead | None = None
-    asked = True
+    asked = has_room = True
     while asked or started:
-        happened = poll.poll(_QUIET if asked and ahead is None else None)
+        happened = poll.poll(_QUIET if asked and has_room and ahead is None else None)
         if not happened:
             watch.get_ready()
             ahead = _Ahead()
@@ -55,7 +55,9 @@ def serve(number: int) -> NoReturn:
             else:
                 asked = False
                 poll.unregister(control)
-        _tell_ends(started)
+        for ended in _tell_ends(started):
+            if ahead is not None and ended == ahead.pid:  # nobody asked for it, so something is short
+                ahead, has_room = None, False
     os._exit(0)
 
 
@@ -119,7 +121,10 @@ def _stand_ready(channel: _socket.socket, to_command: _socket.socket) -> NoRetur
         _close_all_but(*(one.fileno() for one in (channel, to_command, ours, theirs)))
         supervisor, group = os.getpid(), os.getpgrp()
         os.setpgid(0, 0)
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # no room for it; whoever asks is served by another
+            os._exit(0)
         if child == 0:
             ours.close()
             channel.close()
@@ -308,15 +313,17 @@ def _tell(telling: int, status: int) -> None:
     os.close(telling)
 
 
-def _tell_ends(started: dict[int, int]) -> None:
-    """Tell of each process that has ended how it did."""
-    while started:
+def _tell_ends(started: dict[int, int]) -> list[int]:
+    """Tell of each process that has ended how it did; their ids."""
+    found: list[int] = []
+    while True:
         try:
             ended, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return found
         if not ended:
-            return
+            return found
+        found.append(ended)
         telling = started.pop(ended, None)
         if telling is not None:
             _tell(telling, status)

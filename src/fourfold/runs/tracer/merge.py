@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from fourfold.base.fs.reading import read_start
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
-from fourfold.runs.tracer import audit, strace
+from fourfold.runs.tracer import audit, mapped, strace
 from fourfold.runs.tracer import seen as seen_file
 from fourfold.runs.tracer.seen import Read
 
@@ -45,7 +45,7 @@ _LONGEST_LINE = 256
 #: So many renames of folders are followed.
 _MOST_MOVES = 1000
 _OF_PROCESS = re.compile(r"^/proc/(?:\d+|self|thread-self)(?:/task/\d+)?(?=/|$)")
-_GONE = " (deleted)"
+_GONE = os.fsdecode(mapped.GONE)
 
 
 def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
@@ -84,7 +84,8 @@ def with_libraries(trace: Trace, reports: Iterable[Mapping[str, Any]]) -> Trace:
     for report in reports:
         told = [report.get("loaded"), report.get("mapped")]
         for name in [name for names in told if isinstance(names, list) for name in names]:
-            path = _normal(name) if isinstance(name, str) else None
+            named = isinstance(name, str) and mapped.has_file(os.fsencode(name))
+            path = _normal(name) if named else None
             if path is None or (path, "read") in known:
                 continue
             earlier = more.get(path)
@@ -235,7 +236,8 @@ def _normal(path: str) -> str | None:
         return None
     if "/." not in path and "//" not in path and path[-1] not in "/)" and not path.startswith("/proc/"):
         return path  # as nearly all are
-    path = path.removesuffix(_GONE)
+    if path.endswith(_GONE) and not os.path.lexists(path):  # else it is called so
+        path = path.removesuffix(_GONE)
     head, parent, rest = path.rpartition("/..")
     if parent and (not rest or rest[0] == "/"):  # what lies above a link is not what stands before it
         path = os.path.realpath(head + parent) + rest
