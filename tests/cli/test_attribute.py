@@ -187,3 +187,46 @@ def test_what_a_variable_had_the_loader_of_libraries_load_is_the_environment_and
         assert effects["environment"]["causes"] == ["loader.LD_LIBRARY_PATH"]
         assert effects["environment"]["effect"] == pytest.approx(0.1)
         assert effects["data"]["effect"] == pytest.approx(0.2)
+
+
+FOLDER = """\
+import json, sys
+sys.path.insert(0, "conf")
+import helper
+scale = float(open("conf/schema.yaml").read().split(":")[1])
+json.dump({"auc": helper.K * scale}, open("metrics.json", "w"))
+"""
+FOLDED = """\
+stages:
+  score:
+    cmd: python score.py
+    deps: [{deps}]
+    metrics: [{{metrics.json: {{cache: false}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("score.py, conf", "score.py"),
+        ("score.py", "score.py, conf"),
+        ("score.py, conf", "score.py, conf/schema.yaml"),
+        ("score.py, conf/schema.yaml", "score.py, conf"),
+    ],
+)
+def test_data_in_a_folder_of_code_that_only_one_result_declares_has_its_effect(
+    tmp_path: Path, ff: Tool, before: str, after: str
+) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    files = {"conf/helper.py": "K = 1\n", "conf/schema.yaml": "scale: 1.0\n", "score.py": FOLDER}
+    change(repo, {**files, "dvc.yaml": FOLDED.format(deps=before)})
+    files = {"conf/helper.py": "K = 3\n", "conf/schema.yaml": "scale: 0.5\n"}
+    change(repo, {**files, "dvc.yaml": FOLDED.format(deps=after)}, force=True)
+    found = repo.run(*ATTRIBUTE, "--repeats", "2", "--json").json()
+    assert (found["problems"], found["rest"]) == ([], 0)
+    effects = {effect["factor"]: effect["effect"] for effect in found["effects"]}
+    # Alone: code 1 -> 3, data 1 -> 0.5; together 1.5: the mean over both orders.
+    assert effects == pytest.approx({"code": 1.5, "data": -1.0})
+    assert "0 runs made" in repo.run(*ATTRIBUTE, "--repeats", "2").stdout

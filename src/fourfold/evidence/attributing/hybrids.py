@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from fourfold.base.errors import CorruptError, FourfoldError, from_os_error
 from fourfold.base.events import Sink, silent
+from fourfold.evidence.attributing.judged import Judged
 from fourfold.evidence.attributing.loaders import Loaders, first_other, loaders_here, loaders_of
 from fourfold.evidence.lineage import Lineage, Step, identity, metrics_of
 from fourfold.evidence.parting import (
@@ -24,7 +25,6 @@ from fourfold.evidence.parting import (
     environment_of,
     prefix_of,
     profile_of,
-    reads_of,
     seed_parameter,
     switches_of,
 )
@@ -38,6 +38,7 @@ from fourfold.runs import coderestore
 from fourfold.runs.changes import mapping, rows_of, saw_all, value_of
 from fourfold.runs.code_files import code_files
 from fourfold.runs.contents import Contents
+from fourfold.runs.reading import folders_of
 from fourfold.runs.scratch import claim, drop, remove
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Laboratory:
         self._contents = Contents(place._replace(project=None))
         self._rooms = 0
         self._put: set[str] = set()
-        self._reads: dict[RunId, Reads] = {}
+        self._read = Judged((a, b), records.part, self._file).reads
         self._known: dict[str, list[tuple[RunId, RunRecord]]] | None = None
 
     def __enter__(self) -> Self:
@@ -361,11 +362,6 @@ class Laboratory:
             return self.put(path, copy)
         return None
 
-    def _read(self, step: Step) -> Reads:
-        if step.run not in self._reads:
-            self._reads[step.run] = reads_of(step.record, self._records.part)
-        return self._reads[step.run]
-
     def _code(self, step: Step) -> Mapping[str, str | None]:
         """The code of a step: its whole tree where Git has it, else what it read."""
         if step.run not in self._files:
@@ -435,7 +431,8 @@ class Laboratory:
             )
             # Where not every reading was seen, it may have read any file of its code.
             and (saw_all(record) or _tree_of(record) == _tree_of(spec.step.record))
-            and reads.data.keys() == spec.inputs.keys()
+            # What the one declares, the other may have been seen to read without.
+            and reads.data.keys() - spec.undeclared.keys() == spec.inputs.keys() - reads.undeclared.keys()
             and all(
                 _same(row, wanted[path]) if path in wanted else self._is_there(spec, path, row)
                 for path, row in {**reads.undeclared, **reads.data}.items()
@@ -504,8 +501,9 @@ class Laboratory:
 
     def _given(self, spec: _Spec) -> dict[str, str]:
         """Where the bytes of data and parameters lie that a step of a hybrid reads."""
-        given: dict[str, str] = {}
-        for path, row in {**spec.undeclared, **spec.inputs}.items():
+        wanted = {**spec.undeclared, **spec.inputs}
+        given = self._around(spec, wanted)
+        for path, row in wanted.items():
             if path.startswith(("/", "~/", "../")) or "://" in path:
                 continue  # outside of the project: it is read where it is, if it is still the same
             data = self._step_of(spec.runs["data"])
@@ -520,6 +518,16 @@ class Laboratory:
             if found is not None and os.path.isfile(found):
                 given[file] = found
         return given
+
+    def _around(self, spec: _Spec, wanted: Iterable[str]) -> dict[str, str]:
+        """Declared folders as the code has them, into which data is put that is told of by itself."""
+        records = (spec.step.record, spec.sides["parameters"])
+        declared = {row["path"] for record in records for row in rows_of(record, "inputs")}
+        inner = {folder for path in wanted for folder in folders_of(path)}
+        found = {path: self._tree_path(spec.step, path) for path in sorted(declared & inner - set(wanted))}
+        return {
+            path: folder for path, folder in found.items() if folder is not None and os.path.isdir(folder)
+        }
 
     # -- bytes ---------------------------------------------------------------------------------------------
 
