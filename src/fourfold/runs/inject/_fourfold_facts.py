@@ -193,8 +193,8 @@ def _process() -> "dict[str, object]":
 
 def _lines(path: str) -> "list[str]":
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return file.read().split("\n")[:-1]  # nothing else ends a line there
     except OSError:
         return []
 
@@ -204,11 +204,17 @@ def _loaded() -> "tuple[list[str], list[str]]":
     found = set()
     for line in _lines("/proc/self/maps"):
         words = line.split(None, 5)
-        if len(words) == 6 and "x" in words[1] and words[4] != "0" and words[5].startswith("/"):
-            found.add(words[5])
+        if len(words) < 6 or words[4] == "0" or not words[5].startswith("/"):
+            continue
+        name = words[5]
+        # A library may have nothing but data; and the kernel escapes the end of a line, and no backslash.
+        if ("x" in words[1] or (".so" in name and words[1].endswith("p"))) and not name.startswith("/memfd:"):
+            found.add(name.replace("\\012", "\n") if "\\012" in name and not os.path.lexists(name) else name)
     libraries = {path for path in found if ".so" in path}
     others = found - libraries - {os.path.realpath("/proc/self/exe")}
-    return sorted(libraries), sorted(path for path in others if not path.endswith(" (deleted)"))
+    return sorted(libraries), sorted(
+        path for path in others if not path.endswith(" (deleted)") or os.path.lexists(path)
+    )
 
 
 def _numerics(loaded: "object") -> "list[dict[str, object]]":
