@@ -103,6 +103,15 @@ class Repo(Sandbox):
         path.unlink()
         return digest(data)
 
+    def append(self, document: dict[str, Any], after: str) -> str:
+        """A record at the end of the chain, as whoever can write here can put it there: its id."""
+        data = canonical({**document, "previous": after})
+        fresh = self.document("records", digest(data))
+        fresh.parent.mkdir(exist_ok=True)
+        fresh.write_bytes(data)
+        (self.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+        return digest(data)
+
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.path / file).read_text()
         assert old in text
@@ -268,18 +277,13 @@ def test_a_record_whose_outputs_are_not_those_of_its_entry_contradicts_itself(re
     run = repo.run_id("train")
     document = json.loads(repo.document("records", run).read_bytes())
     document["data"]["outputs"]["value"][0]["md5"] = "0" * 32
-    document["previous"] = run
-    data = canonical(document)
-    fresh = repo.document("records", digest(data))
-    fresh.parent.mkdir(exist_ok=True)
-    fresh.write_bytes(data)
-    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+    repo.append(document, run)
     assert repo.kinds() == {"record-contradicts-itself": ["dvc.lock: train"]}
 
 
-@pytest.mark.parametrize("what", ["inputs", "command", "params"])
+@pytest.mark.parametrize(("what", "lr"), [("inputs", 0), ("command", 0), ("params", 0.9), ("params", "***")])
 def test_a_record_that_read_or_did_other_than_its_entry_says_contradicts_itself(
-    repo: Repo, what: str
+    repo: Repo, what: str, lr: object
 ) -> None:
     run = repo.run_id("train")
     document = json.loads(repo.document("records", run).read_bytes())
@@ -289,13 +293,8 @@ def test_a_record_that_read_or_did_other_than_its_entry_says_contradicts_itself(
         row = next(one for one in document["data"]["inputs"]["value"] if one["path"] == "table.txt")
         row["md5"] = "0" * 32
     else:
-        document["data"]["params"]["value"] = {"params.yaml": {"lr": 0.9}}
-    document["previous"] = run
-    data = canonical(document)
-    fresh = repo.document("records", digest(data))
-    fresh.parent.mkdir(exist_ok=True)
-    fresh.write_bytes(data)
-    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
+        document["data"]["params"]["value"] = {"params.yaml": {"lr": lr}}
+    repo.append(document, run)
     assert repo.kinds() == {"record-contradicts-itself": ["dvc.lock: train"]}
 
 
@@ -318,6 +317,99 @@ def test_commands_of_several_lines_and_an_input_that_its_own_stage_changed_are_n
     head, _, tail = text.partition(repo.locked("one"))
     (repo.path / "dvc.lock").write_text(head + "cd" * 16 + tail)
     assert repo.kinds()["entry-forged"] == ["dvc.lock: lines"]
+
+
+MIRRORED = {
+    "cmd": "mkdir -p good bad && cp a good/model && cp b bad/model",
+    "deps": ["a", "b"],
+    "outs": ["good/model", "bad/model"],
+}
+
+
+@pytest.mark.parametrize("what", ["deps", "outs", "elsewhere"])
+def test_a_run_that_was_replayed_and_signed_vouches_for_no_entry_in_which_files_are_swapped(
+    tmp_path: Path, ff: Tool, what: str
+) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.gen({"dvc.yaml": json.dumps({"stages": {"train": MIRRORED}}), "a": "good", "b": "bad"})
+    repo.run("repro", "-q")
+    repo.commit("one")
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    good, bad = repo.locked("good/model"), repo.locked("bad/model")
+    run = repo.run_id("train")
+    document = json.loads(repo.document("records", run).read_bytes())
+    # What the run read, did and wrote stays true, so that a replay agrees; of the entry, it lies.
+    deps, _, outs = (repo.path / "dvc.lock").read_text().partition("    outs:")
+    if what == "deps":
+        deps = good.join(part.replace(good, bad) for part in deps.split(bad))
+    elif what == "outs":
+        outs = good.join(part.replace(good, bad) for part in outs.split(bad))
+    else:
+        outs = outs.replace(good, bad)
+        row = {"path": "s3://somewhere/model", "role": "out", "md5": bad}
+        document["data"]["elsewhere"] = {"grade": "declared", "value": [row]}
+    text = f"{deps}    outs:{outs}"
+    (repo.path / "dvc.lock").write_text(text)
+    entry = dvc_lock.parse(text.encode()).stages["train"]
+    document["data"]["entry"]["value"] = digest(canonical(entry_document(entry)))
+    repo.edit("fourfold.lock", run, repo.append(document, run))
+    repo.verified(**{signing.VARIABLE: key.path})
+    assert repo.kinds("--signed") == {"record-contradicts-itself": ["dvc.lock: train"]}
+
+
+@pytest.mark.parametrize("fact", ["inputs", "outputs"])
+def test_no_replay_agrees_with_a_record_that_gives_right_bytes_the_md5_of_others(
+    tmp_path: Path, ff: Tool, fact: str
+) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    stage = {"cmd": "cat a > model", "deps": ["a"], "outs": ["model"]}
+    repo.gen({"dvc.yaml": json.dumps({"stages": {"train": stage}}), "a": "good"})
+    repo.commit("code")
+    repo.run("repro", "-q")
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    run = repo.run_id("train")
+    document = json.loads(repo.document("records", run).read_bytes())
+    [row] = document["data"][fact]["value"]
+    evil = repo.cache(b"evil")
+    lines = (repo.path / "dvc.lock").read_text().partition("    outs:")
+    parts = [lines[0].replace(row["md5"], evil), lines[2]]
+    if fact == "outputs":
+        parts = [lines[0], lines[2].replace(row["md5"], evil)]
+    row["md5"] = evil
+    (repo.path / "dvc.lock").write_text(lines[1].join(parts))
+    entry = dvc_lock.parse((repo.path / "dvc.lock").read_bytes()).stages["train"]
+    document["data"]["entry"]["value"] = digest(canonical(entry_document(entry)))
+    repo.edit("fourfold.lock", run, repo.append(document, run))
+    verified = repo.run("verify", "train", check=False, env={signing.VARIABLE: key.path})
+    assert verified.code == 1, verified.stdout
+    assert repo.kinds("--signed") == {"entry-unsigned": ["dvc.lock: train"]}
+
+
+def test_names_in_which_a_secret_was_struck_out_are_no_contradiction(tmp_path: Path, ff: Tool) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    stage = {
+        "cmd": "cat in-mistletoe > out-mistletoe && echo a postgres > b",
+        "deps": ["in-mistletoe"],
+        "params": ["postgres.size", "mistletoe", "n"],
+        "outs": ["out-mistletoe", "b"],
+    }
+    params = "postgres: {size: 3}\nmistletoe: mistletoe\nn: 1\n"
+    repo.gen({"dvc.yaml": json.dumps({"stages": {"s": stage}}), "in-mistletoe": "x", "params.yaml": params})
+    repo.run("repro", "-q", env={"DB_PASSWORD": "postgres", "API_TOKEN": "mistletoe"})
+    repo.commit("one")
+    record = repo.document("records", repo.run_id("s")).read_text()
+    assert "mistletoe" not in record
+    assert repo.kinds(code=0) == repo.kinds(code=0, weight="open") == {}
+    repo.edit("dvc.lock", "postgres.size: 3", "postgres.size: 4")
+    assert repo.kinds()["entry-forged"] == ["dvc.lock: s"]
 
 
 def test_a_head_that_was_moved_back_is_named(repo: Repo) -> None:
@@ -438,12 +530,7 @@ def test_a_forged_run_with_all_that_names_it_lacks_a_signature_where_one_is_aske
         if row["path"] == "model.txt":
             row |= {"md5": better, "blake3": digest(b"better\n")}
     document["data"]["entry"]["value"] = digest(canonical(entry_document(entry)))
-    document["previous"] = old
-    data = canonical(document)
-    repo.document("records", digest(data)).parent.mkdir(exist_ok=True)
-    repo.document("records", digest(data)).write_bytes(data)
-    (repo.path / ".dvc/fourfold/runs/head").write_text(digest(data))
-    repo.edit("fourfold.lock", old, digest(data))
+    repo.edit("fourfold.lock", old, repo.append(document, old))
     text = (repo.path / "fourfold.lock").read_text()
     head, _, tail = text.partition("  train:")
     (repo.path / "fourfold.lock").write_text(head + "  train:" + tail.partition("    verdict:")[0])

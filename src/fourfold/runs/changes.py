@@ -160,6 +160,16 @@ def saw_all(record: RunRecord) -> bool:
     return coverage_of(record) in {"seccomp", "strace"}
 
 
+def is_named(row: Mapping[str, Any], blake3: str, md5: str) -> bool:
+    """Whether a row names the content that has these digests: by each one that it has, and by one at least.
+
+    One that is right proves the other one not: a record that somebody made up can name what a replay makes by
+    its BLAKE3, and by its MD5 what ``dvc.lock`` is to have instead.
+    """
+    said = row.get("blake3"), row.get("md5")
+    return any(said) and said[0] in {None, "", blake3} and said[1] in {None, "", md5}
+
+
 def content_of(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None = None) -> Any:
     """What names the content of a row, in the words that another row has too."""
     if row is None:

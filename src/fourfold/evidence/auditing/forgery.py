@@ -7,6 +7,7 @@ files merely disagree, plain DVC may have run the stage since. Where nothing is 
 """
 
 import os
+import posixpath
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from fourfold.evidence.auditing.struckout import fits
 from fourfold.formats.attest.verdict import LEVELS
 from fourfold.formats.dvc import lock as dvc_lock
 from fourfold.formats.dvc.lock import LockEntry, entry_document
+from fourfold.formats.dvc.pointer import Dependency, Output
 from fourfold.formats.native import lockfile as native_lock
 from fourfold.formats.native.canonical import canonical, digest
 from fourfold.formats.native.lockfile import LOCK_NAME, LockStage
@@ -30,6 +32,7 @@ from fourfold.project.outs import LOCK_FILE
 from fourfold.runs.changes import mapping, opened, params_of, rows_of, value_of
 from fourfold.runs.data import plain
 from fourfold.runs.lockfile import entry_of
+from fourfold.storage.redact import HIDDEN
 
 if TYPE_CHECKING:
     from fourfold.project.project import Project
@@ -195,11 +198,14 @@ class LockAudit:
         makers = ledger.entries.get(name, [])
         outs = _outs(one.entry)
         for run in makers:
-            wrong = _differing(outs, ledger.known[run])
+            record = ledger.known[run]
+            wrong = _differing(outs, record) or _misplaced(one.entry.outs, record, "outputs")
             if wrong:
                 said = f"run {run[:SHORT]} says that it made this entry, and that it wrote another {wrong}"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
-            elif self._has_inputs(run) and not self._same_inputs(one.entry, ledger.known[run]):
+            elif self._has_inputs(run) and (
+                not self._same_inputs(one.entry, record) or _misplaced(one.entry.deps, record, "inputs")
+            ):
                 said = f"run {run[:SHORT]} says that it made this entry, and that it read or did other things"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
         if makers:
@@ -388,8 +394,10 @@ def _lines(commands: Iterable[str]) -> str:
 
 
 def _outs(entry: LockEntry) -> Counter[tuple[str, str]]:
-    """Outputs by name and content; the folder of a stage is not known to its entry."""
-    return Counter((out.path.rpartition("/")[2], out.oid or "") for out in entry.outs)
+    """Outputs by name and content, without those at URLs, which records describe in other words."""
+    return Counter(
+        (out.path.rpartition("/")[2], out.oid or "") for out in entry.outs if "://" not in out.path
+    )
 
 
 def _differing(outs: Counter[tuple[str, str]], record: RunRecord) -> str:
@@ -397,15 +405,31 @@ def _differing(outs: Counter[tuple[str, str]], record: RunRecord) -> str:
     mine: Counter[tuple[str, str]] = Counter()
     for row in rows_of(record, "outputs"):
         mine[row["path"].rpartition("/")[2], str(row.get("md5") or "")] += 1
-    elsewhere = _names(value_of(record.data, "elsewhere"))
-    wrong = sorted({name for name, _ in ((outs - mine) + (mine - outs)) if name not in elsewhere})
+    more, lacking = outs - mine, mine - outs
+    for name, content in [one for one in lacking.elements() if HIDDEN in one[0]]:
+        same = next((one for one in more if one[1] == content and fits(one[0], name)), None)
+        if same is not None:
+            more, lacking = more - Counter([same]), lacking - Counter([(name, content)])
+    wrong = sorted({name for name, _ in more + lacking})
     return f"'{wrong[0]}'" if wrong else ""
 
 
-def _names(value: Any) -> set[str]:
-    """Names of what lies at URLs, which records describe in other words."""
-    rows = value if isinstance(value, list) else ()
-    return {str(mapping(row).get("path", "")).rpartition("/")[2] for row in rows}
+def _misplaced(said: Iterable[Dependency | Output], record: RunRecord, fact: str) -> str:
+    """A path of an entry at which its run had something else: two files can have changed places."""
+    cwd = str(value_of(record.code, "cwd") or ".")
+    rows = [(row["path"], row.get("md5")) for row in rows_of(record, fact) if row.get("role") != "params"]
+    known = set(rows)
+    for one in said:
+        if one.oid is None or "://" in one.path:
+            continue
+        path = posixpath.normpath(posixpath.join(cwd, one.path))
+        outside = path.startswith(("/", "../"))  # records know such paths by others: by name, then
+        name = path.rpartition("/")[2] if outside else path
+        if (path, one.oid) not in known and not any(
+            md5 == one.oid and fits(name, each.rpartition("/")[2] if outside else each) for each, md5 in rows
+        ):
+            return f"'{one.path}'"
+    return ""
 
 
 def _deps(entry: LockEntry) -> Counter[str]:

@@ -101,7 +101,5 @@ def _has(rows: list[Mapping[str, Any]], digest: object) -> bool:
 
 def _same(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool | None:
     """Whether two rows have one content; None where that is not known."""
-    for key in ("blake3", "md5"):
-        if then.get(key) and now.get(key):
-            return bool(then[key] == now[key])
-    return None
+    shared = [key for key in ("blake3", "md5") if then.get(key) and now.get(key)]
+    return all(then[key] == now[key] for key in shared) if shared else None

@@ -20,7 +20,7 @@ from fourfold.formats.native.record import RunRecord
 from fourfold.project.ignore import Ignore
 from fourfold.project.project import Project
 from fourfold.runs import coderestore
-from fourfold.runs.changes import paths_in, value_of
+from fourfold.runs.changes import is_named, paths_in, value_of
 from fourfold.runs.contents import Content, Contents
 from fourfold.runs.place import Place
 from fourfold.runs.scratch import KEPT, claim, drop, empty, release, remove
@@ -359,10 +359,8 @@ class Box:
 
 
 def is_same(row: Mapping[str, Any], content: Content) -> bool:
-    """Whether content is what a row of a record says: by BLAKE3 where it has that, else by MD5."""
-    if row.get("blake3"):
-        return bool(row["blake3"] == content.blake3)
-    return bool(row.get("md5")) and row["md5"] == content.md5
+    """Whether content is what a row of a record says."""
+    return is_named(row, content.blake3, content.md5)
 
 
 def open_box(

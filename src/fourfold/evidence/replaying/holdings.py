@@ -16,7 +16,7 @@ from fourfold.content.naming import name_of
 from fourfold.evidence.lineage import object_of
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.record import RunRecord
-from fourfold.runs.changes import mapping, opened, value_of
+from fourfold.runs.changes import is_named, mapping, opened, value_of
 from fourfold.runs.coderestore import unpacked
 from fourfold.scm.refs import is_full_id
 
@@ -101,7 +101,7 @@ class Holdings:
             return found
         for source in (self._kept, self._committed, self._standing):
             data = source(record, row)
-            if data is not None and len(data) <= most and _is(row, data):
+            if data is not None and len(data) <= most and is_named(row, digest(data), name_of(data)):
                 return data
         return None
 
@@ -149,10 +149,3 @@ class Holdings:
             if isinstance(size, int):
                 return read_file(os.path.join(self._place.root, path), size)
         return None
-
-
-def _is(row: Mapping[str, Any], data: bytes) -> bool:
-    """Whether bytes are those that a row names."""
-    if row.get("blake3"):
-        return digest(data) == str(row["blake3"])
-    return bool(row.get("md5")) and name_of(data) == row["md5"]

@@ -27,7 +27,7 @@ from fourfold.evidence.lineage import object_of
 from fourfold.evidence.replaying.box import REPLAYS, is_same
 from fourfold.formats.native.canonical import digest
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import mapping, opened, rows_of, value_of
+from fourfold.runs.changes import is_named, mapping, opened, rows_of, value_of
 from fourfold.runs.coderestore import unpacked
 from fourfold.runs.contents import Contents
 from fourfold.runs.scratch import claim, drop, remove
@@ -236,7 +236,7 @@ class Originals:
         if not os.path.isdir(path):
             with open(path, "rb") as file:
                 data = file.read()
-            return digest(data) == row["blake3"] if row.get("blake3") else name_of(data) == row.get("md5")
+            return is_named(row, digest(data), name_of(data))
         pairs = []
         for name in scan_directory(path).names:
             with open(os.path.join(path, name), "rb") as file:
@@ -387,7 +387,7 @@ def _copied_whole(row: Mapping[str, Any], source: str, names: list[str] | None, 
     """Copy a file, or the files of a folder, hashing on the way: whether they are what a row says."""
     if names is None:
         md5, blake3 = _hashed_copy(source, target)
-        return blake3 == row["blake3"] if row.get("blake3") else md5 == row.get("md5")
+        return is_named(row, blake3, md5)
     pairs = []
     for name in names:
         file = os.path.join(target, name)

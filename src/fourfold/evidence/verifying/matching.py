@@ -71,11 +71,19 @@ def match(pair: "Pair", record: "RunRecord", originals: "Originals", *, unsafe: 
     if not before:
         why = "the record does not say what its bytes were"
         return Matched(plain._replace(level="not-comparable", reason=why))
-    original = originals.path(record, pair.before)
+    return _unlike(pair, pair.file, plain, originals.path(record, pair.before), unsafe=unsafe)
+
+
+def _unlike(pair: "Pair", file: str, plain: OutputVerdict, original: str | None, *, unsafe: bool) -> Matched:
+    """What came out, and is not what the record says, beside the bytes of then where they are had."""
+    then, now = (str((row or {}).get("md5") or "") for row in (pair.before, pair.after))
+    if plain.before == plain.after and then != now:
+        why = f"the same bytes, to which the record gives an MD5 that is not theirs: {then}"
+        return Matched(plain._replace(level="different", reason=why, first=First("", "values", then, now)))
     if original is None:
         why = "its bytes of then are not had any more, here or on the remote; they differ from those of now"
         return Matched(plain._replace(level="not-comparable", reason=why))
-    return _read(plain, original, pair.file, unsafe=unsafe)
+    return _read(plain, original, file, unsafe=unsafe)
 
 
 def _read(plain: OutputVerdict, original: str, file: str, *, unsafe: bool) -> Matched:
