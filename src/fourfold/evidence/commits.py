@@ -7,6 +7,7 @@ Else the commit changed something and nobody ran it. Nothing is run here.
 """
 
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -16,6 +17,7 @@ from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
 from fourfold.evidence.parting import reads_of, sources_of
+from fourfold.evidence.replaying.holdings import Holdings
 from fourfold.evidence.states import Key, State, key_of, unknown
 from fourfold.formats.dvc import params as params_format
 from fourfold.formats.dvc.lock import DEFAULT_PARAMS
@@ -34,6 +36,7 @@ from fourfold.project.revisions import Parsed, load_from_git
 from fourfold.runs.changes import value_of
 from fourfold.runs.code_files import code_files
 from fourfold.runs.codetree import Outputs, is_written
+from fourfold.runs.reading import folders_of, shown
 from fourfold.runs.results import is_finite
 from fourfold.scm.browse import Browser
 from fourfold.scm.refs import is_full_id
@@ -95,6 +98,7 @@ class Commits:
         self._project, git = _repository(place)
         self._git = Browser(git)
         self._records = records
+        self._inside = Holdings(place, records).inside
         self._parsed: Parsed = {}
         self._contents: dict[str, bytes] = {}
         self._size = 0
@@ -264,12 +268,30 @@ class Commits:
         """What names the content of an output, by its path from the root of the repository.
 
         Returns:
-            None where no output lies there; "" for what a stage makes, and for what lies in an output.
+            None where no output lies there; "" for what a stage makes. For what lies in an output, and nobody
+            knows what it is, what names all of that.
         """
-        shown = path.removeprefix(self._prefix)
-        if seen.maker(shown) is not None:
+        name = shown(path, self._prefix)
+        if seen.maker(name) is not None:
             return ""
-        return seen.outputs.get(shown, "" if shown in Outputs(seen.outputs) else None)
+        folder = seen.folder(name)
+        if name in seen.outputs or folder is None:
+            return seen.outputs.get(name)
+        return self.within(seen, name) or seen.outputs[folder]
+
+    def within(self, seen: "Seen", name: str) -> str | None:
+        """The MD5 of what lies in a folder that is an output; None where it lies in none, or is not known.
+
+        Args:
+            seen: The commit.
+            name: From the root of the project.
+        """
+        folder = seen.folder(name)
+        return None if folder is None else self._inside(seen.outputs[folder], name[len(folder) + 1 :])
+
+    def _above(self, name: str) -> str:
+        """A path from the root of the project, from the root of the repository."""
+        return posixpath.normpath(self._prefix + name)
 
     def _in_files(self, seen: "Seen", files: Iterable[str]) -> dict[str, float]:
         """The numbers of metric files, where they are what the lock file says."""
@@ -313,7 +335,7 @@ class Commits:
         if moved:
             return f"{moved} changed and '{owner.addressing}' was not run"
         for path, oid in read.items():
-            if oid is not None and path.removeprefix(self._prefix) not in seen.outputs:
+            if oid is not None and shown(path, self._prefix) not in seen.outputs:
                 there = seen.files.get(path)
                 if there != oid and (there is not None or self._had(record, path)):
                     return f"'{path}' changed and '{owner.addressing}' was not run"
@@ -327,7 +349,7 @@ class Commits:
             self._read[run] = {
                 path: oid
                 for path, oid in sources_of(record, part).items()
-                if path.removeprefix(self._prefix) not in files
+                if shown(path, self._prefix) not in files
             }
         return self._read[run]
 
@@ -343,11 +365,11 @@ class Commits:
         self, seen: "Seen", path: str, oid: "Oid", record: RunRecord | None, read: Mapping[str, str | None]
     ) -> bool:
         """Whether a commit has something else at a path than a lock entry says; not where nobody knows."""
-        made = seen.outputs.get(path)
+        made = seen.outputs.get(path) or self.within(seen, path)
         if made is not None or not is_tree(oid):
             now = made or self._sum(seen, path)
             return now is not None and now != oid
-        above = f"{self._prefix}{path}/"
+        above = f"{self._above(path)}/"
         if any(each.startswith(above) for each in read):
             # What was read of it is compared file by file; what was not there then, it would read too.
             return record is not None and any(
@@ -361,7 +383,7 @@ class Commits:
 
     def _is_new(self, seen: "Seen", path: str, record: RunRecord) -> bool:
         """Whether a file of a commit was no part of the code of a run; not where nobody knows."""
-        if is_written(path) or path.removeprefix(self._prefix) in seen.outputs:
+        if is_written(path) or shown(path, self._prefix) in seen.outputs:
             return False
         key = f"{_commit_of(record)} {value_of(record.code, 'tree')}"
         if key not in self._code:
@@ -386,11 +408,12 @@ class Commits:
 
     def _sum(self, seen: "Seen", path: str) -> str | None:
         """The MD5 of a file that Git has; None where it has none, or a link."""
-        oid = self._git.id_at(seen.commit, self._prefix + path)
-        if oid is None or self._prefix + path not in seen.files:
+        above = self._above(path)
+        oid = self._git.id_at(seen.commit, above)
+        if oid is None or above not in seen.files:
             return None
         if oid not in self._sums:
-            data = self.content(seen, self._prefix + path)
+            data = self.content(seen, above)
             if data is None:
                 return None
             self._sums[oid] = name_of(data)
@@ -398,7 +421,7 @@ class Commits:
 
     def _sum_of_folder(self, commit: str, path: str) -> str | None:
         """The MD5 of a folder whose files Git has, as DVC names it; None where that is not known."""
-        above = f"{self._prefix}{path}/"
+        above = f"{self._above(path)}/"
         oid = self._git.id_at(commit, above[:-1])
         if oid is None or oid in self._sums:
             return self._sums.get(oid or "")
@@ -429,7 +452,7 @@ class Commits:
     def parameters(self, seen: "Seen", owner: Owner, file: str | None) -> Mapping[str, Any] | None:
         """What a file of parameters of a stage says at a commit; None where that is not known."""
         path = os.path.relpath(os.path.join(owner.wdir, file or DEFAULT_PARAMS), self._project.root)
-        data = self.content(seen, self._prefix + path.replace(os.sep, "/"))
+        data = self.content(seen, self._above(path.replace(os.sep, "/")))
         if data is None:
             return None
         try:
@@ -509,6 +532,10 @@ class Seen:
                 return self.makers[path]
             path = path.rpartition("/")[0]
         return None
+
+    def folder(self, path: str) -> str | None:
+        """The output that is a folder in which a path lies; None where it lies in none."""
+        return next((folder for folder in folders_of(path) if folder in self.outputs), None)
 
     def upstream(self, owner: Owner) -> list[Owner]:
         """A stage after all that it needs."""

@@ -136,3 +136,38 @@ def test_a_file_that_may_hold_secrets_and_changed_does_not_make_its_run_look_lik
     found = repo.run(*BISECT, "--dry").json()
     assert found["first_bad"]["run"] is not None
     assert found["moved"] == ["data"]
+
+
+def test_a_file_in_a_tracked_folder_that_changed_was_not_run_and_is_data(tmp_path: Path, ff: Tool) -> None:
+    repo = begun(tmp_path, ff)
+    script = repo.text("train.py").replace('"data.csv"', '"tables/data.csv"')
+    repo.gen({"tables/data.csv": "0.5\n0.9\n", "tables/other.csv": "1\n", "train.py": script})
+    repo.gen({"dvc.yaml": PIPELINE.format(deps="train.py, tables/data.csv")})
+    repo.run("add", "-q", "tables")
+    repo.run("repro", "-q")
+    repo.commit("two")
+    repo.gen({"tables/other.csv": "2\n"})
+    repo.run("add", "-q", "tables")
+    repo.commit("what it does not read")
+    repo.gen({"tables/data.csv": "0.1\n0.2\n"})
+    repo.run("add", "-q", "tables")
+    repo.commit("what it reads")
+    found = repo.run("bisect", "--metric", "auc", "--good", "HEAD~2", "--json").json()
+    assert (found["first_bad"]["title"], found["moved"], found["executed"]) == ("what it reads", ["data"], 1)
+
+
+def test_a_file_beside_the_project_is_not_taken_for_one_of_its_outputs(tmp_path: Path, ff: Tool) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.gen({"conf/schema.yaml": "scale: 1.0\n", "app/data.csv": "0.5\n0.9\n", "app/conf/schema.yaml": "x"})
+    repo.gen({"app/train.py": TRAIN.format(schema="../conf/schema.yaml", more="")})
+    repo.gen({"app/dvc.yaml": PIPELINE.format(deps=f"{USUAL}, ../conf/schema.yaml")})
+    inside = repo.path / "app"
+    ff("init", "-q", "--subdir", cwd=inside)
+    ff("add", "-q", "conf/schema.yaml", cwd=inside)
+    ff("repro", "-q", cwd=inside)
+    repo.commit("one")
+    repo.gen({"conf/schema.yaml": "scale: 0.5\n"})
+    repo.commit("not run")
+    found = ff(*BISECT, cwd=inside).json()
+    assert (found["first_bad"]["value"], found["moved"]) == (0.35, ["data"])

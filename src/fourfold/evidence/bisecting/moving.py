@@ -8,6 +8,7 @@ to have moved.
 """
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,6 +90,7 @@ class _Version:
         self._commits = commits
         self.seen: Seen = commits.look(commit)
         self._part: Part = records.part
+        self._names = sorted(self.seen.files)
         self.commands: dict[str, list[str]] = {}
         self.used: set[str] = set()
         self.undeclared: set[str] = set()
@@ -133,14 +135,20 @@ class _Version:
         data = self._commits.output(self.seen, path)
         if data is not None:
             return {path: data} if data else {}
-        below = path + "/"
         return {
-            name: oid
-            for name, oid in self.seen.files.items()
-            if (name == path or name.startswith(below))
-            and not is_written(name)
-            and not name.endswith(_POINTER)
+            name: self.seen.files[name]
+            for name in self._at(path)
+            if not is_written(name) and not name.endswith(_POINTER)
         }
+
+    def _at(self, path: str) -> list[str]:
+        """The file at a path, or the files of the folder there; of the whole repository for its root."""
+        if path in self.seen.files:
+            return [path]
+        if path == ".":
+            return self._names
+        first, last = (bisect_left(self._names, path + end) for end in ("/", "0"))  # "0" is after "/"
+        return self._names[first:last]
 
     def value(self, owner: Owner, file: str, key: str) -> Any:
         """The value of a parameter."""
@@ -166,5 +174,6 @@ def _compared(good: _Version, bad: _Version) -> Iterable[str]:
     seeds = good.seeds | bad.seeds
     for parameter in good.wanted.keys() | bad.wanted.keys():
         owner = good.wanted.get(parameter) or bad.wanted[parameter]
-        if good.value(owner, *parameter) != bad.value(owner, *parameter):
+        before, after = good.value(owner, *parameter), bad.value(owner, *parameter)
+        if before != after or type(before) is not type(after):
             yield "randomness" if parameter in seeds else "parameters"

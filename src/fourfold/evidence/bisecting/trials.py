@@ -179,8 +179,9 @@ class Trials:
         rows: list[dict[str, Any]] = []
         for path in self._paths(owner):
             row = {"path": path, "role": "dep"}
-            if path in seen.outputs and seen.maker(path) is None:
-                row["md5"] = seen.outputs[path]
+            if seen.maker(path) is None:
+                data = seen.outputs.get(path) or self._commits.within(seen, path)
+                row |= {"md5": data} if data is not None else {}
             rows.append(row)
         params: dict[str, dict[str, Any]] = {}
         for spec in owner.params_wanted:
