@@ -71,6 +71,40 @@ def test_runs_of_this_place_stand_as_they_were_appended_where_the_clock_was_put_
     assert records.resolve("train") == runs[-1]
 
 
+def test_a_clock_elsewhere_that_is_a_little_ahead_makes_no_run_the_oldest(records: Records) -> None:
+    here = keep(records, started=moment(1))
+    ahead = pulled(records, "2026-03-01T00:04:00.000000Z", arrived=3)
+    assert order(records) == [here, ahead]
+    later = keep(records, started="2026-03-01T00:01:00.000000Z")
+    assert order(records) == [here, ahead, later], "it came before that"
+
+
+@pytest.mark.parametrize("when", [0, 1, 315_532_800])
+def test_records_whose_times_a_copy_lost_stand_where_they_say_that_they_began(
+    records: Records, when: int
+) -> None:
+    first, last = keep(records, started=moment(1)), keep(records, started=moment(5))
+    between, after, future = (
+        pulled(records, moment(3)),
+        pulled(records, moment(6)),
+        pulled(records, moment(1, 2999)),
+    )
+    for path in Path(records.folder, "records").glob("*/*"):
+        os.utime(path, (when, when))
+    assert order(records) == [future, first, between, last, after]
+
+
+@pytest.mark.parametrize("when", [-(2**33), 2**33, 2**55])
+def test_a_file_of_any_time_at_all_is_in_some_order(records: Records, when: int) -> None:
+    here, other = keep(records, started=moment(2)), pulled(records, moment(1))
+    path = Path(records.folder, "records", other[:2], other[2:])
+    try:
+        os.utime(path, (when, when))
+    except OSError:
+        return  # this file system knows no such time
+    assert order(records) == [other, here]
+
+
 @pytest.mark.parametrize("started", ["", "soon", "9", "\U0010ffff", "2026-13-45"])
 def test_a_time_that_is_none_is_older_than_all_that_is_known(records: Records, started: str) -> None:
     odd = pulled(records, started)

@@ -1,5 +1,6 @@
 """Records on disk: named by their bytes, chained, found by what a user types."""
 
+import json
 import os
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_a_short_beginning_that_several_share_is_refused(tmp_path: Path) -> None
     pytest.fail("1,200 ids without two that begin alike: the odds of that are one in fifty thousand")
 
 
-@pytest.mark.parametrize("harm", ["remove", "garbage", "half"])
+@pytest.mark.parametrize("harm", ["remove", "garbage", "half", "types", "depth"])
 def test_the_list_is_a_cache(tmp_path: Path, harm: str) -> None:
     records = records_in(tmp_path)
     for at in range(3):
@@ -148,6 +149,11 @@ def test_the_list_is_a_cache(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "runs" / "list"
     if harm == "remove":
         path.unlink()
+    elif harm == "types":
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps([*line[:2], [], *line[3:]]) + "\n" for line in lines))
+    elif harm == "depth":
+        path.write_text("[" * 100_000)
     else:
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2] if harm == "half" else os.urandom(300))

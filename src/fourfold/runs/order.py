@@ -1,8 +1,9 @@
 """In which order runs were, as far as this place can know: nobody's clock is believed against what was seen.
 
 Runs of this place stand in the order in which they were appended, whatever the clock said. One that came from
-elsewhere stands where it says that it began; but where it says that this was after it came here, it cannot be
-so: nobody knows when it was, and it is older than all that is known. Explained in docs/formats/run-record.md.
+elsewhere stands where it says that it began, and never after the moment in which it came here: clocks differ
+by little. Where it says that it began long after that, nobody knows when it was, and it is older than all
+that is known. Explained in docs/formats/run-record.md.
 """
 
 import time
@@ -11,6 +12,11 @@ from functools import cache
 from typing import NamedTuple
 
 from fourfold.formats.native.record import RunId
+
+#: Seconds that an honest clock may be ahead of ours; what it stamped began when it came here, at the latest.
+_SKEW = 600
+#: The last second that a record can write.
+_LAST = 253_402_300_799
 
 
 class Summary(NamedTuple):
@@ -59,14 +65,19 @@ def in_order(
         latest = max(latest, one.started)
         placed.append(((True, latest, 1 + at, ""), one))
     for one in rest.values():
-        is_believed = one.started <= _moment(arrived(one))
-        placed.append(((is_believed, one.started, 0, one.id), one))
+        seconds = arrived(one)
+        moment = _moment(seconds)
+        is_believed = one.started <= moment or one.started <= _moment(seconds + _SKEW)
+        placed.append(
+            ((is_believed, min(one.started, moment) if is_believed else one.started, 0, one.id), one)
+        )
     return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _moment(seconds: float) -> str:
     """A moment as records write it."""
-    whole = int(seconds // 1)
+    seconds = min(max(seconds, 0.0), float(_LAST))  # a file can have any time at all
+    whole = int(seconds)
     return f"{_second(whole)}.{int((seconds - whole) * 1e6):06}Z"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from fourfold.base.clock import SYSTEM
 from fourfold.base.errors import ConflictError, CorruptError, NotFoundError, from_os_error
 from fourfold.base.fs.atomic import sweep_claimed, write_claimed
 from fourfold.base.fs.locks import FileLock
@@ -37,6 +38,10 @@ _PATIENCE = 30.0
 SHORTEST = 4
 #: So many digits of ``train~N`` are read: nobody has as many runs as these can say.
 _DIGITS = 18
+#: No record was written before this: copies and archives that keep no times make files older, in seconds.
+_NO_TIME = 946_684_800
+#: Of a line of the list.
+_SHAPES = {(str, str, str, str, seconds, str, str, str) for seconds in (int, float)}
 #: What leads to the first one.
 _NOTHING = "ff repro and ff run leave records; in a clone, bring those of others with: ff pull"
 
@@ -240,11 +245,15 @@ class Records:
         return in_order(everything, self.head(), self._arrived)
 
     def _arrived(self, summary: Summary) -> float:
-        """When a record came here: its file was written then, and never since."""
+        """When a record came here: its file was written then, and never since.
+
+        Where a copy lost the time of the file, it came at some time until now.
+        """
         try:
-            return os.stat(self._path("records", summary.id)).st_mtime
+            seconds = os.stat(self._path("records", summary.id)).st_mtime
         except OSError:
-            return 0.0
+            seconds = 0.0
+        return seconds if seconds > _NO_TIME else SYSTEM.now_ns() / 1e9
 
     def _listed(self) -> Iterator[Summary]:
         try:
@@ -254,11 +263,11 @@ class Records:
             return
         for line in lines:
             try:
-                summary = Summary(*json.loads(line))
-            except (ValueError, TypeError):
+                said = list(json.loads(line))
+            except (ValueError, TypeError, RecursionError):
                 continue
-            if all(isinstance(said, str) for said in (summary.id, summary.started, summary.previous)):
-                yield summary
+            if tuple(map(type, said)) in _SHAPES:
+                yield Summary(*said)
 
     def resolve(self, text: str) -> RunId:
         """The run that a user means: an id or the beginning of one, a stage, ``stage~2``, ``@`` for the last.
