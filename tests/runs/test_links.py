@@ -79,3 +79,33 @@ ctypes.CDLL("./answer.so")
     paths = json.loads(repo.run("runs", "show", "one", "--json").stdout)["record"]["trace"]["paths"]["value"]
     assert paths["counts"]["input"] == 2
     assert paths["counts"]["tracked"] == 3
+
+
+def test_files_that_are_alike_are_told_apart_where_they_share_an_object(ff: Tool, tmp_path: Path) -> None:
+    repo = Sandbox(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    repo.run("config", "cache.type", "symlink")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "cache").symlink_to("elsewhere")
+    repo.run("cache", "dir", str(tmp_path / "cache"))
+    repo.gen({"known.txt": "same", "twin.txt": "same", "data/one.txt": "one"})
+    for name in ("known.txt", "twin.txt", "data"):
+        repo.run("add", "--quiet", name)
+    assert (repo.path / "twin.txt").is_symlink()
+    (repo.path / "alias").symlink_to("known.txt")
+    (repo.path / "other").symlink_to("alias")
+    (repo.path / "folder").symlink_to("data")
+    (repo.path / "loop").symlink_to("loop")
+    main = """\
+import pathlib
+for name in ("known.txt", "alias", "other", "twin.txt", "folder/one.txt"):
+    open(name).read()
+pathlib.Path("loop").exists()
+"""
+    stages = f"stages:\n  one:\n    cmd: {sys.executable} main.py\n    deps: [main.py, known.txt]\n"
+    repo.gen({"main.py": main, "dvc.yaml": stages})
+    told = repo.run("repro").stderr
+    assert "stage 'one' reads folder/one.txt, twin.txt, undeclared" in " ".join(told.split())
+    trace = json.loads(repo.run("runs", "show", "one", "--json").stdout)["record"]["trace"]
+    assert {row["kind"] for row in trace["undeclared_reads"]["value"]["files"]} == {"tracked"}

@@ -90,6 +90,8 @@ _METADATA = frozenset(
 #: What is looked at of a run's inputs to name their content: files and bytes, together.
 _MOST_FILES = 2000
 _MOST_BYTES = 256 * 1024 * 1024
+#: The kernel follows so many links, one after the other.
+_MOST_LINKS = 40
 #: Ports from here on are drawn by the system.
 _DRAWN = 32768
 #: Sockets that say nothing: of look-ups of names, and those with names of the day.
@@ -249,6 +251,8 @@ class _Ground:
         self._in_environment: dict[str, bool] = {}
         self._bundles: dict[str, str] = {}
         self._aliases = self._aliases_of_root()
+        cache = place.project.cache_dir if place.project is not None else ""
+        self._objects = {cache, os.path.realpath(cache)} if cache else set()
         self._tracked = self._both(task.tracked)
         # A replay runs in a folder below ours: what is read there is its own, and not ours.
         ours = os.path.join(place.own, "runs") if below(self._repository, place.own) else place.own
@@ -260,8 +264,7 @@ class _Ground:
         own = [ours, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
         for folder in {task.root, self._repository}:
             own += [os.path.join(folder, name) for name in (".dvc", ".git", ".fourfold")]
-        if place.project is not None:
-            own.append(place.project.cache_dir)
+        own += sorted(self._objects)
         if place.git is not None:
             own.append(place.git.git_dir)
         self._named: tuple[tuple[PathClass, _Names], ...] = (
@@ -307,7 +310,23 @@ class _Ground:
         if found is None:
             found = self._real_folders[folder] = os.path.realpath(folder)
         whole = os.path.join(found, os.path.basename(path))
-        return os.path.realpath(whole) if followed and os.path.islink(whole) else whole
+        return self._followed(whole) if followed and os.path.islink(whole) else whole
+
+    def _followed(self, link: str) -> str:
+        """Where a link leads, but not into the cache: files that happen to be alike share an object there."""
+        for _ in range(_MOST_LINKS if self._objects else 0):
+            try:
+                target = os.path.join(os.path.dirname(link), os.readlink(link))
+            except OSError:  # it leads no further
+                return link
+            folder, name = os.path.split(target)
+            if name in {"", ".", ".."}:
+                break
+            target = os.path.join(os.path.realpath(folder), name)
+            if any(below(target, objects) for objects in self._objects):
+                return link
+            link = target
+        return os.path.realpath(link)
 
     def shown(self, path: str) -> str:
         """A path as the record names it."""
