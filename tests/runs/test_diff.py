@@ -291,6 +291,34 @@ def test_a_file_that_was_read_undeclared_and_is_declared_now_is_told_once_with_b
     assert [row[1] for row in told(folder)] == ["lookup"]
 
 
+@pytest.mark.parametrize("path", ["conf", "conf/schema.yaml"])
+def test_a_file_of_a_declared_folder_of_code_that_is_declared_itself_now_has_not_moved_by_that(
+    path: str,
+) -> None:
+    def declaring(path: str, oid: str) -> dict[str, Any]:
+        sources = {"train.py": "a" * 40, "conf/helper.py": "b" * 40, "conf/schema.yaml": oid * 40}
+        listing = {"classes": {"input": ["conf/helper.py", "conf/schema.yaml"]}, "missing": []}
+        row = {"path": path, "role": "dep", "md5": blake(path + oid)[:32]}
+        return {"sources": sources, "inputs": (row,), "trace": {"paths": observed({"listing": listing})}}
+
+    other = "conf" if path != "conf" else "conf/schema.yaml"
+    assert told(changes(declaring(path, "1"), declaring(other, "1"))) == []
+    moved = told(changes(declaring(path, "1"), declaring(other, "2")))
+    assert moved == [("data", "conf/schema.yaml", "1" * 40, "2" * 40)]
+
+
+def test_a_file_that_is_declared_as_parameters_now_and_is_the_same_has_not_moved() -> None:
+    def declaring(role: str, content: str = "1") -> dict[str, Any]:
+        row = {"path": "more.yaml", "role": role, "md5": content * 32}
+        listing = {"classes": {"input": ["more.yaml"]}, "missing": []}
+        return {"inputs": (row,), "trace": {"paths": observed({"listing": listing})}}
+
+    assert told(changes(declaring("dep"), declaring("params"))) == []
+    assert told(changes(declaring("dep"), declaring("params", "2"))) == [
+        ("data", "more.yaml", "1" * 32, "2" * 32)
+    ]
+
+
 def test_a_variable_a_host_and_the_command_are_named() -> None:
     a = {"trace": {"env": observed({"declared": {"CUSTOMER": "1"}})}}
     b = {

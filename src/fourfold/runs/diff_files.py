@@ -122,6 +122,12 @@ class _Files:
         )
         return (before, after) if known else None
 
+    def of_both(self, name: str) -> tuple[Any, Any] | None:
+        """What names the content of a file, by its name as data, in the sources of both runs; else None."""
+        path = posixpath.normpath(self._above + name)
+        in_both = path in (self.first or {}) and path in (self.second or {})
+        return self.content(path) if in_both else None
+
     def is_of_code(self, path: str) -> bool:
         """Whether a declared input counts to code, where it is told of."""
         return is_code(path) or path in self._dim
@@ -232,7 +238,7 @@ def _trees(a: RunRecord, b: RunRecord, files: _Files, code_files: CodeFiles | No
 def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Change]:
     params = list(_params(a, b, part))
     tables = _Tables(a, b, part)
-    for change, role in _inputs(a, b, "inputs", tables, part):
+    for change, role in _inputs(a, b, "inputs", tables, part, files):
         path = change.name
         if files.is_source(path):
             continue
@@ -246,7 +252,7 @@ def _data(a: RunRecord, b: RunRecord, part: Part, files: _Files) -> Iterable[Cha
         else:
             yield change._replace(coordinate=coordinate)
     yield from params
-    yield from (change for change, _ in _inputs(a, b, "elsewhere", tables, part))
+    yield from (change for change, _ in _inputs(a, b, "elsewhere", tables, part, files))
     for name in sorted({*a.data, *b.data} - _DATA_KNOWN):
         kind: Kind = "aside" if name in _DATA_ASIDE else "moved"
         yield from differing("data", name, a.data.get(name), b.data.get(name), part, kind)
@@ -261,10 +267,11 @@ def _params_kind(a: RunRecord, b: RunRecord) -> Kind:
 
 
 def _inputs(
-    a: RunRecord, b: RunRecord, fact: str, tables: "_Tables", part: Part
+    a: RunRecord, b: RunRecord, fact: str, tables: "_Tables", part: Part, files: _Files
 ) -> Iterable[tuple[Change, str]]:
     """The files of a fact that differ, each with its role."""
-    reads = [undeclared_of(record, part) for record in (a, b)]
+    # What the other run was seen to read, or declared as something else.
+    known = [{**undeclared_of(record, part), **by_path(rows_of(record, fact))} for record in (a, b)]
     first = {(row["path"], str(row.get("role"))): row for row in rows_of(a, fact)}
     second = {(row["path"], str(row.get("role"))): row for row in rows_of(b, fact)}
     for path, role in sorted({*first, *second}):
@@ -274,9 +281,12 @@ def _inputs(
         if old is None or new is None:
             note = "now declared" if old is None else "no longer declared"
             # The other run may have read it all the same: then it is one file with two contents.
-            old, new = old or reads[0].get(path), new or reads[1].get(path)
-            kind = "aside" if old and new and content_of(old, new) == content_of(new, old) else "moved"
+            old, new = old or known[0].get(path), new or known[1].get(path)
         before, after = content_of(old, new), content_of(new, old)
+        if note in _DECLARED:
+            # In a folder of code that the other declares, it is among the sources, by another digest.
+            before, after = files.of_both(path) or (before, after)
+            kind = "aside" if before == after and (before is not None or (old and new)) else "moved"
         if before == after and note not in _DECLARED and (old is None) == (new is None):
             continue
         if note not in _DECLARED and (before is None or after is None):
