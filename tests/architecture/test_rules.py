@@ -27,7 +27,7 @@ def used(source: Source) -> set[tuple[str, int]]:
 
 
 #: A program of its own, for Linux alone: it opens and asks what this system can, as the kernel calls it.
-SUPERVISOR = ("supervisor", "watch", "events", "guard", "kernel", "walls", "abi", "forkserver")
+SUPERVISOR = ("supervisor", "watch", "events", "guard", "kernel", "walls", "abi", "mapped", "forkserver")
 
 
 def engine() -> list[Source]:

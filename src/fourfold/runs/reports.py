@@ -16,7 +16,7 @@ from fourfold.base.fs.reading import read_start
 _PREFIX, _SUFFIX = "python-", ".json"
 #: A report is never longer, in bytes; so many are read.
 _LONGEST = 32 * 1024 * 1024
-_MOST = 2000
+MOST = 2000
 
 
 def read(scratch: str) -> tuple[Mapping[str, Any], ...]:
@@ -27,7 +27,7 @@ def read(scratch: str) -> tuple[Mapping[str, Any], ...]:
     """
     found: list[tuple[float, str, Mapping[str, Any]]] = []
     for name in sorted(os.listdir(scratch)):
-        if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)) or len(found) >= _MOST:
+        if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)) or len(found) >= MOST:
             continue
         with suppress(OSError, ValueError, RecursionError):
             path = os.path.join(scratch, name)
@@ -39,6 +39,16 @@ def read(scratch: str) -> tuple[Mapping[str, Any], ...]:
                 started = report.get("started")
                 found.append((started if isinstance(started, float | int) else 0.0, name, report))
     return tuple(report for _started, _name, report in sorted(found, key=lambda one: one[:2]))
+
+
+def unread(scratch: str) -> int:
+    """How many processes told of themselves and are not heard: there are too many.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    told = sum(name.startswith(_PREFIX) and name.endswith(_SUFFIX) for name in os.listdir(scratch))
+    return max(0, told - MOST)
 
 
 def _nothing(_name: str) -> None:

@@ -313,6 +313,18 @@ def test_reports_add_libraries_and_nothing_that_is_no_path() -> None:
     assert with_libraries(nothing, told) == nothing
 
 
+def test_processes_that_are_too_many_to_be_heard_are_counted(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    [launch] = launches(task(tmp_path, "true", trace="seccomp"), scratch)
+    subprocess.run([*launch.prefix, "true"], cwd=tmp_path, check=True)
+    for number in range(reports.MOST):
+        (scratch / f"python-{number}.json").write_text("{}")
+    assert start.collect([launch], str(scratch)).coverage.lost == 0
+    for number in range(3):
+        (scratch / f"python-{number}-1.json").write_text("{}")
+    assert start.collect([launch], str(scratch)).coverage.lost == 3
+
+
 def test_memory_without_a_name_is_no_library(tmp_path: Path) -> None:
     program = (
         "import mmap, os; kinds = mmap.PROT_READ | mmap.PROT_EXEC; made = os.memfd_create('a/b.so'); "

@@ -124,7 +124,7 @@ def _size(process: int) -> bytes:
 
 def _start(path: bytes) -> bytes:
     """What stands in one of the kernel's short files; asked at each start of a program."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         return os.read(descriptor, 1024)
     finally:

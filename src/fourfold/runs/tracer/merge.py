@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from fourfold.base.fs.reading import read_start
+from fourfold.runs import reports
 from fourfold.runs.observation import Access, Connection, Coverage, How, Trace
 from fourfold.runs.tracer import audit, mapped, strace
 from fourfold.runs.tracer import seen as seen_file
@@ -66,12 +67,12 @@ def collect(commands: Sequence[tuple[str, str, int]], scratch: str) -> Trace:
         worst.why,
         tuple(sorted({phrase for look in looks for phrase in look.blind})),
         sum(access.times for access in accesses) + sum(one.times for one in contacts),
-        sum(look.lost for look in looks),
+        sum(look.lost for look in looks) + (reports.unread(scratch) if looks else 0),
     )
     return Trace(coverage, accesses, contacts)
 
 
-def with_libraries(trace: Trace, reports: Iterable[Mapping[str, Any]]) -> Trace:
+def with_libraries(trace: Trace, told: Iterable[Mapping[str, Any]]) -> Trace:
     """The same trace and the libraries that processes of Python had in memory when they ended.
 
     The dynamic loader is not asked when it opens them, and where a process tells of them by itself, its
@@ -81,9 +82,9 @@ def with_libraries(trace: Trace, reports: Iterable[Mapping[str, Any]]) -> Trace:
         return trace
     known = {(one.path, one.how) for one in trace.accesses}
     more: dict[str, Access] = {}
-    for report in reports:
-        told = [report.get("loaded"), report.get("mapped")]
-        for name in [name for names in told if isinstance(names, list) for name in names]:
+    for report in told:
+        lists = [report.get("loaded"), report.get("mapped")]
+        for name in [name for names in lists if isinstance(names, list) for name in names]:
             named = isinstance(name, str) and mapped.has_file(os.fsencode(name))
             path = _normal(name) if named else None
             if path is None or (path, "read") in known:
