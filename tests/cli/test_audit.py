@@ -391,6 +391,32 @@ def test_no_replay_agrees_with_a_record_that_gives_right_bytes_the_md5_of_others
     assert repo.kinds("--signed") == {"entry-unsigned": ["dvc.lock: train"]}
 
 
+def test_digests_of_dvc_2_that_no_record_has_are_told_and_neither_a_contradiction_nor_vouched_for(
+    tmp_path: Path, ff: Tool
+) -> None:
+    repo = Repo(tmp_path / "repo", ff)
+    repo.git("init", "-q")
+    repo.run("init", "-q")
+    stage = {"cmd": "cat a e > model && cp e out", "deps": ["a", "e"], "outs": ["model", "out"]}
+    repo.gen({"dvc.yaml": json.dumps({"stages": {"train": stage}}), "e": "-"})
+    (repo.path / "a").write_bytes(b"a\r\nb\r\n")
+    repo.run("repro", "-q")
+    text = (repo.path / "dvc.lock").read_text().replace("      hash: md5\n", "")
+    for data in (b"a\r\nb\r\n", b"a\r\nb\r\n-"):
+        old = md5(data, usedforsecurity=False).hexdigest()
+        text = text.replace(old, md5(data.replace(b"\r", b""), usedforsecurity=False).hexdigest())
+    (repo.path / "dvc.lock").write_text(text)
+    shutil.rmtree(repo.path / ".dvc/fourfold/runs")
+    (repo.path / "fourfold.lock").unlink()
+    repo.run("repro", "-q", "-f")
+    assert "hash: md5" not in (repo.path / "dvc.lock").read_text()
+    assert repo.kinds(code=0, weight="open") == {"entry-legacy": ["dvc.lock: train"]}
+    key = signing.make_key(str(tmp_path / "key.pem"))
+    signing.add_trusted(str(repo.path / signing.KEYS_FILE), key.public._replace(name="ada"))
+    repo.verified(**{signing.VARIABLE: key.path})
+    assert repo.kinds("--signed") == {"entry-unsigned": ["dvc.lock: train"]}
+
+
 def test_names_in_which_a_secret_was_struck_out_are_no_contradiction(tmp_path: Path, ff: Tool) -> None:
     repo = Repo(tmp_path / "repo", ff)
     repo.git("init", "-q")

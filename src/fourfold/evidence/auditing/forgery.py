@@ -11,7 +11,7 @@ import posixpath
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fourfold.base.errors import FourfoldError
 from fourfold.base.ids import CommitId
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fourfold.project.project import Project
 
 _NAMES = (LOCK_FILE, LOCK_NAME)
+_Named = TypeVar("_Named", Dependency, Output)
 #: The fields of a stage of ``fourfold.lock`` that its record has too.
 _FIELDS = ("tree", "environment", "lock", "verified", "image", "seed", "determinism", "numerics", "env")
 
@@ -189,22 +190,29 @@ class LockAudit:
                 subject = f"{pair.name(LOCK_FILE)}: {name}{pair.when}"
                 yield from self._entry(_Said(subject, stage, entry, locked, pair.until), found)
                 if self._is_signed:
-                    yield from self._unsigned(subject, found, locked)
+                    yield from self._unsigned(subject, entry, found, locked)
 
     # -- dvc.lock -----------------------------------------------------------------------------------------
 
     def _entry(self, one: _Said, name: str) -> Iterator[Finding]:
         ledger, subject = self._ledger, one.subject
         makers = ledger.entries.get(name, [])
-        outs = _outs(one.entry)
         for run in makers:
             record = ledger.known[run]
-            wrong = _differing(outs, record) or _misplaced(one.entry.outs, record, "outputs")
+            entry, old = _in_words_of(record, one.entry)
+            wrong = _differing(_outs(entry), record) or _misplaced(entry.outs, record, "outputs")
+            if old:
+                said = (
+                    f"it names '{old[0]}' by a digest of DVC 2, which the record of run {run[:SHORT]} lacks"
+                )
+                yield Finding(
+                    "open", "entry-legacy", subject, said, "name it anew: ff cache migrate --dvc-files", old
+                )
             if wrong:
                 said = f"run {run[:SHORT]} says that it made this entry, and that it wrote another {wrong}"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
             elif self._has_inputs(run) and (
-                not self._same_inputs(one.entry, record) or _misplaced(one.entry.deps, record, "inputs")
+                not self._same_inputs(entry, record) or _misplaced(entry.deps, record, "inputs")
             ):
                 said = f"run {run[:SHORT]} says that it made this entry, and that it read or did other things"
                 yield Finding("broken", "record-contradicts-itself", subject, said)
@@ -216,11 +224,13 @@ class LockAudit:
             return
         yield self._unmade(one)
 
-    def _unsigned(self, subject: str, name: str, locked: LockStage | None) -> Iterator[Finding]:
+    def _unsigned(
+        self, subject: str, entry: LockEntry, name: str, locked: LockStage | None
+    ) -> Iterator[Finding]:
         """Told of an entry that no signature vouches for: whoever writes records and lock files has none."""
         makers = self._ledger.entries.get(name, [])
         runs = [run for run in makers if locked is None or run == locked.run]
-        if any(self._is_vouched(run) for run in runs):
+        if any(self._is_vouched(run) and not _in_words_of(self._ledger.known[run], entry)[1] for run in runs):
             return
         whose = f"of run {runs[0][:SHORT]}, which made it, " if runs else ""
         said = f"nobody who is trusted here signed a verdict {whose}that holds"
@@ -414,15 +424,42 @@ def _differing(outs: Counter[tuple[str, str]], record: RunRecord) -> str:
     return f"'{wrong[0]}'" if wrong else ""
 
 
+def _in_words_of(record: RunRecord, entry: LockEntry) -> tuple[LockEntry, tuple[str, ...]]:
+    """An entry with the digests that a record has; and what it calls otherwise, by digests of DVC 2.
+
+    That had the MD5 of texts with their line ends changed, which nobody knows who has not the bytes.
+    """
+    old: list[str] = []
+
+    def named(items: Iterable[_Named], fact: str) -> tuple[_Named, ...]:
+        rows = {row["path"]: row for row in rows_of(record, fact) if row.get("role") != "params"}
+        found = []
+        for item in items:
+            row = rows.get(_place(record, item.path), {})
+            md5 = row.get("md5")
+            if item.legacy and item.oid and md5 not in {None, item.oid} and row.get("size") == item.size:
+                old.append(item.path)
+                item = item._replace(oid=md5)  # noqa: PLW2901 - the same one, named otherwise
+            found.append(item)
+        return tuple(found)
+
+    deps, outs = named(entry.deps, "inputs"), named(entry.outs, "outputs")
+    return entry._replace(deps=deps, outs=outs), tuple(old)
+
+
+def _place(record: RunRecord, path: str) -> str:
+    """What a record calls a path of its entry."""
+    return posixpath.normpath(posixpath.join(str(value_of(record.code, "cwd") or "."), path))
+
+
 def _misplaced(said: Iterable[Dependency | Output], record: RunRecord, fact: str) -> str:
     """A path of an entry at which its run had something else: two files can have changed places."""
-    cwd = str(value_of(record.code, "cwd") or ".")
     rows = [(row["path"], row.get("md5")) for row in rows_of(record, fact) if row.get("role") != "params"]
     known = set(rows)
     for one in said:
         if one.oid is None or "://" in one.path:
             continue
-        path = posixpath.normpath(posixpath.join(cwd, one.path))
+        path = _place(record, one.path)
         outside = path.startswith(("/", "../"))  # records know such paths by others: by name, then
         name = path.rpartition("/")[2] if outside else path
         if (path, one.oid) not in known and not any(
