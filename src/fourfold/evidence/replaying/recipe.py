@@ -7,18 +7,19 @@ is done with a recipe is `replay`.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fourfold.base.errors import ConflictError, FourfoldError
 from fourfold.evidence.parting import switches_of
 from fourfold.evidence.replaying.reseeding import reseeded
 from fourfold.formats.native.record import RunId, RunRecord
-from fourfold.runs.changes import Part, mapping, opened, params_of, paths_in, rows_of, value_of
+from fourfold.runs.changes import Part, mapping, params_of, paths_in, rows_of, value_of
 from fourfold.runs.codesources import is_code
 from fourfold.runs.declared import SEEDS, SIMD
 from fourfold.runs.findings import restored
 from fourfold.runs.inject._fourfold_facts import SWITCHES
+from fourfold.runs.reading import code_folders, prefix_of, sources_of
 from fourfold.runs.task import DETERMINISM, Declared, Determinism, Item, Numerics, Task
 from fourfold.scm.process import LOCATION
 from fourfold.storage.redact import HIDDEN
@@ -248,7 +249,7 @@ def inputs_of(plan: Plan, part: Part) -> list[Mapping[str, Any]]:
     """The rows of the inputs that a replay declares to read, each path once."""
     found = rows_of(plan.data, "inputs")
     if plan.data is not plan.code:
-        found = _mixed(found, rows_of(plan.code, "inputs"), _Coded(plan, part))
+        found = _mixed(found, rows_of(plan.code, "inputs"), _is_coded(plan, part))
     written = rewritten(plan.code)
     return [row if row["path"] not in written else {"path": row["path"], "role": "dep"} for row in found]
 
@@ -270,7 +271,7 @@ def seen_of(plan: Plan, part: Part) -> list[Mapping[str, Any]]:
     """The rows of what was read without being declared, so far as it matters where it lies."""
     found = _seen(plan.data, part)
     if plan.data is not plan.code:
-        found = _mixed(found, _seen(plan.code, part), _Coded(plan, part))
+        found = _mixed(found, _seen(plan.code, part), _is_coded(plan, part))
     known = {row["path"] for row in inputs_of(plan, part)}
     return [row for row in found if row["path"] not in known]
 
@@ -281,32 +282,19 @@ def _seen(record: RunRecord, part: Part) -> list[Mapping[str, Any]]:
 
 
 def _mixed(
-    data: list[Mapping[str, Any]], code: list[Mapping[str, Any]], coded: "_Coded"
+    data: list[Mapping[str, Any]], code: list[Mapping[str, Any]], is_coded: Callable[[str], bool]
 ) -> list[Mapping[str, Any]]:
     """The data of one run for the code of another; what the first never read is as the code's run had it."""
-    taken = {row["path"]: row for row in data if row["path"] not in coded}
+    taken = {row["path"]: row for row in data if not is_coded(row["path"])}
     return [*taken.values(), *(row for row in code if row["path"] not in taken)]
 
 
-class _Coded:
+def _is_coded(plan: Plan, part: Part) -> Callable[[str], bool]:
     """Which inputs are code: source files, and folders that hold source files which were read."""
-
-    def __init__(self, plan: Plan, part: Part) -> None:
-        self._folders: set[str] = set()
-        for record in (plan.code, plan.data):
-            folder = value_of(record.code, "folder")
-            above = "" if folder in {None, "."} else f"{folder}/"
-            files = mapping(mapping(value_of(record.code, "sources")).get("files"))
-            for path in mapping(mapping(opened(files, part)).get("files")):
-                if not is_code(path):
-                    continue
-                own = str(path).removeprefix(above)
-                while "/" in own:
-                    own = own.rpartition("/")[0]
-                    self._folders.add(own)
-
-    def __contains__(self, path: object) -> bool:
-        return is_code(str(path)) or path in self._folders
+    folders: set[str] = set()
+    for record in (plan.code, plan.data):
+        folders |= code_folders(sources_of(record, part) or (), prefix_of(record))
+    return lambda path: is_code(path) or path in folders
 
 
 # -- the task ------------------------------------------------------------------------------------------------
