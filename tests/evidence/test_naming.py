@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from fourfold.evidence.naming import resolve
-from fourfold.runs.store import records_of
+from fourfold.runs.store import RunNotFoundError, records_of
 from fourfold.wiring import find_place
 from tests.fixtures.sandbox import Sandbox, Tool
 
@@ -33,3 +35,8 @@ def test_a_stage_that_ran_again_and_wrote_the_same_does_not_make_a_revision_ambi
     assert records.resolve("two") == end
     assert records.resolve("one~1") != records.resolve("one")
     assert resolve(place, records, "HEAD") == resolve(place, records, "HEAD~1") == end
+    for odd in ("x" * 200_000, "two~" + "9" * 5000, "a\nb", "a\0b", "-x", "\udcff", ":", "HEAD^{tree}"):
+        with pytest.raises(RunNotFoundError) as refused:
+            resolve(place, records, odd)
+        assert len(refused.value.message) < 200
+        assert "\n" not in refused.value.message

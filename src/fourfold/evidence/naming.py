@@ -16,6 +16,7 @@ from fourfold.formats.native import lockfile
 from fourfold.formats.native.lockfile import LOCK_NAME
 from fourfold.formats.native.record import RunId
 from fourfold.runs.store import NotSoManyRunsError, RunAmbiguousError, RunNotFoundError
+from fourfold.runs.words import short
 
 if TYPE_CHECKING:
     from fourfold.base.ids import CommitId
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _PIPELINE = "dvc.yaml"
 _HEX = frozenset("0123456789abcdefABCDEF")
+#: So much of a name that is none is told.
+_LONGEST = 80
 #: So many names are given as examples.
 _NAMED = 10
 
@@ -75,7 +78,7 @@ def resolve(place: "Place", records: "Records", text: str) -> RunId:
             names = "run, stage or revision"
             hint = "name a run (ff runs list), a stage, or a revision with a fourfold.lock"
         hint = did_you_mean(text, {one.stage for one in summaries if one.stage}, hint)
-        raise RunNotFoundError(f"no {names} '{text}'", hint=hint) from error
+        raise RunNotFoundError(f"no {names} '{short(text, _LONGEST)}'", hint=hint) from error
     if _could_be_commit(text) and found.startswith(text.lower()) and place.git is not None:
         commit = _commit(place.git, text)
         if commit is not None:

@@ -287,7 +287,7 @@ class Records:
         chosen = original if name == "@" else [one for one in original if name and one.stage == name]
         if chosen and steps >= len(chosen):
             raise NotSoManyRunsError(
-                f"no run '{text}': there are {len(chosen)} of '{name}'",
+                f"no run '{text[:80]}': there are {len(chosen)} of '{name}'",
                 hint=f"the first is {name}~{len(chosen) - 1}",
             )
         if not chosen and len(name) >= SHORTEST:
@@ -300,7 +300,7 @@ class Records:
                 )
             chosen = begun
         if steps >= len(chosen):
-            raise RunNotFoundError(f"no run '{text}'")
+            raise RunNotFoundError(f"no run '{text[:80]}'")
         return chosen[-1 - steps].id
 
     def made(self, entry: str) -> RunId | None:

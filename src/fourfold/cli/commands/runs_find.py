@@ -4,7 +4,7 @@ import argparse
 import re
 import time
 
-from fourfold.base.errors import UsageError
+from fourfold.base.errors import FourfoldError, UsageError
 from fourfold.cli import runs
 from fourfold.cli.options import at_least_one, completes
 from fourfold.cli.outcome import Outcome
@@ -99,10 +99,19 @@ def _place(text: str | None, session: Session, place: Place) -> str | None:
 
 
 def _code(text: str | None, place: Place) -> str | None:
-    """The beginning of a commit or of a code tree as it is; a revision as the commit that it stands for."""
-    if text is None or _HEX.fullmatch(text) or place.git is None:
+    """The beginning of a commit or of a code tree as it is; a revision as the commit that it stands for.
+
+    A branch or tag whose name could be the beginning of an id is meant by it.
+    """
+    if text is None or place.git is None:
         return text
-    return place.git.resolve(text)
+    try:
+        found = place.git.resolve(text)
+    except FourfoldError:
+        if _HEX.fullmatch(text):
+            return text
+        raise
+    return text if found.startswith(text.lower()) else found
 
 
 def _pair(text: str) -> tuple[str, str]:
