@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -245,6 +246,27 @@ def test_a_library_that_is_made_and_then_loaded_is_no_input(folder: Path) -> Non
     assert run.below("read")["answer.c"]
 
 
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize(("before", "first"), [("", True), ("cp libanswer.so made.so; ", False)])
+def test_a_library_that_is_replaced_once_it_is_loaded_was_used_first(
+    folder: Path, told: bool, before: str, first: bool
+) -> None:
+    if first:
+        shutil.copy(folder / "libanswer.so", folder / "made.so")
+    (folder / "main.py").write_text("""\
+import ctypes, os
+kept = ctypes.CDLL("./made.so")
+os.replace("other.so", "made.so")
+""")
+    shutil.copy(folder / "libanswer.so", folder / "other.so")
+    environ = {**os.environ, "PYTHONPATH": os.path.dirname(_fourfold_report.__file__) if told else ""}
+    run = traced(folder, f"{before}{sys.executable} main.py", environ=environ, trace="seccomp")
+    whole = run._replace(trace=with_libraries(run.trace, reports.read(str(folder.parent / "ws-scratch"))))
+    assert run.codes == [0], run.errors
+    assert whole.below("read")["made.so"] == first
+    assert whole.below("write")["made.so"] != first
+
+
 def test_a_program_that_cannot_be_started_has_loaded_nothing(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     [launch] = launches(task(tmp_path, "./nothing-there", trace="seccomp"), scratch)
@@ -293,7 +315,7 @@ def test_reports_add_libraries_and_nothing_that_is_no_path() -> None:
     written = Access("/ws/made.so", "write")
     known = Access("/ws/known.so", "read", times=3)
     trace = Trace(Coverage("seccomp", events=5), (known, written))
-    told = (
+    told: tuple[dict[str, Any], ...] = (
         {"loaded": ["/ws/made.so", "/ws/known.so", "/ws/new.so", "relative.so", "", 3, None, {"a": 1}]},
         {"loaded": ["/ws/new.so", "/ws/gone.so (deleted)"]},
         {"loaded": "/ws/text.so"},

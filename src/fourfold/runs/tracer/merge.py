@@ -80,8 +80,8 @@ def with_libraries(trace: Trace, told: Iterable[Mapping[str, Any]]) -> Trace:
     """
     if trace.coverage.method == "none":
         return trace
-    known = {(one.path, one.how) for one in trace.accesses}
-    more: dict[str, Access] = {}
+    uses: dict[tuple[str, str], Access] = {(one.path, one.how): one for one in trace.accesses}
+    known, events, gone = set(uses), trace.coverage.events, set()
     for report in told:
         lists = [report.get("loaded"), report.get("mapped")]
         for name in [name for names in lists if isinstance(names, list) for name in names]:
@@ -89,14 +89,29 @@ def with_libraries(trace: Trace, told: Iterable[Mapping[str, Any]]) -> Trace:
             path = _normal(name) if named else None
             if path is None or (path, "read") in known:
                 continue
-            earlier = more.get(path)
+            earlier = uses.get((path, "read"))
             times = earlier.times + 1 if earlier is not None else 1
-            more[path] = Access(path, "read", True, times, (path, "write") not in known)  # noqa: FBT003 - fields
-    if not more:
+            uses[path, "read"] = Access(path, "read", True, times, (path, "write") not in known)  # noqa: FBT003 - fields
+            events += 1
+            if name == path + _GONE:
+                gone.add(path)
+    if len(uses) == len(known):
         return trace
-    events = trace.coverage.events + sum(one.times for one in more.values())
-    accesses = tuple(sorted((*trace.accesses, *more.values()), key=lambda one: (one.path, one.how)))
+    _put_in_order(uses, gone)
+    accesses = tuple(uses[key] for key in sorted(uses))
     return trace._replace(coverage=trace.coverage._replace(events=events), accesses=accesses)
+
+
+def _put_in_order(uses: dict[tuple[str, str], Access], gone: Iterable[str]) -> None:
+    """Put first that files were read which a process had in memory at its end, and which were then gone.
+
+    Where another stands in the place of one, and only one was ever written there, that came later.
+    """
+    for path in gone:
+        read, written = uses.get((path, "read")), uses.get((path, "write"))
+        if read and written and written.first and written.times == 1 and os.path.lexists(path):
+            uses[path, "read"] = read._replace(first=True)
+            uses[path, "write"] = written._replace(first=False)
 
 
 class _Look(NamedTuple):
@@ -156,15 +171,19 @@ class _Gathered:
     def __init__(self, scratch: str) -> None:
         self._uses: dict[tuple[str, str], Access] = {}
         self._used: set[str] = set()
+        self._gone: set[str] = set()
         self._contacts: dict[tuple[str, str, int, bool], int] = {}
         self._ours = tuple(f"{folder}{os.sep}" for folder in (scratch, os.path.realpath(scratch), _OURS))
 
     def add(self, seen: Read) -> None:
         """Take in what was seen of the next command."""
         for use in seen.uses:
-            path = _normal(use.path.decode("utf-8", "surrogateescape"))
+            name = use.path.decode("utf-8", "surrogateescape")
+            path = _normal(name)
             if path is None or path.startswith(self._ours):
                 continue
+            if name == path + _GONE:
+                self._gone.add(path)
             key = (path, use.how)
             earlier = self._uses.get(key)
             if earlier is None:
@@ -201,6 +220,7 @@ class _Gathered:
                 self._uses.setdefault(
                     (path, "exec"), access._replace(path=path, first=path not in self._used)
                 )
+        _put_in_order(self._uses, self._gone)
         return tuple(self._ended())
 
     def _ended(self) -> Iterator[Access]:
