@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from fourfold.base.errors import FourfoldError, UnsupportedError
-from fourfold.base.ids import CommitId, is_tree
+from fourfold.base.ids import CommitId, Oid, is_tree
 from fourfold.content.naming import name_of
 from fourfold.content.tree import Tree
+from fourfold.evidence.entries import is_new, lines_of, stale_entry
 from fourfold.evidence.lineage import Lineage, Step, metrics_of
 from fourfold.evidence.parting import reads_of, sources_of
 from fourfold.evidence.replaying.holdings import Holdings
@@ -42,8 +43,6 @@ from fourfold.scm.browse import Browser
 from fourfold.scm.refs import is_full_id
 
 if TYPE_CHECKING:
-    from fourfold.base.ids import Oid
-    from fourfold.formats.dvc.pointer import Dependency
     from fourfold.project.project import Project
     from fourfold.runs.place import Place
     from fourfold.runs.store import Records
@@ -56,7 +55,6 @@ _HELD = 64
 _HELD_BYTES = 64 << 20
 #: A folder of more files is not put together to be compared.
 _MOST_FILES = 5_000
-
 
 _Value = TypeVar("_Value")
 
@@ -279,6 +277,14 @@ class Commits:
             return seen.outputs.get(name)
         return self.within(seen, name) or seen.outputs[folder]
 
+    def outputs_in(self, seen: "Seen", path: str) -> dict[str, str]:
+        """The outputs in a folder that no stage makes, from the root of the repository, and their digests."""
+        return {
+            above: oid
+            for name, oid in seen.outputs.items()
+            if (above := self._above(name)).startswith(f"{path}/") and seen.maker(name) is None
+        }
+
     def within(self, seen: "Seen", name: str) -> str | None:
         """The MD5 of what lies in a folder that is an output; None where it lies in none, or is not known.
 
@@ -316,12 +322,12 @@ class Commits:
 
     def _stale(self, seen: "Seen", owner: Owner) -> str:
         """What a commit has otherwise than the lock entry of a stage, or its record; "" when nothing."""
-        entry = _stale_entry(owner)
+        entry = stale_entry(owner)
         if entry:
             return entry
         run = seen.runs.get(owner.addressing)
-        if run is None and any(map(_is_new, owner.deps)):
-            new = next(filter(_is_new, owner.deps)).path
+        if run is None and any(map(is_new, owner.deps)):
+            new = next(filter(is_new, owner.deps)).path
             return f"'{new}' became a dependency and '{owner.addressing}' was not run"
         record = self._record(run) if run else None
         read = self._sources(run, record) if run and record is not None else {}
@@ -420,24 +426,29 @@ class Commits:
         return self._sums[oid]
 
     def _sum_of_folder(self, commit: str, path: str) -> str | None:
-        """The MD5 of a folder whose files Git has, as DVC names it; None where that is not known."""
+        """The MD5 of a folder whose files Git has, or pointers name, as DVC says it; None if not known."""
         above = f"{self._above(path)}/"
         oid = self._git.id_at(commit, above[:-1])
-        if oid is None or oid in self._sums:
-            return self._sums.get(oid or "")
+        outputs = self.look(commit).outputs
+        data = {name: file for name, file in outputs.items() if name.startswith(f"{path}/")}
+        if oid is None:
+            return None
+        key = f"{oid} {_digest(data)}" if data else str(oid)
+        if key in self._sums:
+            return self._sums[key]
         inner = {name: file for name, file in self._files(commit).items() if name.startswith(above)}
-        if not inner or len(inner) > _MOST_FILES:
+        if not inner or len(inner) + len(data) > _MOST_FILES or any(map(is_tree, map(Oid, data.values()))):
             return None
         for name, file in inner.items():
             if file not in self._sums:
-                data = self._git.read_many(commit, [name]).get(name)
-                if data is None:
+                content = self._git.read_many(commit, [name]).get(name)
+                if content is None:
                     return None  # a submodule lies in it
-                self._sums[file] = name_of(data)
-        self._sums[oid] = Tree.of(
-            (name.removeprefix(above), self._sums[file]) for name, file in inner.items()
-        ).oid
-        return self._sums[oid]
+                self._sums[file] = name_of(content)
+        found = {name.removeprefix(above): self._sums[file] for name, file in inner.items()}
+        found |= {name[len(path) + 1 :]: file for name, file in data.items()}
+        self._sums[key] = Tree.of(found.items()).oid
+        return self._sums[key]
 
     def _moved_params(self, seen: "Seen", owner: Owner) -> str:
         for file, values in (owner.params or {}).items():
@@ -485,7 +496,7 @@ class Commits:
 
         What that is silent of is not known; but one entry of a lock file is of one run.
         """
-        code = [[owner.addressing, list(_lines(owner.cmd))] for owner in upstream]
+        code = [[owner.addressing, list(lines_of(owner.cmd))] for owner in upstream]
         params = [[owner.addressing, owner.params or {}] for owner in upstream]
         sums: dict[str, str] = {}
         data: dict[str, str] = {}
@@ -565,27 +576,8 @@ def _hold(held: dict[str, _Value], name: str, value: _Value) -> None:
     held[name] = value
 
 
-def _stale_entry(owner: Owner) -> str:
-    """What a stage has otherwise than its lock entry, which that entry tells by itself; "" when nothing."""
-    if not owner.locked:
-        return f"'{owner.addressing}' was never run there"
-    if owner.cmd != owner.locked_cmd and list(_lines(owner.cmd)) != list(_lines(owner.locked_cmd)):
-        return f"the command of '{owner.addressing}' changed and was not run"
-    return ""
-
-
-def _is_new(dep: "Dependency") -> bool:
-    """Whether a lock entry tells nothing of a file that a stage declares."""
-    told = (dep.oid, dep.etag, dep.checksum, dep.version_id, dep.files, dep.dataset)
-    return "://" not in dep.path and not any(told)
-
-
 def _beside(owner: Owner, lock: str) -> bool:
     return os.path.dirname(owner.relpath) == os.path.dirname(lock)
-
-
-def _lines(command: Any) -> Iterable[str]:
-    return [command] if isinstance(command, str) else list(command or ())
 
 
 def _digest(value: Any) -> str:

@@ -171,3 +171,22 @@ def test_a_file_beside_the_project_is_not_taken_for_one_of_its_outputs(tmp_path:
     repo.commit("not run")
     found = ff(*BISECT, cwd=inside).json()
     assert (found["first_bad"]["value"], found["moved"]) == (0.35, ["data"])
+
+
+def test_a_tracked_file_in_a_declared_folder_that_changed_was_not_run_and_is_data(
+    tmp_path: Path, ff: Tool
+) -> None:
+    repo = begun(tmp_path, ff)
+    script = repo.text("train.py").replace('"data.csv"', '"tables/data.csv"')
+    repo.gen({"tables/data.csv": "0.5\n0.9\n", "tables/other.csv": "1\n", "train.py": script})
+    repo.gen({"dvc.yaml": PIPELINE.format(deps="train.py, tables")})
+    repo.run("add", "-q", "tables/data.csv")
+    repo.run("repro", "-q")
+    repo.commit("two")
+    repo.gen({"notes.md": "nothing\n"})
+    repo.commit("what nobody reads")
+    repo.gen({"tables/data.csv": "0.1\n0.2\n"})
+    repo.run("add", "-q", "tables/data.csv")
+    repo.commit("what it reads")
+    found = repo.run("bisect", "--metric", "auc", "--good", "HEAD~2", "--json").json()
+    assert (found["first_bad"]["title"], found["moved"], found["executed"]) == ("what it reads", ["data"], 1)

@@ -135,11 +135,12 @@ class _Version:
         data = self._commits.output(self.seen, path)
         if data is not None:
             return {path: data} if data else {}
-        return {
+        files = {
             name: self.seen.files[name]
             for name in self._at(path)
             if not is_written(name) and not name.endswith(_POINTER)
         }
+        return files if path in files else {**files, **self._commits.outputs_in(self.seen, path)}
 
     def _at(self, path: str) -> list[str]:
         """The file at a path, or the files of the folder there; of the whole repository for its root."""

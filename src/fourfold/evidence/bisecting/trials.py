@@ -179,6 +179,10 @@ class Trials:
         rows: list[dict[str, Any]] = []
         for path in self._paths(owner):
             row = {"path": path, "role": "dep"}
+            inner = self._inner(seen, path)
+            if inner:  # the code has the others
+                rows += inner
+                continue
             if seen.maker(path) is None:
                 data = seen.outputs.get(path) or self._commits.within(seen, path)
                 row |= {"md5": data} if data is not None else {}
@@ -196,6 +200,13 @@ class Trials:
             if "://" not in out.path
         ]
         return {"inputs": observed(rows), "outputs": observed(outputs), "params": observed(params)}
+
+    def _inner(self, seen: Seen, path: str) -> list[dict[str, Any]]:
+        """Rows of tracked data in a folder, the rest of which Git has; none where a stage writes into it."""
+        if path in seen.outputs or any(name.startswith(f"{path}/") for name in seen.makers):
+            return []
+        data = {name: oid for name, oid in seen.outputs.items() if name.startswith(f"{path}/")}
+        return [{"path": name, "role": "dep", "md5": oid} for name, oid in sorted(data.items())]
 
     def _randomness(self, seen: Seen, owner: Owner, like: RunRecord) -> dict[str, Fact]:
         said = self._declared(seen, owner)
