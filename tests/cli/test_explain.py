@@ -138,7 +138,7 @@ def test_a_column_of_labels_that_no_table_has_is_said_to_be_missing(history: San
     ("arguments", "code"),
     [
         (["nobody"], "run-not-found"),
-        (["evaluate~9"], "run-not-found"),
+        (["evaluate~9"], "not-so-many-runs"),
         (["evaluate", "nowhere"], "run-not-found"),
         (["--metric", "f1"], "metric-not-found"),
         (["evaluate~1", "evaluate", "--metric", "f1"], "metric-not-found"),
